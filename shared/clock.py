@@ -1,0 +1,69 @@
+"""Two clocks. Business time may be simulated and is passed in from the edges; machine time is always real.
+
+Business: due dates, promises, notices, ticket deadlines, retries towards mail and network.
+Machine: leases, idempotency and token expiry, transient back-off, time-outs, watchdogs.
+"""
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+from sqlmodel import Field
+
+from shared.db import Database, MessagingTable, execute, rows, utc
+
+
+class Clock(Protocol):
+    """Where an edge reads business time, as an aware UTC instant."""
+
+    simulated: bool
+
+    async def now(self) -> datetime: ...
+
+
+class SystemClock:
+    """Business time is real time."""
+
+    simulated = False
+
+    async def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class SimulatedInstant(MessagingTable, table=True):
+    """The one row that holds simulated business time, so that every process of the service reads the same."""
+
+    __tablename__ = "simulated_clock"
+    one: int = Field(default=1, primary_key=True)
+    now: datetime = utc()
+
+
+class SimulatedClock:
+    """Business time is what the conductor last set; it never goes back."""
+
+    simulated = True
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def now(self) -> datetime:
+        async with self._database.transaction() as session:
+            found = await rows(session, "SELECT now FROM simulated_clock")
+        if not found:
+            raise RuntimeError("the simulated clock was never set")
+        return found[0].now.astimezone(UTC)  # type: ignore[no-any-return]
+
+    async def set(self, instant: datetime) -> None:
+        """Move to `instant` (UTC); an earlier one changes nothing. Wakes the service's workers."""
+        async with self._database.transaction() as session:
+            await execute(
+                session,
+                "INSERT INTO simulated_clock (one, now) VALUES (1, $1) "
+                "ON CONFLICT (one) DO UPDATE SET now = greatest(simulated_clock.now, excluded.now)",
+                instant.astimezone(UTC),
+            )
+            session.info["ring"] = True
+
+
+def machine_now() -> datetime:
+    """Real time, whatever the business clock says."""
+    return datetime.now(UTC)

@@ -1,0 +1,123 @@
+"""One way to talk to a service's PostgreSQL: transactions, row locks, and driver-level SQL where the ORM would cost too much."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import Column, DateTime, Numeric, Row
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from shared.errors import NotFound
+from shared.wakeup import Wakeup
+
+Model = TypeVar("Model", bound=SQLModel)
+
+STATEMENT_TIMEOUT = "60s"
+IDLE_TRANSACTION_TIMEOUT = "60s"
+
+
+class MessagingTable(SQLModel, registry=registry()):
+    """Base of the tables that every service's database has: outbox, inbox, timers, idempotency, audit."""
+
+
+class Database:
+    """One service's database: a pool, and transactions that commit at their end or not at all."""
+
+    def __init__(self, url: str, *, service: str = "", pool_size: int = 5, wakeup: Wakeup | None = None) -> None:
+        self.url = make_url(url).set(drivername="postgresql+asyncpg")
+        self.service = service
+        self.wakeup = wakeup or Wakeup()
+        settings = {
+            "application_name": f"reconecta {service}".strip(),
+            "timezone": "UTC",
+            "statement_timeout": STATEMENT_TIMEOUT,
+            "idle_in_transaction_session_timeout": IDLE_TRANSACTION_TIMEOUT,
+        }
+        self.engine = create_async_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=15,
+            connect_args={"server_settings": settings, "command_timeout": 90, "timeout": 10},
+        )
+
+    @property
+    def dsn(self) -> str:
+        """The address as libpq and bare asyncpg want it."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a session; commit when the block ends well, roll back when it raises. The workers are woken after a commit that called `ring`."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            async with session.begin():
+                yield session
+            if session.info.pop("ring", False):
+                self.wakeup.ring()
+
+    async def close(self) -> None:
+        await self.wakeup.close()
+        await self.engine.dispose()
+
+
+def ring(session: AsyncSession) -> None:
+    """This transaction leaves work behind: wake the workers once it is committed."""
+    session.info["ring"] = True
+
+
+async def rows(session: AsyncSession, sql: str, *args: Any) -> Sequence[Row[Any]]:
+    """Run driver-level SQL (`$1`, `$2`, asyncpg's types) inside the session's transaction and fetch all its rows."""
+    connection = await session.connection()
+    return (await connection.exec_driver_sql(sql, args)).all()
+
+
+async def execute(session: AsyncSession, sql: str, *args: Any) -> int:
+    """Run driver-level SQL inside the session's transaction; answer how many rows it touched."""
+    connection = await session.connection()
+    return (await connection.exec_driver_sql(sql, args)).rowcount
+
+
+async def driver(session: AsyncSession) -> asyncpg.Connection:
+    """The asyncpg connection of the session's transaction, for COPY."""
+    connection = await session.connection()
+    # SQLAlchemy sends BEGIN with its first statement; what the bare driver did before that would be outside the transaction.
+    await connection.exec_driver_sql("SELECT 1")
+    raw = await connection.get_raw_connection()
+    found = raw.driver_connection
+    assert found is not None
+    return found
+
+
+async def lock(session: AsyncSession, model: type[Model], key: Any) -> Model:
+    """Read a row as it is now and keep others from changing it until the commit. Raises NotFound."""
+    found = await session.get(model, key, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise NotFound(f"No existe {model.__name__} {key}.")
+    return found
+
+
+def new_id() -> UUID:
+    """A time-ordered id (version 7), made here because PostgreSQL 15 has none."""
+    value = (int(time.time() * 1000) << 80) | secrets.randbits(80)
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    return UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62))
+
+
+def utc(*, nullable: bool = False, index: bool = False) -> Any:
+    """A column for an instant: timestamptz, always aware, stored in UTC."""
+    column: Column[datetime] = Column(DateTime(timezone=True), nullable=nullable, index=index)
+    return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)
+
+
+def money_column(*, nullable: bool = False) -> Any:
+    """A column for an amount: NUMERIC(18,4); its currency stands in a column beside it."""
+    column: Column[Any] = Column(Numeric(18, 4), nullable=nullable)
+    return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)

@@ -1,0 +1,208 @@
+"""What collections tells: segment and status, promises, plans, notices, the orders to cut and to reconnect.
+Topic `collections.events`, key = customer id."""
+
+from datetime import date, datetime
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from shared.events.base import Amount, Currency, Delivery, Event, Payload
+
+
+class SegmentChanged(Event):
+    """From now on this policy rules the customer (VIP-2)."""
+
+    TYPE: ClassVar[str] = "collections.segment_changed.v1"
+    customer_id: UUID
+    policy: str
+    note: str
+    changed_by: str
+    changed_at: datetime
+
+
+class AgentAssigned(Event):
+    """The customer is in this agent's portfolio (VIP-4)."""
+
+    TYPE: ClassVar[str] = "collections.agent_assigned.v1"
+    customer_id: UUID
+    agent: str
+    assigned_by: str
+    assigned_at: datetime
+
+
+class StatusChanged(Event):
+    """The status, a function of facts, policy and clock, has another value. `code` is stable, `label` the operator's."""
+
+    TYPE: ClassVar[str] = "collections.status_changed.v1"
+    customer_id: UUID
+    previous: str
+    code: str
+    label: str
+    rule: str
+    reason: str
+    changed_at: datetime
+
+
+class InvoiceDispatchRequested(Event):
+    """The month's invoice goes to the customer now (VIP-5)."""
+
+    TYPE: ClassVar[str] = "collections.invoice_dispatch_requested.v1"
+    customer_id: UUID
+    invoice_id: UUID
+    number: str
+    requested_by: str
+    requested_at: datetime
+
+
+class ReminderRequested(Event):
+    """The policy reminds the customer of what it owes."""
+
+    TYPE: ClassVar[str] = "collections.reminder_requested.v1"
+    customer_id: UUID
+    reminder: str
+    amount: Amount
+    currency: Currency
+    due_date: date
+    requested_at: datetime
+
+
+class ContactRecorded(Event):
+    """Who spoke with the customer, when, how, and what was said (VIP-7)."""
+
+    TYPE: ClassVar[str] = "collections.contact_recorded.v1"
+    contact_id: UUID
+    customer_id: UUID
+    kind: str
+    channel: str
+    agent: str
+    said: str
+    contacted_at: datetime
+
+
+class PromiseMade(Event):
+    """The customer promised to pay by an instant (VIP-11: at most two per unpaid month)."""
+
+    TYPE: ClassVar[str] = "collections.promise_made.v1"
+    promise_id: UUID
+    customer_id: UUID
+    ordinal: int
+    amount: Amount
+    currency: Currency
+    due_at: datetime
+    agent: str
+
+
+class PromiseKept(Event):
+    """The ledger shows the promised amount, reported in time."""
+
+    TYPE: ClassVar[str] = "collections.promise_kept.v1"
+    promise_id: UUID
+    customer_id: UUID
+    ordinal: int
+    kept_at: datetime
+
+
+class PromiseBroken(Event):
+    """The promise's instant passed without the amount."""
+
+    TYPE: ClassVar[str] = "collections.promise_broken.v1"
+    promise_id: UUID
+    customer_id: UUID
+    ordinal: int
+    due_at: datetime
+    amount: Amount
+    currency: Currency
+
+
+class Instalment(Payload):
+    """One part of a payment plan, due at an instant."""
+
+    number: int
+    due_at: datetime
+    amount: Amount
+
+
+class PaymentPlanAgreed(Event):
+    """The debt is paid in instalments."""
+
+    TYPE: ClassVar[str] = "collections.payment_plan_agreed.v1"
+    plan_id: UUID
+    customer_id: UUID
+    currency: Currency
+    instalments: list[Instalment]
+    agent: str
+    agreed_at: datetime
+
+
+class PaymentPlanBroken(Event):
+    """An instalment's instant passed without its amount."""
+
+    TYPE: ClassVar[str] = "collections.payment_plan_broken.v1"
+    plan_id: UUID
+    customer_id: UUID
+    instalment: int
+    broken_at: datetime
+
+
+class PaymentPlanCompleted(Event):
+    """Every instalment is paid."""
+
+    TYPE: ClassVar[str] = "collections.payment_plan_completed.v1"
+    plan_id: UUID
+    customer_id: UUID
+    completed_at: datetime
+
+
+class SuspensionNoticeRequested(Event):
+    """The five desks are to be told of a coming cut (VIP-10); `notice` names the notice of the operator's files."""
+
+    TYPE: ClassVar[str] = "collections.suspension_notice_requested.v1"
+    notice_id: UUID
+    customer_id: UUID
+    notice: str
+    amount: Amount
+    currency: Currency
+    reason: str
+    requested_by: str
+    requested_at: datetime
+
+
+class SuspensionRequested(Event):
+    """Cut the service. Ticketing opens the ticket of `procedure`; the request is not the cut."""
+
+    TYPE: ClassVar[str] = "collections.suspension_requested.v1"
+    suspension_id: UUID
+    customer_id: UUID
+    procedure: str
+    delivery: Delivery
+    rule: str
+    reason: str
+    amount: Amount
+    currency: Currency
+    agent: str
+    requested_at: datetime
+
+
+class SuspensionWithdrawn(Event):
+    """The order to cut no longer stands (an outage, a hold); a switch not yet claimed is cancelled."""
+
+    TYPE: ClassVar[str] = "collections.suspension_withdrawn.v1"
+    suspension_id: UUID
+    customer_id: UUID
+    reason: str
+    withdrawn_at: datetime
+
+
+class ReconnectionRequested(Event):
+    """Switch the service on again; `basis` says what was negotiated (VIP-20, VIP-21)."""
+
+    TYPE: ClassVar[str] = "collections.reconnection_requested.v1"
+    reconnection_id: UUID
+    suspension_id: UUID
+    customer_id: UUID
+    procedure: str
+    delivery: Delivery
+    basis: Literal["payment", "promise", "payment_plan", "review"]
+    target_status: str
+    rule: str
+    agent: str
+    requested_at: datetime

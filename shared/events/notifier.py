@@ -1,0 +1,32 @@
+"""What the notifier tells: which messages their receivers' servers took. Topic `notifier.events`, key = customer id."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from shared.events.base import Event
+
+
+class MessageAccepted(Event):
+    """Every recipient's mail server accepted the message; `accepted_at` is when the last one did (VIP-10)."""
+
+    TYPE: ClassVar[str] = "notifier.message_accepted.v1"
+    message_id: UUID
+    customer_id: UUID
+    notice: str
+    reference: str
+    recipients: int
+    accepted_at: datetime
+
+
+class MessageFailed(Event):
+    """A recipient will not get the message without a person's help."""
+
+    TYPE: ClassVar[str] = "notifier.message_failed.v1"
+    message_id: UUID
+    customer_id: UUID
+    notice: str
+    reference: str
+    recipient: str
+    reason: str
+    failed_at: datetime

@@ -1,0 +1,70 @@
+"""Leadership that a frozen process cannot keep: a row with holder, epoch and expiry (reliability R3).
+
+Times are the database's own clock, so that machines need not agree; a holder proves its epoch inside the transaction that matters.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field
+
+from shared.db import Database, MessagingTable, rows, utc
+
+LEASE = timedelta(seconds=10)
+
+
+class LeaseRow(MessagingTable, table=True):
+    """Who leads what. `epoch` grows with every change of hands."""
+
+    __tablename__ = "lease"
+    name: str = Field(primary_key=True)
+    holder: str
+    epoch: int
+    expires_at: datetime = utc()
+
+
+class Fenced(Exception):
+    """Somebody else leads now; what this process was about to commit must not be committed."""
+
+
+class Lease:
+    """One process's claim to lead `name`. Not shared between tasks."""
+
+    def __init__(self, database: Database, name: str, holder: str, duration: timedelta = LEASE) -> None:
+        self._database, self.name, self.holder, self.duration = database, name, holder, duration
+        self.epoch = 0
+
+    async def held(self) -> bool:
+        """Take or renew the lease; False while another holder's has not expired."""
+        async with self._database.transaction() as session:
+            found = await rows(
+                session,
+                "INSERT INTO lease (name, holder, epoch, expires_at) VALUES ($1, $2, 1, clock_timestamp() + $3::interval) "
+                "ON CONFLICT (name) DO UPDATE SET holder = $2, expires_at = clock_timestamp() + $3::interval, "
+                "epoch = lease.epoch + (CASE WHEN lease.holder = $2 AND lease.expires_at > clock_timestamp() THEN 0 ELSE 1 END) "
+                "WHERE lease.holder = $2 OR lease.expires_at <= clock_timestamp() RETURNING epoch",
+                self.name,
+                self.holder,
+                self.duration,
+            )
+        self.epoch = found[0].epoch if found else 0
+        return bool(found)
+
+    async def prove(self, session: AsyncSession) -> None:
+        """Raise Fenced unless this epoch still leads; until the transaction ends nobody can take over."""
+        found = await rows(
+            session, "SELECT 1 FROM lease WHERE name = $1 AND holder = $2 AND epoch = $3 FOR SHARE", self.name, self.holder, self.epoch
+        )
+        if not found:
+            raise Fenced(self.name)
+
+    async def release(self) -> None:
+        """Let another take over at once, at an orderly stop."""
+        async with self._database.transaction() as session:
+            await rows(
+                session,
+                "UPDATE lease SET expires_at = clock_timestamp() WHERE name = $1 AND holder = $2 AND epoch = $3 RETURNING 1",
+                self.name,
+                self.holder,
+                self.epoch,
+            )

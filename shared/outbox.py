@@ -1,0 +1,210 @@
+"""Events leave a service through its outbox: written in the transaction of the change, sent by the one leader of their shard.
+
+# Note [Oldest visible rows]
+The relay always takes the oldest *visible* rows by id and deletes exactly those. It has no cursor: ids are handed out before commits,
+so a cursor would jump over a transaction that commits late and lose its events (reliability R3). Operations lock the aggregate's row
+before they publish, hence ids of one aggregate are in the order of its versions (R2).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Identity
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field
+
+from shared.db import Database, MessagingTable, execute, new_id, ring, rows, utc
+from shared.events import Envelope, Event
+from shared.lease import Fenced, Lease
+from shared.log import current_traceparent
+
+COLUMNS = "event_id, type, subject, sequence, key, occurred_at, traceparent, data"
+# What a set-based publisher writes: INSERT INTO outbox (<COLUMNS>) SELECT …, and then `ring(session)`.
+INSERT = (
+    f"INSERT INTO outbox ({COLUMNS}) SELECT * FROM unnest("
+    "$1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])"
+)
+BATCH = 500
+
+
+class OutboxRow(MessagingTable, table=True):
+    """An event that is committed and not yet with everybody."""
+
+    __tablename__ = "outbox"
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    event_id: UUID
+    type: str
+    subject: str
+    sequence: int
+    key: str
+    occurred_at: datetime = utc()
+    traceparent: str | None = None
+    data: str
+
+
+class HeldRow(MessagingTable, table=True):
+    """The mark of one receiver that was down: this event is still to be brought to it, in the order of `id`."""
+
+    __tablename__ = "outbox_held"
+    receiver: str = Field(primary_key=True)
+    id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    event_id: UUID
+    type: str
+    subject: str
+    sequence: int
+    key: str
+    occurred_at: datetime = utc()
+    traceparent: str | None = None
+    data: str
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """An event with its aggregate (`invoice/…`) and that aggregate's version after the change."""
+
+    event: Event
+    subject: str
+    version: int
+
+
+async def publish(session: AsyncSession, event: Event, *, subject: str, version: int, now: datetime) -> UUID:
+    """Write one event beside the change it tells of. `version` is the aggregate's, +1 per event, 1 for a new one. Answers the event's id."""
+    return (await publish_many(session, [Outgoing(event, subject, version)], now=now))[0]
+
+
+async def publish_many(session: AsyncSession, items: Sequence[Outgoing], *, now: datetime) -> list[UUID]:
+    """Write many events in the order given, in one statement. Answers their ids."""
+    if not items:
+        return []
+    await session.flush()
+    trace = current_traceparent()
+    ids = [new_id() for _ in items]
+    await execute(
+        session,
+        INSERT,
+        ids,
+        [item.event.TYPE for item in items],
+        [item.subject for item in items],
+        [item.version for item in items],
+        [item.event.key() for item in items],
+        [now] * len(items),
+        [trace] * len(items),
+        [item.event.model_dump_json() for item in items],
+    )
+    ring(session)
+    return ids
+
+
+class Sink(Protocol):
+    """Where a relay brings events: the Courier or Kafka. `receivers_of` names who must get an event type (Kafka: itself alone)."""
+
+    async def send(self, batch: Sequence[Envelope], skip: frozenset[str]) -> frozenset[str]:
+        """Bring the batch, in its order, to every receiver but those in `skip`; answer the receivers that could not take it."""
+        ...
+
+    async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
+        """Bring the batch to one receiver that was down. Raises while it still is."""
+        ...
+
+    def types_of(self, receiver: str) -> frozenset[str]:
+        """What this receiver wants; nothing else is held for it."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def to_envelope(row: Any, source: str) -> Envelope:
+    """An outbox row as the event under way that it is."""
+    return Envelope.model_construct(
+        id=row.event_id,
+        type=row.type,
+        source=source,
+        subject=row.subject,
+        sequence=row.sequence,
+        key=row.key,
+        time=row.occurred_at,
+        traceparent=row.traceparent,
+        data=row.data,
+    )
+
+
+class Relay:
+    """Moves one shard of one service's outbox. Everything it does may happen twice; nothing it does can be lost."""
+
+    def __init__(self, database: Database, sink: Sink, *, holder: str, shard: int = 0, shards: int = 1, batch: int = BATCH) -> None:
+        self._database, self._sink, self._batch = database, sink, batch
+        self._source = database.service
+        self._mine = "" if shards == 1 else f"WHERE mod(abs(hashtext(key)::bigint), {shards}) = {shard}"
+        self.lease = Lease(database, f"relay/{shard}", holder)
+        self._renew_at = 0.0
+
+    async def _leads(self) -> bool:
+        """Renew the lease when a third of it has passed: the deleting transaction proves it anyway."""
+        now = asyncio.get_running_loop().time()
+        if now < self._renew_at and self.lease.epoch:
+            return True
+        if await self.lease.held():
+            self._renew_at = now + self.lease.duration.total_seconds() / 3
+            return True
+        return False
+
+    async def step(self) -> bool:
+        """Send the oldest visible rows and delete exactly those; True while there is more. False when another process leads."""
+        if not await self._leads():
+            return False
+        async with self._database.transaction() as session:
+            found = await rows(session, f"SELECT id, {COLUMNS} FROM outbox {self._mine} ORDER BY id LIMIT {self._batch}")
+            held = await rows(session, "SELECT DISTINCT receiver FROM outbox_held") if found else []
+        if not found:
+            return False
+        late = await self._sink.send([to_envelope(row, self._source) for row in found], frozenset(row.receiver for row in held))
+        try:
+            await self._settle([row.id for row in found], late)
+        except Fenced:
+            self.lease.epoch = 0
+            return False
+        return len(found) == self._batch
+
+    async def _settle(self, ids: list[int], late: frozenset[str]) -> None:
+        async with self._database.transaction() as session:
+            await self.lease.prove(session)
+            for receiver in sorted(late):
+                await execute(
+                    session,
+                    f"INSERT INTO outbox_held (receiver, id, {COLUMNS}) SELECT $1, id, {COLUMNS} FROM outbox "
+                    "WHERE id = ANY($2::bigint[]) AND type = ANY($3::text[]) ON CONFLICT DO NOTHING",
+                    receiver,
+                    ids,
+                    sorted(self._sink.types_of(receiver)),
+                )
+                ring(session)
+            await execute(session, "DELETE FROM outbox WHERE id = ANY($1::bigint[])", ids)
+
+    async def redeliver(self) -> bool:
+        """Bring what was held to the receivers that are back; True while there is more. Runs beside `step`, so nobody waits for the dead."""
+        if not self.lease.epoch:
+            return False
+        async with self._database.transaction() as session:
+            receivers = [row.receiver for row in await rows(session, "SELECT DISTINCT receiver FROM outbox_held")]
+        more = [await self._redeliver_to(receiver) for receiver in receivers]
+        return any(more)
+
+    async def _redeliver_to(self, receiver: str) -> bool:
+        async with self._database.transaction() as session:
+            found = await rows(
+                session, f"SELECT id, {COLUMNS} FROM outbox_held WHERE receiver = $1 ORDER BY id LIMIT {self._batch}", receiver
+            )
+        try:
+            await self._sink.send_to(receiver, [to_envelope(row, self._source) for row in found])
+        except Exception:  # noqa: BLE001 - whatever broke, the receiver is still away and its rows stay held
+            return False
+        async with self._database.transaction() as session:
+            await self.lease.prove(session)
+            await execute(
+                session, "DELETE FROM outbox_held WHERE receiver = $1 AND id = ANY($2::bigint[])", receiver, [row.id for row in found]
+            )
+        return True

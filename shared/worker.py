@@ -1,0 +1,198 @@
+"""The part of a service that nobody calls: relay, inbox, timers and jobs, each a loop that works while there is work and then sleeps."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import timers
+from shared.clock import Clock
+from shared.db import Database, execute, rows
+from shared.inbox import Arrival, EventRouter, Inbox
+from shared.lease import Fenced, Lease
+from shared.log import get_logger
+from shared.operator import Operator
+from shared.outbox import Relay, Sink
+from shared.parking import EVENT, to_envelope
+from shared.settings import Settings
+from shared.timers import TimerRouter
+
+log = get_logger("worker")
+INBOX_BATCH = 500
+POLL_SECONDS = 1.0
+RETRY_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What a job gets. `now` is business time (UTC); `resources` are the adapters that the service built, by name."""
+
+    database: Database
+    now: datetime
+    operator: Operator
+    settings: Settings
+    resources: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the clock starts. `next_due` answers the earliest business instant at which there is work (work under way counts as due,
+    None is nothing); `run` does what is due at the context's instant, in transactions of its own, and answers how much it did.
+    Both must bear running twice and beside another process."""
+
+    name: str
+    next_due: Callable[[AsyncSession, JobContext], Awaitable[datetime | None]]
+    run: Callable[[JobContext], Awaitable[int]]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as its `app.py` wires it."""
+
+    name: str
+    description: str
+    events: EventRouter
+    tables: MetaData
+    routers: tuple[APIRouter, ...] = ()
+    timers: TimerRouter = field(default_factory=TimerRouter)
+    jobs: tuple[Job, ...] = ()
+    resources: Callable[[Settings, Operator], Mapping[str, Any]] = lambda settings, operator: {}
+    metrics: Callable[[AsyncSession], Awaitable[Mapping[tuple[str, str], float]]] | None = None
+
+
+@dataclass
+class Runtime:
+    """A service with everything that it runs on."""
+
+    service: Service
+    settings: Settings
+    database: Database
+    clock: Clock
+    operator: Operator
+    resources: Mapping[str, Any]
+    holder: str = field(default_factory=lambda: f"{os.getpid()}-{secrets.token_hex(4)}")
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The service's jobs, and the one that fires its timers."""
+        return (timer_job(self.service.timers), *self.service.jobs)
+
+    def job_context(self, now: datetime) -> JobContext:
+        return JobContext(self.database, now, self.operator, self.settings, self.resources)
+
+
+def timer_job(router: TimerRouter) -> Job:
+    """The job that fires a service's timers."""
+
+    async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
+        return await timers.next_due(session, list(router.handlers))
+
+    return Job("timers", next_due, lambda context: timers.fire(router, context))
+
+
+class Worker:
+    """Runs a service's loops in this process. Any number of processes may run one; leases and row locks share the work out."""
+
+    def __init__(self, runtime: Runtime, sink: Sink, *, courier_inbox: bool) -> None:
+        self.runtime = runtime
+        self._sink = sink
+        self._tasks: list[asyncio.Task[None]] = []
+        self.inbox = Inbox(runtime.database, runtime.service.events, runtime.operator, runtime.clock)
+        shards = runtime.settings.outbox_shards
+        self._relays = [Relay(runtime.database, sink, holder=runtime.holder, shard=n, shards=shards) for n in range(shards)]
+        self._inbox_lease = Lease(runtime.database, "inbox", runtime.holder) if courier_inbox else None
+
+    def start(self) -> None:
+        """Start the loops; they run until `stop`."""
+        steps: list[tuple[str, Callable[[], Awaitable[bool]]]] = []
+        for number, relay in enumerate(self._relays):
+            steps += [(f"relay {number}", relay.step), (f"redelivery {number}", relay.redeliver)]
+        if self._inbox_lease is not None:
+            steps.append(("inbox", CourierInbox(self.inbox, self._inbox_lease).step))
+        steps.append(("parked", self._release))
+        loops = [self._loop(name, step) for name, step in steps] + [self._job_loop(job) for job in self.runtime.jobs]
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
+
+    async def stop(self) -> None:
+        """End the loops at once (what they were doing is rolled back) and hand leadership over."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        leases = [relay.lease for relay in self._relays] + ([self._inbox_lease] if self._inbox_lease else [])
+        for lease in leases:
+            with contextlib.suppress(Exception):
+                await lease.release()
+
+    async def _release(self) -> bool:
+        await self.inbox.release()
+        return False
+
+    async def _loop(self, name: str, step: Callable[[], Awaitable[bool]]) -> None:
+        bell = self.runtime.database.wakeup.bell()
+        while True:
+            bell.clear()
+            try:
+                if await step():
+                    continue
+                wait = POLL_SECONDS
+            except Fenced:
+                wait = POLL_SECONDS
+            except Exception as error:  # noqa: BLE001 - a loop outlives whatever its step met
+                log.warning("step failed", service=self.runtime.service.name, loop=name, error=type(error).__name__, detail=str(error)[:300])
+                wait = RETRY_SECONDS
+            await sleep_until_rung(bell, wait)
+
+    async def _job_loop(self, job: Job) -> None:
+        async def step() -> bool:
+            now = await self.runtime.clock.now()
+            context = self.runtime.job_context(now)
+            async with self.runtime.database.transaction() as session:
+                due = await job.next_due(session, context)
+            return due is not None and due <= now and await job.run(context) > 0
+
+        await self._loop(job.name, step)
+
+
+async def sleep_until_rung(bell: asyncio.Event, seconds: float) -> None:
+    """Sleep, but no longer than until the next ring."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await bell.wait()
+
+
+class CourierInbox:
+    """Takes what the Courier brought, oldest first, under one leader."""
+
+    def __init__(self, inbox: Inbox, lease: Lease, batch: int = INBOX_BATCH) -> None:
+        self._inbox, self._lease, self._batch = inbox, lease, batch
+        self._renew_at = 0.0
+
+    async def step(self) -> bool:
+        """Handle the oldest pending events; True while there are more. False when another process leads."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._renew_at or not self._lease.epoch:
+            if not await self._lease.held():
+                return False
+            self._renew_at = now + self._lease.duration.total_seconds() / 3
+        async with self._inbox.database.transaction() as session:
+            found = await rows(session, f"SELECT seq, {EVENT} FROM inbox_pending ORDER BY seq LIMIT {self._batch}")
+        if not found:
+            return False
+        try:
+            await self._inbox.handle([Arrival(to_envelope(row), row.seq) for row in found], self._settle)
+        except Fenced:
+            self._lease.epoch = 0
+            raise
+        return True
+
+    async def _settle(self, session: AsyncSession, arrivals: Sequence[Arrival]) -> None:
+        await self._lease.prove(session)
+        await execute(session, "DELETE FROM inbox_pending WHERE seq = ANY($1::bigint[])", [each.mark for each in arrivals])
