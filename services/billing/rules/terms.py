@@ -1,0 +1,48 @@
+"""What the operator's files say that rows are checked against: plans, people, policies, money."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from services.billing.rules.csv_text import normal
+from services.billing.rules.periods import due_date
+
+
+@dataclass(frozen=True)
+class PlanTerms:
+    """What a plan of the catalogue brings along."""
+
+    kind: str
+    monthly_amount: Decimal
+
+
+@dataclass(frozen=True)
+class PolicyTerms:
+    """What billing needs of a collections policy: its statuses' labels, its due day, and whether its customers are billed first (VIP-5)."""
+
+    labels: tuple[str, ...]
+    day_of_month: int | None
+    days_after_issue: int | None
+    first: bool = False
+
+    def due(self, issued: date) -> date:
+        """The last day in time for an invoice of that day."""
+        return due_date(issued, day_of_month=self.day_of_month, days_after_issue=self.days_after_issue)
+
+
+@dataclass(frozen=True)
+class BookTerms:
+    """What the operator's files say that rows are checked against."""
+
+    currency: str
+    plans: Mapping[str, PlanTerms]
+    agents: frozenset[str]
+    policies: Mapping[str, PolicyTerms]
+    default_policy: str
+
+    def policy_of(self, status: str | None) -> str | None:
+        """The policy that knows this status label; None when none does. The default policy is asked first."""
+        wanted = normal(status or "")
+        ordered = sorted(self.policies, key=lambda code: code != self.default_policy)
+        return next((code for code in ordered if wanted in map(normal, self.policies[code].labels)), None)

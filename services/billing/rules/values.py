@@ -1,0 +1,119 @@
+"""Turn a cell's text into a value, or say in Spanish why it cannot be one and what to do."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+
+from services.billing.rules.csv_text import REPLACED
+from services.billing.rules.periods import Period
+
+LARGEST = Decimal("99999999999999.9999")
+_EMAIL = re.compile(r"[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>().]{2,}")
+_GROUPED = {".": re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?"), ",": re.compile(r"\d{1,3}(\.\d{3})+(,\d+)?")}
+_PLAIN = {".": re.compile(r"\d+(\.\d+)?|\.\d+"), ",": re.compile(r"\d+(,\d+)?|,\d+")}
+_SIGN = r"(?:[A-Z]{3}|US\$|RD\$|C\$|Bs\.?|Lps?\.?|L\.?|S/\.?|Q|\$|€|£|₡)"
+_MONEY_SIGNS = re.compile(rf"^{_SIGN}\s*|\s*{_SIGN}$")
+
+
+@dataclass
+class BadValue(Exception):
+    """A value that cannot be used: the reason and the remedy (Spanish), and the value where the caller does not have it."""
+
+    reason: str
+    remedy: str
+    value: str = ""
+
+
+def clean_text(text: str) -> str:
+    """The text without blanks round it. Raises BadValue for characters that no database keeps or that the encoding did not understand."""
+    text = text.strip().strip("\ufeff\u200b").strip()
+    if REPLACED in text:
+        raise BadValue(
+            "Hay caracteres que no corresponden a la codificación del archivo.",
+            "Indique `encoding` en el mapeo (por ejemplo cp1252).",
+            text,
+        )
+    if "\x00" in text:
+        raise BadValue("Contiene un carácter nulo.", "Quite el carácter y vuelva a importar la fila.", text.replace("\x00", "\\0"))
+    return text
+
+
+def amount(text: str, decimal: str) -> Decimal:
+    """Read `1,234.50`, `$ 1.234,50`, `USD 45`, `(12.50)` = -12.50. `decimal` is the file's decimal sign. At most four decimals are kept."""
+    bare = text.replace("\u00a0", "").replace("\u202f", "").strip()
+    negative = bare.startswith("(") and bare.endswith(")")
+    bare = _MONEY_SIGNS.sub("", bare.strip("()").strip()).strip().replace(" ", "")
+    if bare[:1] in {"-", "+"} or bare[-1:] == "-":
+        negative = negative or "-" in (bare[:1], bare[-1:])
+        bare = _MONEY_SIGNS.sub("", bare.strip("+-")).strip()
+    if not (_PLAIN[decimal].fullmatch(bare) or _GROUPED[decimal].fullmatch(bare)) or not bare.isascii():
+        other = "," if decimal == "." else "."
+        raise BadValue(
+            f"No es un importe con «{decimal}» decimal.",
+            f'Corrija el valor; si el archivo usa «{other}», ponga `decimal: "{other}"` en el mapeo.',
+        )
+    value = Decimal(bare.replace("," if decimal == "." else ".", "").replace(",", "."))
+    if value != value.quantize(Decimal("0.0001")) or value > LARGEST:
+        raise BadValue("El importe tiene más de cuatro decimales o es demasiado grande.", "Redondee el importe en el archivo.")
+    return -value if negative else value
+
+
+def _parsed(text: str, form: str) -> date:
+    return datetime.strptime(text, form).date()  # noqa: DTZ007 - only the day is kept
+
+
+@lru_cache(maxsize=20_000)
+def day(text: str, formats: Sequence[str]) -> date:
+    """Read a date in the first of the formats that fits."""
+    for each in formats:
+        try:
+            return _parsed(text, each)
+        except ValueError:
+            continue
+    raise BadValue(f"No es una fecha de las formas {', '.join(formats)}.", "Corrija la fecha o agregue su forma a `dates` en el mapeo.")
+
+
+@lru_cache(maxsize=2_000)
+def month(text: str, formats: Sequence[str], dates: Sequence[str]) -> Period:
+    """Read a month in the first of the formats that fits; a whole date stands for its month."""
+    for each in (*formats, *dates):
+        try:
+            return Period.of(_parsed(text, each))
+        except ValueError:
+            continue
+    raise BadValue(f"No es un mes de las formas {', '.join(formats)}.", "Corrija el mes o agregue su forma a `months` en el mapeo.")
+
+
+def whole(text: str) -> int:
+    """Read a whole number that is not negative."""
+    if not (text.isascii() and text.isdigit() and len(text) < 7):
+        raise BadValue("No es un número entero.", "Escriba solo dígitos.")
+    return int(text)
+
+
+def flag(text: str, yes: Sequence[str], no: Sequence[str]) -> bool:
+    """Read a yes or a no in the mapping's words, whatever their case."""
+    folded = text.casefold()
+    if folded in (each.casefold() for each in yes):
+        return True
+    if folded in (each.casefold() for each in no):
+        return False
+    raise BadValue(f"No es ni sí ({', '.join(yes)}) ni no ({', '.join(no)}).", "Corrija el valor o agréguelo a `yes` o `no` en el mapeo.")
+
+
+def email(text: str) -> str:
+    """Read an e-mail address; the first one where several are listed."""
+    first = re.split(r"[;,\s]+", text.strip())[0]
+    if not _EMAIL.fullmatch(first) or len(first) > 254:
+        raise BadValue("No es una dirección de correo.", "Corrija la dirección en el archivo.")
+    return first
+
+
+def search_key(name: str) -> str:
+    """A name as it is searched and sorted: no accents, no case, single blanks."""
+    plain = unicodedata.normalize("NFKD", name)
+    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())
