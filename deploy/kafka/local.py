@@ -168,11 +168,11 @@ def stop(folder: Path, *, kill: bool = False) -> None:
     os.kill(pid, signal.SIGKILL if kill else signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while _pid(folder) == pid:
-        if child := _children.get(folder):
-            child.poll()
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.02)
+    if child := _children.pop(folder, None):
+        child.wait(STOP_SECONDS)
     (folder / "kafka.pid").unlink(missing_ok=True)
 
 
