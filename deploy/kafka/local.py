@@ -152,8 +152,10 @@ def start(folder: Path) -> str:
 
 def _wait_until_ready(folder: Path, address: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
+    child = _children.get(folder)
     while not _answers(address):
-        if _pid(folder) is None or time.monotonic() > deadline:
+        ended = child.poll() is not None if child else _pid(folder) is None
+        if ended or time.monotonic() > deadline:
             tail = (folder / "kafka.log").read_text(errors="replace")[-1000:]
             raise KafkaUnavailable(f"Kafka did not start in {folder}: {tail}")
         time.sleep(0.05)
