@@ -184,6 +184,20 @@ class PaymentRejected(Event):
     open_after: Amount
 
 
+class PaymentAllocated(Event):
+    """Money that an earlier payment had left over goes to invoices now: the month's invoice was issued, or another payment was rejected.
+    `allocations` are the parts added now; `confirmed` says whether the money is there or still only reported."""
+
+    TYPE: ClassVar[str] = "billing.payment_allocated.v1"
+    payment_id: UUID
+    customer_id: UUID
+    currency: Currency
+    confirmed: bool
+    allocations: list[Allocation]
+    open_after: Amount
+    allocated_at: datetime
+
+
 class BillingRunCompleted(Event):
     """Every chunk of the month's run is done."""
 

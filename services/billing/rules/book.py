@@ -25,6 +25,8 @@ DELIVERIES = {
     "terceros": "third_party",
     "tercero": "third_party",
 }
+# The opening state is taken once: a later file that differs only in it changes nothing.
+OPENING = frozenset({"opening_status", "policy", "openings", "opening_credit"})
 Block = dict[str, Getter | None]
 
 
@@ -88,7 +90,7 @@ class BookReader:
         if row.broken:
             return None, row.faults
         values_read: dict[str, Any] = {**customer, **contract, "contacts": _json(contacts), "services": _json(services), **opening}
-        lasting = sorted(item for item in values_read.items() if item[0] not in ("openings", "opening_credit"))
+        lasting = sorted(item for item in values_read.items() if item[0] not in OPENING)
         digest = blake2b(repr(lasting).encode(), digest_size=16).hexdigest()
         return CustomerRow(line=record.line, **values_read, hash=digest), row.faults
 

@@ -1,0 +1,96 @@
+"""Fiscal series, invoices and their lines."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Numeric, SmallInteger, UniqueConstraint, text
+from sqlmodel import Field
+
+from services.billing.models.base import Table, currency_column, one_of, period_column
+from services.billing.rules.states import InvoiceState
+from shared.db import money_column, new_id, utc
+
+# An invoice that becomes overdue when its day ends: once, and only if somebody still owes part of it.
+UNJUDGED = "state = 'OPEN' AND overdue_at IS NULL AND balance > reported"
+
+
+class FiscalSeries(Table, table=True):
+    """A range of numbers that the tax authority granted (Honduras: CAI). `next_number` only grows; a number taken is used for ever."""
+
+    __tablename__ = "fiscal_series"
+    __table_args__ = (
+        UniqueConstraint("code", "authorization_code", name="uq_fiscal_series_authorization"),
+        CheckConstraint("next_number BETWEEN from_number AND to_number + 1", name="ck_fiscal_series_range"),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    code: str
+    authorization_code: str
+    prefix: str
+    digits: int
+    from_number: int = Field(sa_column=Column(BigInteger, nullable=False))
+    to_number: int = Field(sa_column=Column(BigInteger, nullable=False))
+    next_number: int = Field(sa_column=Column(BigInteger, nullable=False))
+    expires: date
+
+
+class Invoice(Table, table=True):
+    """What a customer owes for a month.
+
+    `balance` is what confirmed payments leave; `reported` is the part of it that somebody reported as paid. `due_ends_at` is when the
+    due date's day ends in the operator's zone. `origin_key` is `run` for the month's own invoice, so that no month is
+    billed twice, and the old number for one that the customer brought along.
+    """
+
+    __tablename__ = "invoice"
+    __table_args__ = (
+        one_of("state", InvoiceState, "ck_invoice_state"),
+        UniqueConstraint("customer_id", "period", "origin_key", name="uq_invoice_month"),
+        Index("uq_invoice_number", "number", "fiscal_series_id", unique=True),
+        Index("ix_invoice_unjudged", "due_ends_at", postgresql_where=text(UNJUDGED)),
+        CheckConstraint("base >= 0 AND tax >= 0 AND total = base + tax", name="ck_invoice_total"),
+        CheckConstraint("balance BETWEEN 0 AND total AND reported BETWEEN 0 AND balance", name="ck_invoice_balance"),
+        CheckConstraint("(fiscal_series_id IS NULL) = (sequence IS NULL)", name="ck_invoice_series"),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    customer_id: UUID = Field(foreign_key="customer.id")
+    run_id: UUID | None = None
+    origin: str
+    origin_key: str
+    fiscal_series_id: UUID | None = Field(default=None, foreign_key="fiscal_series.id")
+    sequence: int | None = Field(default=None, sa_column=Column(BigInteger))
+    number: str
+    period: str = period_column()
+    issue_date: date
+    due_date: date
+    due_ends_at: datetime = utc()
+    base: Decimal = money_column()
+    tax: Decimal = money_column()
+    total: Decimal = money_column()
+    balance: Decimal = money_column()
+    reported: Decimal = money_column()
+    currency: str = currency_column()
+    state: str = InvoiceState.OPEN
+    version: int = 1
+    overdue_at: datetime | None = utc(nullable=True)
+    paid_at: datetime | None = utc(nullable=True)
+    voided_at: datetime | None = utc(nullable=True)
+    void_reason: str | None = None
+
+
+class InvoiceLine(Table, table=True):
+    """One line, rounded once; `base + tax = total`."""
+
+    __tablename__ = "invoice_line"
+    __table_args__ = (CheckConstraint("total = base + tax AND base >= 0 AND tax >= 0", name="ck_invoice_line_total"),)
+    invoice_id: UUID = Field(primary_key=True, foreign_key="invoice.id")
+    number: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    service_id: UUID | None = None
+    description: str
+    quantity: Decimal = money_column()
+    base: Decimal = money_column()
+    tax_code: str
+    tax_rate: Decimal = Field(sa_column=Column(Numeric(7, 4), nullable=False))
+    tax: Decimal = money_column()
+    total: Decimal = money_column()
+    currency: str = currency_column()

@@ -1,0 +1,91 @@
+"""Payments, where they went, and the ledger."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, text
+from sqlmodel import Field
+
+from services.billing.models.base import Table, currency_column, one_of
+from services.billing.rules.states import Account, PaymentState
+from shared.db import money_column, new_id, utc
+
+
+class Payment(Table, table=True):
+    """Money that a customer says it paid. One reference counts once per channel; a rejected one may be reported again.
+
+    `unallocated` is what no open invoice took; it goes to the next one that is issued. `paid_on` is the day in the bank's books.
+    """
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        one_of("state", PaymentState, "ck_payment_state"),
+        CheckConstraint("amount > 0", name="ck_payment_amount"),
+        CheckConstraint("unallocated BETWEEN 0 AND amount", name="ck_payment_unallocated"),
+        Index(
+            "uq_payment_reference",
+            text("lower(channel)"),
+            text("lower(reference)"),
+            unique=True,
+            postgresql_where=text("state <> 'REJECTED'"),
+        ),
+        Index("ix_payment_customer", "customer_id", "id"),
+        Index("ix_payment_reference", text("lower(reference)")),
+        Index("ix_payment_unallocated", "customer_id", postgresql_where=text("unallocated > 0 AND state <> 'REJECTED'")),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    customer_id: UUID = Field(foreign_key="customer.id")
+    channel: str
+    reference: str
+    amount: Decimal = money_column()
+    unallocated: Decimal = money_column()
+    currency: str = currency_column()
+    state: str = PaymentState.REPORTED
+    paid_on: date
+    reported_at: datetime = utc()
+    reported_by: str
+    settled_at: datetime | None = utc(nullable=True)
+    settled_by: str | None = None
+    reject_reason: str | None = None
+    import_id: UUID | None = None
+    version: int = 1
+
+
+class PaymentAllocation(Table, table=True):
+    """The part of a payment that went to one invoice. Of a rejected payment it says what was believed."""
+
+    __tablename__ = "payment_allocation"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="ck_payment_allocation_amount"),
+        Index("ix_payment_allocation_invoice", "invoice_id"),
+    )
+    payment_id: UUID = Field(primary_key=True, foreign_key="payment.id")
+    invoice_id: UUID = Field(primary_key=True, foreign_key="invoice.id")
+    amount: Decimal = money_column()
+    currency: str = currency_column()
+    allocated_at: datetime = utc()
+
+
+class Posting(Table, table=True):
+    """An amount moved from the credited to the debited account: double entry that balances by its shape. Never updated, never deleted
+    (a trigger refuses); a mistake is reversed by its mirror image."""
+
+    __tablename__ = "posting"
+    __table_args__ = (
+        one_of("debit", Account, "ck_posting_debit"),
+        one_of("credit", Account, "ck_posting_credit"),
+        CheckConstraint("debit <> credit", name="ck_posting_accounts"),
+        CheckConstraint("amount > 0", name="ck_posting_amount"),
+        CheckConstraint("invoice_id IS NOT NULL OR payment_id IS NOT NULL", name="ck_posting_document"),
+        Index("ix_posting_customer", "customer_id"),
+    )
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    customer_id: UUID
+    invoice_id: UUID | None = Field(default=None, foreign_key="invoice.id")
+    payment_id: UUID | None = Field(default=None, foreign_key="payment.id")
+    debit: str
+    credit: str
+    amount: Decimal = money_column()
+    currency: str = currency_column()
+    posted_at: datetime = utc()

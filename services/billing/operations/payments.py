@@ -1,0 +1,237 @@
+"""Payments: reported, confirmed, rejected. Each changes its customer's ledger under lock and tells what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.billing.operations.ledgers import lock_ledgers, store_ledgers
+from services.billing.rules.allocation import Share
+from services.billing.rules.ledger import Ledger, PaymentAccount
+from services.billing.rules.states import InvoiceState, PaymentState
+from shared.db import execute, new_id, rows
+from shared.errors import Conflict, FieldError, Invalid, NotFound, Refused
+from shared.events.billing import Allocation, InvoicePaid, PaymentAllocated, PaymentConfirmed, PaymentRejected, PaymentReported
+from shared.money import round_money
+from shared.outbox import Outgoing, publish_many
+
+ONCE = "PAGO-1"
+
+
+@dataclass(frozen=True)
+class NewPayment:
+    """A payment as it comes in. `paid_on` is the day in the payer's or the bank's books; `invoice_id` is what the payer named."""
+
+    customer_id: UUID
+    channel: str
+    reference: str
+    amount: Decimal
+    currency: str
+    paid_on: date
+    reported_by: str
+    invoice_id: UUID | None = None
+    import_id: UUID | None = None
+    id: UUID = field(default_factory=new_id)
+
+
+async def report_payment(session: AsyncSession, *, payment: NewPayment, today: date, now: datetime) -> UUID:
+    """Believe a payment that somebody reports (VIP-12, VIP-20): named invoice first, then the oldest. Answers its id.
+
+    Raises NotFound for an unknown customer, Invalid for a wrong amount, currency or day, Refused for a reference that is already there and
+    for an invoice of another customer.
+    """
+    ledgers = await lock_ledgers(session, [payment.customer_id])
+    if payment.customer_id not in ledgers:
+        raise NotFound(f"No existe el cliente {payment.customer_id}.")
+    ledger = ledgers[payment.customer_id]
+    _check_values(payment, ledger.currency, today)
+    await _check_invoice(session, payment)
+    await _check_reference(session, payment)
+    await insert_payments(session, [payment], now=now)
+    events = report(ledger, payment, now=now)
+    await store_ledgers(session, [ledger], now=now)
+    await publish_many(session, events, now=now)
+    return payment.id
+
+
+async def confirm_payment(session: AsyncSession, *, payment_id: UUID, by: str, now: datetime) -> None:
+    """The money of a reported payment is there. Raises NotFound, and Conflict when it was settled before."""
+    ledger, payment = await _locked(session, payment_id)
+    events = confirm(ledger, payment, by=by, now=now)
+    await store_ledgers(session, [ledger], now=now)
+    await publish_many(session, events, now=now)
+
+
+async def reject_payment(session: AsyncSession, *, payment_id: UUID, reason: str, by: str, now: datetime) -> None:
+    """The money of a reported payment never came: what it covered is owed again. Raises NotFound, and Conflict when it was settled before."""
+    ledger, payment = await _locked(session, payment_id)
+    refills = ledger.reject(payment, by=by, at=now, reason=reason)
+    rejected = PaymentRejected(
+        payment_id=payment.id,
+        customer_id=ledger.customer_id,
+        amount=payment.amount,
+        currency=ledger.currency,
+        reference=payment.reference,
+        rejected_at=now,
+        reason=reason,
+        allocations=_parts(payment.parts),
+        open_after=ledger.open,
+    )
+    events = [Outgoing(rejected, f"payment/{payment.id}", payment.version), *told_refills(ledger, refills, now=now)]
+    await store_ledgers(session, [ledger], now=now)
+    await publish_many(session, events, now=now)
+
+
+def report(ledger: Ledger, new: NewPayment, *, now: datetime) -> list[Outgoing]:
+    """Put a new payment into its ledger; answer what to tell."""
+    payment = PaymentAccount(new.id, new.channel, new.reference, new.amount, now, new.reported_by)
+    ledger.report(payment, invoice=new.invoice_id)
+    event = PaymentReported(
+        payment_id=payment.id,
+        customer_id=ledger.customer_id,
+        amount=payment.amount,
+        currency=ledger.currency,
+        reference=payment.reference,
+        channel=payment.channel,
+        reported_at=now,
+        reported_by=payment.reported_by,
+        allocations=_parts(payment.parts),
+        open_after=ledger.open,
+    )
+    return [Outgoing(event, f"payment/{payment.id}", payment.version)]
+
+
+def confirm(ledger: Ledger, payment: PaymentAccount, *, by: str, now: datetime) -> list[Outgoing]:
+    """Confirm a payment of a ledger; answer what to tell."""
+    ledger.confirm(payment, by=by, at=now)
+    event = PaymentConfirmed(
+        payment_id=payment.id,
+        customer_id=ledger.customer_id,
+        amount=payment.amount,
+        currency=ledger.currency,
+        reference=payment.reference,
+        confirmed_at=now,
+        allocations=_parts(payment.parts),
+        open_after=ledger.open,
+    )
+    return [Outgoing(event, f"payment/{payment.id}", payment.version), *told_paid(ledger, now=now)]
+
+
+def told_refills(ledger: Ledger, refills: Sequence[tuple[PaymentAccount, list[Share]]], *, now: datetime) -> list[Outgoing]:
+    """What to tell of money that was left over and went to invoices now."""
+    events = []
+    for payment, shares in refills:
+        event = PaymentAllocated(
+            payment_id=payment.id,
+            customer_id=ledger.customer_id,
+            currency=ledger.currency,
+            confirmed=payment.state is PaymentState.CONFIRMED,
+            allocations=_parts(shares),
+            open_after=ledger.open,
+            allocated_at=now,
+        )
+        events.append(Outgoing(event, f"payment/{payment.id}", payment.version))
+    return events + told_paid(ledger, now=now)
+
+
+def told_paid(ledger: Ledger, *, now: datetime) -> list[Outgoing]:
+    """What to tell of invoices that confirmed money covers since this was last asked."""
+    paid, ledger.paid = ledger.paid, []
+    return [
+        Outgoing(
+            InvoicePaid(invoice_id=each.id, customer_id=ledger.customer_id, number=each.number, period=each.period, paid_at=now),
+            f"invoice/{each.id}",
+            each.version,
+        )
+        for each in paid
+        if each.state is InvoiceState.PAID
+    ]
+
+
+async def insert_payments(session: AsyncSession, payments: Sequence[NewPayment], *, now: datetime) -> None:
+    """Write new payments as they came in; `store_ledgers` then writes where they went. Raises Conflict when somebody was faster."""
+    count = await execute(
+        session,
+        "INSERT INTO payment (id, customer_id, channel, reference, amount, unallocated, currency, state, paid_on, reported_at, reported_by, "
+        "import_id, version) SELECT t.id, t.customer_id, t.channel, t.reference, t.amount, t.amount, t.currency, 'REPORTED', t.paid_on, $10, "
+        "t.reported_by, t.import_id, 0 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::text[], $7::date[], "
+        "$8::text[], $9::uuid[]) AS t(id, customer_id, channel, reference, amount, currency, paid_on, reported_by, import_id) "
+        "ON CONFLICT DO NOTHING",
+        [each.id for each in payments],
+        [each.customer_id for each in payments],
+        [each.channel for each in payments],
+        [each.reference for each in payments],
+        [each.amount for each in payments],
+        [each.currency for each in payments],
+        [each.paid_on for each in payments],
+        [each.reported_by for each in payments],
+        [each.import_id for each in payments],
+        now,
+    )
+    if count != len(payments):
+        raise Conflict("La misma referencia se está registrando en este momento.", remedy="Consulte los pagos del cliente antes de repetir.")
+
+
+def _parts(shares: Sequence[Share]) -> list[Allocation]:
+    return [Allocation(invoice_id=each.invoice_id, amount=each.amount) for each in shares]
+
+
+async def _locked(session: AsyncSession, payment_id: UUID) -> tuple[Ledger, PaymentAccount]:
+    found = await rows(session, "SELECT customer_id FROM payment WHERE id = $1", payment_id)
+    if not found:
+        raise NotFound(f"No existe el pago {payment_id}.")
+    ledger = (await lock_ledgers(session, [found[0].customer_id], [payment_id]))[found[0].customer_id]
+    payment = ledger.payments[payment_id]
+    if payment.state is not PaymentState.REPORTED:
+        what = "confirmado" if payment.state is PaymentState.CONFIRMED else "rechazado"
+        raise Conflict(f"El pago {payment.reference} ya está {what} desde el {payment.settled_at:%Y-%m-%d %H:%M} UTC.")
+    return ledger, payment
+
+
+def _check_values(payment: NewPayment, currency: str, today: date) -> None:
+    errors = []
+    if payment.currency != currency:
+        errors.append(FieldError("amount.currency", f"El cliente paga en {currency}, no en {payment.currency}.", ONCE))
+    if payment.amount <= 0:
+        errors.append(FieldError("amount.amount", "El importe de un pago es mayor que cero.", ONCE))
+    elif payment.amount != round_money(payment.amount, payment.currency):
+        errors.append(FieldError("amount.amount", f"El importe tiene más decimales que la moneda {payment.currency}.", ONCE))
+    if payment.paid_on > today:
+        errors.append(FieldError("paid_on", f"La fecha del pago es posterior a hoy ({today}).", ONCE))
+    if errors:
+        raise Invalid("El pago no se registra.", errors=errors)
+
+
+async def _check_invoice(session: AsyncSession, payment: NewPayment) -> None:
+    if payment.invoice_id is None:
+        return
+    found = await rows(session, "SELECT customer_id, number, state FROM invoice WHERE id = $1", payment.invoice_id)
+    if not found:
+        raise NotFound(f"No existe la factura {payment.invoice_id}.")
+    if found[0].customer_id != payment.customer_id:
+        raise Refused(ONCE, f"La factura {found[0].number} es de otro cliente.", remedy="Indique una factura del cliente, o ninguna.")
+    if found[0].state != InvoiceState.OPEN:
+        state = "pagada" if found[0].state == InvoiceState.PAID else "anulada"
+        raise Refused(
+            ONCE, f"La factura {found[0].number} está {state}.", remedy="Registre el pago sin factura: irá a la más antigua que esté abierta."
+        )
+
+
+async def _check_reference(session: AsyncSession, payment: NewPayment) -> None:
+    found = await rows(
+        session,
+        "SELECT p.id, p.state, p.customer_id, c.name FROM payment p JOIN customer c ON c.id = p.customer_id "
+        "WHERE lower(p.channel) = lower($1) AND lower(p.reference) = lower($2) AND p.state <> 'REJECTED'",
+        payment.channel,
+        payment.reference,
+    )
+    if found:
+        whose = "" if found[0].customer_id == payment.customer_id else f", a nombre de {found[0].name}"
+        raise Refused(
+            ONCE,
+            f"La referencia {payment.reference} del canal {payment.channel} ya está registrada (pago {found[0].id}{whose}).",
+            remedy="Consulte ese pago; si es otro depósito, regístrelo con su propia referencia.",
+        )
