@@ -1,0 +1,128 @@
+"""Migrations of a service's database: bring it up to date, ask whether it is behind, write the next one.
+
+Each service's own migrations lie in `services/<service>/migrations`, one chain per database; Alembic's environment and template lie here,
+once. The tables of the event path are part of every chain.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, MetaData, pool, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel.sql.sqltypes import AutoString
+
+from shared import clock, lease, outbox, parking, timers  # noqa: F401 - the tables of the event path
+from shared.db import MessagingTable
+
+Result = TypeVar("Result")
+MESSAGING = MessagingTable.metadata
+HERE = Path(__file__).parent
+LOCK = 7032662  # of pg_advisory_lock: two processes that migrate one database take turns
+
+
+class DatabaseBehind(Exception):
+    """The service must not start on this database: run `reconecta migrate` first."""
+
+
+async def upgrade(service: str, url: str) -> None:
+    """Apply the migrations that the database at `url` lacks."""
+    await on_database(url, lambda connection: command.upgrade(_config(service, connection), "head"))
+
+
+async def behind(service: str, url: str) -> bool:
+    """Does the database lack a migration? One that is further than this program is not behind."""
+    return bool(await _missing(service, url))
+
+
+async def require_current(service: str, url: str) -> None:
+    """Raise DatabaseBehind unless the database has every migration that this program knows."""
+    missing = await _missing(service, url)
+    if missing:
+        raise DatabaseBehind(
+            f"La base de datos de {service} está atrasada: le faltan las migraciones {', '.join(missing)}. Ejecute `reconecta migrate`."
+        )
+
+
+async def revision(service: str, url: str, message: str, metadata: Sequence[MetaData]) -> Path | None:
+    """Write the migration that leads from the database at `url`, which is up to date, to these tables; None where nothing differs."""
+    versions(service).mkdir(exist_ok=True)
+    number = max((int(each.name[:4]) for each in versions(service).glob("[0-9][0-9][0-9][0-9]_*.py")), default=0) + 1
+    written: list[Script] = []
+
+    def write(connection: Connection) -> None:
+        config = _config(service, connection, metadata)
+        made = command.revision(config, message, autogenerate=True, rev_id=f"{number:04}", process_revision_directives=_leave_out_empty)
+        written.extend(each for each in (made if isinstance(made, list) else [made]) if each is not None)
+
+    await on_database(url, write)
+    return Path(written[0].path) if written else None
+
+
+def versions(service: str) -> Path:
+    """The folder of a service's migrations."""
+    return HERE.parents[1] / "services" / service / "migrations"
+
+
+async def on_database(url: str, work: Callable[[Connection], Result]) -> Result:
+    """Do it on one connection of its own, one process at a time."""
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=pool.NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
+            await connection.commit()
+            return await connection.run_sync(work)
+    finally:
+        await engine.dispose()
+
+
+def run(context: Any) -> None:
+    """What Alembic's environment does, for every service."""
+    attributes = context.config.attributes
+    context.configure(
+        connection=attributes["connection"],
+        target_metadata=attributes["metadata"],
+        compare_server_default=True,
+        transaction_per_migration=True,
+        render_item=_render_string,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def _missing(service: str, url: str) -> list[str]:
+    def look(connection: Connection) -> list[str]:
+        script = ScriptDirectory.from_config(_config(service, connection))
+        known = [each.revision for each in script.walk_revisions()]  # newest first
+        current = MigrationContext.configure(connection).get_current_heads()
+        if any(each not in known for each in current):
+            return []
+        applied = {each.revision for head in current for each in script.iterate_revisions(head, "base")}
+        return [each for each in reversed(known) if each not in applied]
+
+    return await on_database(url, look)
+
+
+def _config(service: str, connection: Connection, metadata: Sequence[MetaData] = ()) -> Config:
+    config = Config()
+    for option, value in {"script_location": HERE, "version_locations": versions(service), "path_separator": "newline"}.items():
+        config.set_main_option(option, str(value).replace("%", "%%"))
+    config.attributes.update(connection=connection, metadata=list(metadata))
+    return config
+
+
+def _leave_out_empty(context: Any, revision: Any, directives: list[Any]) -> None:
+    if directives[0].upgrade_ops.is_empty():
+        directives.clear()
+
+
+def _render_string(kind: str, item: Any, context: Any) -> str | bool:
+    """SQLModel's own string type would make every migration import SQLModel."""
+    if kind == "type" and isinstance(item, AutoString):
+        return f"sa.String({item.length or ''})"
+    return False
