@@ -46,7 +46,7 @@ rules: $(READY) ## the rulebook's rules that no test proves; fails for one that 
 	$(BIN)/reconecta rules
 
 kafka: $(READY) ## start a local Apache Kafka
-	$(BIN)/python -m deploy.kafka.local
+	$(BIN)/python -m deploy.kafka.local start
 
 migrate: $(READY) ## bring the databases of the <SERVICE>_DATABASE_URL addresses to the newest migration
 	$(BIN)/reconecta migrate

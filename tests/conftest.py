@@ -1,0 +1,122 @@
+"""What every test may ask for: real databases, a real Kafka.
+
+`database` opens one service's database, `databases` gives the addresses of all five, `kafka_bootstrap` a broker's address. PostgreSQL comes
+from TEST_POSTGRES (a superuser's address), else from the embedded binaries; Kafka from KAFKA_BOOTSTRAP, else Docker, else Java. What cannot
+be had is skipped aloud, and is an error with CI=true.
+"""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from services.migrate import SERVICES
+from services.postgres import EmbeddedPostgres, remove
+from services.postgres.launch import SUPERUSER
+from shared.db import Database
+from tests.support.database import Stock
+from tests.support.kafka import KafkaUnavailable, borrow_broker, stop_brokers
+
+POSTGRES, FOLDER = "TEST_POSTGRES", "RECONECTA_TEST_FOLDER"
+server: EmbeddedPostgres | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before xdist starts its workers: what they share is started by the process that outlives them."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    folder = tempfile.mkdtemp(prefix="reconecta-tests-")
+    Path(folder).chmod(0o755)
+    os.environ[FOLDER] = folder
+    if config.getoption("numprocesses", None) and POSTGRES not in os.environ:
+        start_postgres()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or FOLDER not in os.environ:
+        return
+    folder = Path(os.environ.pop(FOLDER))
+    stop_brokers(folder)
+    if server is not None:
+        asyncio.run(server.stop())
+        remove(server.folder)
+        del os.environ[POSTGRES]
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_postgres() -> None:
+    """The session's own server. It forgets everything at its end, so it need not survive a power cut."""
+    global server
+    server = EmbeddedPostgres(Path(os.environ[FOLDER]) / "postgres", durable=False)
+    asyncio.run(server.start())
+    os.environ[POSTGRES] = server.url("postgres", SUPERUSER)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """A superuser's address of the session's PostgreSQL."""
+    if POSTGRES not in os.environ:
+        start_postgres()
+    return os.environ[POSTGRES]
+
+
+@pytest.fixture(scope="session")
+def stock(postgres_url: str) -> Iterator[Stock]:
+    """The clean databases of this test process."""
+    made = Stock(postgres_url)
+    yield made
+    asyncio.run(made.close())
+
+
+@pytest.fixture
+async def database_url(stock: Stock) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
+    """`await database_url("billing")`: the address of a clean database of that service, for this test alone."""
+    taken: list[tuple[str, str]] = []
+
+    async def take(service: str) -> str:
+        name = await stock.take(service)
+        taken.append((service, name))
+        return stock.address(name)
+
+    yield take
+    for service, name in taken:
+        await stock.give_back(service, name)
+
+
+@pytest.fixture
+async def databases(database_url: Callable[[str], Awaitable[str]]) -> dict[str, str]:
+    """The addresses of five clean databases, by service."""
+    return {service: await database_url(service) for service in SERVICES}
+
+
+@pytest.fixture
+async def database(database_url: Callable[[str], Awaitable[str]]) -> AsyncIterator[Callable[[str], Awaitable[Database]]]:
+    """`await database("billing")`: a clean database of that service, open, for this test alone."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(service: str) -> Database:
+            opened = Database(await database_url(service), service=service)
+            stack.push_async_callback(opened.close)
+            return opened
+
+        yield open_one
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap() -> str:
+    """The address of a real Apache Kafka, shared by the whole session: use topic names of your own."""
+    if given := os.environ.get("KAFKA_BOOTSTRAP"):
+        return given
+    try:
+        return borrow_broker(Path(os.environ[FOLDER]))
+    except KafkaUnavailable as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no Kafka, and CI=true: {missing}")
+        print(f"\nSKIPPED, no Kafka: {missing}", file=sys.stderr)  # noqa: T201
+        pytest.skip(f"no Kafka: {missing}")
