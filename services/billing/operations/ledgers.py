@@ -18,7 +18,19 @@ INVOICES = (
     "SELECT id, customer_id, number, period, issue_date, due_date, balance, reported, version FROM invoice "
     "WHERE customer_id = ANY($1::uuid[]) AND state = 'OPEN' ORDER BY id FOR UPDATE"
 )
-FIELDS = ("id", "channel", "reference", "amount", "unallocated", "reported_at", "reported_by", "settled_at", "settled_by", "reject_reason", "version")
+FIELDS = (
+    "id",
+    "channel",
+    "reference",
+    "amount",
+    "unallocated",
+    "reported_at",
+    "reported_by",
+    "settled_at",
+    "settled_by",
+    "reject_reason",
+    "version",
+)
 PAYMENTS = (
     f"SELECT customer_id, state, {', '.join(FIELDS)} FROM payment "
     "WHERE (customer_id = ANY($1::uuid[]) AND unallocated > 0 AND state <> 'REJECTED') OR id = ANY($2::uuid[]) ORDER BY id FOR UPDATE"

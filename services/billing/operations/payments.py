@@ -66,7 +66,7 @@ async def confirm_payment(session: AsyncSession, *, payment_id: UUID, by: str, n
 
 
 async def reject_payment(session: AsyncSession, *, payment_id: UUID, reason: str, by: str, now: datetime) -> None:
-    """The money of a reported payment never came: what it covered is owed again. Raises NotFound, and Conflict when it was settled before."""
+    """The money of a reported payment never came: what it covered is owed again. Raises NotFound; Conflict when already settled."""
     ledger, payment = await _locked(session, payment_id)
     refills = ledger.reject(payment, by=by, at=now, reason=reason)
     rejected = PaymentRejected(
@@ -155,10 +155,11 @@ async def insert_payments(session: AsyncSession, payments: Sequence[NewPayment],
     """Write new payments as they came in; `store_ledgers` then writes where they went. Raises Conflict when somebody was faster."""
     count = await execute(
         session,
-        "INSERT INTO payment (id, customer_id, channel, reference, amount, unallocated, currency, state, paid_on, reported_at, reported_by, "
-        "import_id, version) SELECT t.id, t.customer_id, t.channel, t.reference, t.amount, t.amount, t.currency, 'REPORTED', t.paid_on, $10, "
-        "t.reported_by, t.import_id, 0 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::text[], $7::date[], "
-        "$8::text[], $9::uuid[]) AS t(id, customer_id, channel, reference, amount, currency, paid_on, reported_by, import_id) "
+        "INSERT INTO payment (id, customer_id, channel, reference, amount, unallocated, currency, state, paid_on, reported_at, "
+        "reported_by, import_id, version) SELECT t.id, t.customer_id, t.channel, t.reference, t.amount, t.amount, t.currency, "
+        "'REPORTED', t.paid_on, $10, t.reported_by, t.import_id, 0 "
+        "FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::text[], $7::date[], $8::text[], $9::uuid[]) "
+        "AS t(id, customer_id, channel, reference, amount, currency, paid_on, reported_by, import_id) "
         "ON CONFLICT DO NOTHING",
         [each.id for each in payments],
         [each.customer_id for each in payments],
@@ -172,7 +173,9 @@ async def insert_payments(session: AsyncSession, payments: Sequence[NewPayment],
         now,
     )
     if count != len(payments):
-        raise Conflict("La misma referencia se está registrando en este momento.", remedy="Consulte los pagos del cliente antes de repetir.")
+        raise Conflict(
+            "La misma referencia se está registrando en este momento.", remedy="Consulte los pagos del cliente antes de repetir."
+        )
 
 
 def _parts(shares: Sequence[Share]) -> list[Allocation]:
@@ -216,7 +219,9 @@ async def _check_invoice(session: AsyncSession, payment: NewPayment) -> None:
     if found[0].state != InvoiceState.OPEN:
         state = "pagada" if found[0].state == InvoiceState.PAID else "anulada"
         raise Refused(
-            ONCE, f"La factura {found[0].number} está {state}.", remedy="Registre el pago sin factura: irá a la más antigua que esté abierta."
+            ONCE,
+            f"La factura {found[0].number} está {state}.",
+            remedy="Registre el pago sin factura: irá a la más antigua que esté abierta.",
         )
 
 

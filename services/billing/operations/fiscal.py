@@ -1,0 +1,77 @@
+"""Fiscal numbers: granted ranges kept in step with the operator's file, and blocks taken from them without a gap."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from services.billing.models import FiscalSeries
+from shared.errors import Refused
+from shared.operator import Operator
+
+RULE = "FISCAL-1"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Numbers that belong to one document or one run: `first` … `first + count - 1` of the series."""
+
+    series: FiscalSeries
+    first: int
+
+
+async def sync_series(session: AsyncSession, operator: Operator) -> list[FiscalSeries]:
+    """Bring the operator's series into the database and lock them, in the file's order.
+
+    A longer range or another expiry of an authorisation is taken over; numbers already used stay used. A new authorisation is a new series.
+    """
+    kept = (await session.execute(select(FiscalSeries).order_by(col(FiscalSeries.id)).with_for_update())).scalars().all()
+    known = {(each.code, each.authorization_code): each for each in kept}
+    found = []
+    for wanted in operator.fiscal_series:
+        series = known.get((wanted.code, wanted.authorization))
+        if series is None:
+            series = FiscalSeries(
+                code=wanted.code,
+                authorization_code=wanted.authorization,
+                prefix=wanted.prefix,
+                digits=wanted.digits,
+                from_number=wanted.from_number,
+                to_number=wanted.to_number,
+                next_number=wanted.from_number,
+                expires=wanted.expires,
+            )
+            session.add(series)
+        series.to_number, series.expires = max(wanted.to_number, series.next_number - 1), wanted.expires
+        found.append(series)
+    await session.flush()
+    return found
+
+
+def take_block(series: Sequence[FiscalSeries], *, count: int, issue_date: date) -> Block:
+    """Take `count` numbers in one piece from the first series whose range and expiry suffice. Raises Refused."""
+    for each in series:
+        if each.expires >= issue_date and each.to_number - each.next_number + 1 >= count:
+            first = each.next_number
+            each.next_number += count
+            return Block(each, first)
+    state = "; ".join(
+        f"serie {each.code}: quedan {each.to_number - each.next_number + 1} números, vence el {each.expires}" for each in series
+    )  # fmt: skip
+    raise Refused(
+        RULE,
+        f"Hacen falta {count} números fiscales para el {issue_date} y ninguna serie alcanza ({state or 'no hay series'}).",
+        remedy="Pida un nuevo rango y agréguelo en catalog/fiscal_series.yaml; después repita la corrida.",
+    )
+
+
+def number_of(series: FiscalSeries, sequence: int) -> str:
+    """A number as it is printed: prefix and zero-filled sequence."""
+    return f"{series.prefix}{sequence:0{series.digits}d}"
+
+
+def range_of(series: FiscalSeries) -> str:
+    """The authorised range as it is printed on the invoice."""
+    return f"{number_of(series, series.from_number)} a {number_of(series, series.to_number)}"

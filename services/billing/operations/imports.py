@@ -1,0 +1,110 @@
+"""The life of an import: queued, claimed by one process at a time, counted, ended. The rows themselves are in `staging` and `merging`.
+
+A killed import is claimed again when its lease has run out: the file is read anew, and merging goes on behind `merged_line`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.billing.models import ImportBatch
+from services.billing.rules.cells import Fault
+from services.billing.rules.states import ImportState
+from shared.clock import machine_now
+from shared.db import execute, ring, rows
+
+LEASE = timedelta(seconds=60)
+
+
+class LostClaim(Exception):
+    """Another process has taken this import over: stop, and leave it to that one."""
+
+
+async def queue_import(
+    session: AsyncSession, *, kind: str, source: str, file_name: str, path: str, mapping: dict[str, Any], requested_by: str, now: datetime
+) -> ImportBatch:
+    """Note a file that lies on disk; a worker imports it."""
+    batch = ImportBatch(
+        kind=kind, source=source, file_name=file_name, path=path, mapping=mapping, requested_by=requested_by, requested_at=now
+    )
+    session.add(batch)
+    await session.flush()
+    ring(session)
+    return batch
+
+
+async def claim_import(session: AsyncSession, *, holder: str, now: datetime, batch_id: UUID | None = None) -> ImportBatch | None:
+    """Take the oldest import that nobody works on (or that very one), and begin it anew; None when there is none."""
+    found = await rows(
+        session,
+        "UPDATE import_batch SET state = 'READING', claimed_by = $1, claimed_until = $2, started_at = coalesce(started_at, $3), "
+        "rows_read = 0, rows_bad = 0, notices = 0 WHERE id = (SELECT id FROM import_batch WHERE state IN ('QUEUED', 'READING', 'MERGING') "
+        "AND (claimed_until IS NULL OR claimed_until < $4) AND ($5::uuid IS NULL OR id = $5) "
+        "ORDER BY requested_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id",
+        holder,
+        machine_now() + LEASE,
+        now,
+        machine_now(),
+        batch_id,
+    )
+    if not found:
+        return None
+    await execute(session, "DELETE FROM staged_customer WHERE batch_id = $1", found[0].id)
+    await execute(session, "DELETE FROM import_fault WHERE batch_id = $1", found[0].id)
+    return await session.get_one(ImportBatch, found[0].id, populate_existing=True)
+
+
+async def renew_claim(session: AsyncSession, *, batch_id: UUID, holder: str, state: ImportState, counts: dict[str, int]) -> None:
+    """Prove the claim and prolong it, and add to the counters, in the transaction of the block. Raises LostClaim."""
+    added = "".join(f", {name} = {name} + {int(count)}" for name, count in counts.items() if name in COUNTERS)
+    count = await execute(
+        session,
+        f"UPDATE import_batch SET claimed_until = $3, state = $4{added} WHERE id = $1 AND claimed_by = $2 "
+        "AND state IN ('READING', 'MERGING')",
+        batch_id,
+        holder,
+        machine_now() + LEASE,
+        state.value,
+    )
+    if not count:
+        raise LostClaim
+
+
+COUNTERS = frozenset({"rows_read", "rows_new", "rows_changed", "rows_unchanged", "rows_bad", "rows_missing", "notices"})
+
+
+async def finish_import(session: AsyncSession, *, batch_id: UUID, rows_per_second: int, now: datetime, failure: str | None = None) -> None:
+    """The import is over; with a `failure` (Spanish) it stopped before its end."""
+    await execute(session, "DELETE FROM staged_customer WHERE batch_id = $1", batch_id)
+    await execute(
+        session,
+        "UPDATE import_batch SET state = $2, finished_at = $3, rows_per_second = $4, failure = $5, claimed_by = NULL, claimed_until = NULL "
+        "WHERE id = $1",
+        batch_id,
+        (ImportState.FAILED if failure else ImportState.DONE).value,
+        now,
+        rows_per_second,
+        failure,
+    )
+    ring(session)
+
+
+async def keep_faults(session: AsyncSession, *, batch_id: UUID, faults: Sequence[Fault]) -> None:
+    """Write down what was wrong with rows."""
+    if not faults:
+        return
+    await execute(
+        session,
+        "INSERT INTO import_fault (batch_id, line, column_name, value, reason, remedy, severity) "
+        "SELECT $1, t.* FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) AS t",
+        batch_id,
+        [each.line for each in faults],
+        [each.column for each in faults],
+        [each.value.replace("\x00", "") for each in faults],
+        [each.reason for each in faults],
+        [each.remedy for each in faults],
+        [each.severity.value for each in faults],
+    )

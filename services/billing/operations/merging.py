@@ -1,0 +1,163 @@
+"""Staged rows become customers: a block of lines per transaction, set-based. New ones are registered with their opening state, changed ones
+updated with history, unchanged ones left alone."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.billing.operations.customers import customer_states, tell_changes, tell_customers
+from services.billing.operations.openings import take_openings
+from shared.calendar import BusinessCalendar
+from shared.db import execute, new_id, rows
+from shared.events.billing import CustomerRegistered
+
+OPENING_HASH = "CASE WHEN s.openings <> '[]' OR s.opening_credit > 0 THEN md5(s.openings::text || s.opening_credit::text) END"
+
+REGISTER = f"""
+INSERT INTO customer (id, external_source, external_id, name, search_name, contacts, is_isp, special_negotiation, assigned_agent, policy,
+    currency, opening_status, last_billed, source_agent, source_hash, opening_hash, version, created_at, updated_at)
+SELECT ($5 || lpad(to_hex(s.line), 12, '0'))::uuid, $4, s.external_id, s.name, s.search_name, s.contacts, coalesce(s.is_isp, false),
+    s.special_negotiation, s.agent, s.policy, $6, s.opening_status, s.last_billed, s.agent, s.hash, {OPENING_HASH}, 1, $7, $7
+FROM staged_customer s LEFT JOIN customer c ON c.external_source = $4 AND c.external_id = s.external_id
+WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND c.id IS NULL
+ORDER BY s.line ON CONFLICT (external_source, external_id) DO NOTHING RETURNING id
+"""
+
+CHANGED = """
+SELECT c.id FROM staged_customer s JOIN customer c ON c.external_source = $4 AND c.external_id = s.external_id
+WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND c.source_hash IS DISTINCT FROM s.hash AND c.id <> ALL($5::uuid[])
+ORDER BY c.id FOR UPDATE OF c
+"""
+
+# What the mapping does not have stays; an agent that collections assigned since stays unless the source changed its own mind.
+CHANGE = """
+UPDATE customer c SET name = s.name, search_name = s.search_name, source_hash = s.hash, source_agent = s.agent,
+    contacts = CASE WHEN 'contacts' = ANY($5::text[]) THEN s.contacts ELSE c.contacts END,
+    is_isp = coalesce(s.is_isp, c.is_isp),
+    special_negotiation = CASE WHEN 'special_negotiation' = ANY($5::text[]) THEN s.special_negotiation ELSE c.special_negotiation END,
+    assigned_agent = CASE WHEN s.agent IS DISTINCT FROM c.source_agent THEN coalesce(s.agent, c.assigned_agent) ELSE c.assigned_agent END,
+    last_billed = greatest(c.last_billed, s.last_billed)
+FROM staged_customer s
+WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken
+  AND c.external_source = $4 AND c.external_id = s.external_id AND c.id = ANY($6::uuid[])
+"""
+
+CONTRACT = """
+INSERT INTO contract (customer_id, number, kind, start_date, end_date)
+SELECT c.id, s.contract_number, s.contract_kind, s.contract_start, s.contract_end
+FROM staged_customer s JOIN customer c ON c.external_source = $4 AND c.external_id = s.external_id
+WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND c.id = ANY($5::uuid[])
+ON CONFLICT (customer_id) DO UPDATE SET number = coalesce(excluded.number, contract.number),
+    kind = coalesce(excluded.kind, contract.kind), start_date = coalesce(excluded.start_date, contract.start_date),
+    end_date = CASE WHEN $6 THEN excluded.end_date ELSE contract.end_date END
+"""
+
+# $6 the ids' prefix, $7 today: a service without a date begins when it first comes in.
+SERVICES = """
+INSERT INTO service (id, customer_id, code, plan_code, plan_kind, delivery, network_login, access_node, monthly_amount, currency,
+    active_from, active_to)
+SELECT ($6 || lpad(to_hex(row_number() OVER (ORDER BY s.line, x.code)), 12, '0'))::uuid, c.id, x.code, x.plan, x.kind, x.delivery,
+    x.login, x.node, x.amount, c.currency, coalesce(x."from", old.active_from, $7), x."to"
+FROM staged_customer s JOIN customer c ON c.external_source = $4 AND c.external_id = s.external_id
+CROSS JOIN LATERAL jsonb_to_recordset(s.services) AS x(code text, plan text, kind text, amount numeric, delivery text, login text,
+    node text, "from" date, "to" date)
+LEFT JOIN service old ON old.customer_id = c.id AND old.code = x.code
+WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND c.id = ANY($5::uuid[])
+ON CONFLICT (customer_id, code) DO UPDATE SET plan_code = excluded.plan_code, plan_kind = excluded.plan_kind, delivery = excluded.delivery,
+    network_login = excluded.network_login, access_node = excluded.access_node, monthly_amount = excluded.monthly_amount,
+    active_from = excluded.active_from, active_to = excluded.active_to
+"""
+
+# A service that the source no longer has ended yesterday.
+END_SERVICES = """
+UPDATE service v SET active_to = greatest($6::date - 1, v.active_from - 1)
+FROM staged_customer s JOIN customer c ON c.external_source = $4 AND c.external_id = s.external_id
+WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND c.id = ANY($5::uuid[]) AND v.customer_id = c.id
+  AND (v.active_to IS NULL OR v.active_to >= $6::date)
+  AND NOT EXISTS (SELECT FROM jsonb_array_elements(s.services) AS x WHERE x ->> 'code' = v.code)
+"""
+
+MISSING = """
+INSERT INTO import_missing (batch_id, external_id, customer_id)
+SELECT $1, c.external_id, c.id FROM customer c
+WHERE c.external_source = $2 AND NOT EXISTS (SELECT FROM staged_customer s WHERE s.batch_id = $1 AND s.external_id = c.external_id)
+"""
+
+OTHER_OPENING = f"""
+SELECT count(*) AS count FROM staged_customer s JOIN customer c ON c.external_source = $2 AND c.external_id = s.external_id
+WHERE s.batch_id = $1 AND NOT s.broken AND c.opening_hash IS DISTINCT FROM {OPENING_HASH}
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some lines of a staged file, and what the mapping says of it. `today` is the operator's date."""
+
+    batch_id: UUID
+    source: str
+    first_line: int
+    last_line: int
+    mapped: Collection[str]
+    currency: str
+    today: date
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of a block's good rows."""
+
+    new: int
+    changed: int
+    unchanged: int
+
+
+async def next_block(session: AsyncSession, *, batch_id: UUID, after: int, size: int) -> tuple[int, int] | None:
+    """First and last line of the next `size` staged rows behind `after`; None at the end."""
+    found = await rows(
+        session,
+        "SELECT min(line) AS first, max(line) AS last FROM (SELECT line FROM staged_customer WHERE batch_id = $1 AND line > $2 "
+        "AND NOT broken ORDER BY line LIMIT $3) AS t",
+        batch_id,
+        after,
+        size,
+    )
+    return (found[0].first, found[0].last) if found[0].first is not None else None
+
+
+async def merge_block(session: AsyncSession, *, block: Block, calendar: BusinessCalendar, by: str, now: datetime) -> Merged:
+    """Apply a block of staged rows. Applying it again changes nothing and tells nothing."""
+    lines = (block.batch_id, block.first_line, block.last_line, block.source)
+    new = [row.id for row in await rows(session, REGISTER, *lines, str(new_id())[:24], block.currency, now)]
+    known = [row.id for row in await rows(session, CHANGED, *lines, new)]
+    before = await customer_states(session, known, today=block.today)
+    if known:
+        await execute(session, CHANGE, *lines, list(block.mapped), known)
+    touched = new + known
+    if touched:
+        await execute(session, CONTRACT, *lines, touched, "contract_end" in block.mapped)
+        await execute(session, SERVICES, *lines, touched, str(new_id())[:24], block.today)
+    if known and "services" in block.mapped:
+        await execute(session, END_SERVICES, *lines, known, block.today)
+    await tell_customers(session, new, CustomerRegistered, today=block.today, now=now)
+    await take_openings(session, batch_id=block.batch_id, customer_ids=new, calendar=calendar, now=now)
+    changed = await tell_changes(session, before, by=by, today=block.today, now=now)
+    good = await rows(
+        session,
+        "UPDATE import_batch SET merged_line = $3 WHERE id = $1 RETURNING "
+        "(SELECT count(*) FROM staged_customer WHERE batch_id = $1 AND line BETWEEN $2 AND $3 AND NOT broken) AS count",
+        *lines[:3],
+    )
+    return Merged(len(new), changed, good[0].count - len(new) - changed)
+
+
+async def list_missing(session: AsyncSession, *, batch_id: UUID, source: str) -> int:
+    """List the source's customers that the file does not have; nothing else happens to them. Answers how many."""
+    return await execute(session, MISSING, batch_id, source)
+
+
+async def count_other_openings(session: AsyncSession, *, batch_id: UUID, source: str) -> int:
+    """How many customers come with another opening state than the one that was taken when they were new."""
+    return (await rows(session, OTHER_OPENING, batch_id, source))[0].count  # type: ignore[no-any-return]

@@ -1,0 +1,78 @@
+"""How customers stood when they came to us: what they owed, and what was theirs. Taken once, for new customers only."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.calendar import BusinessCalendar
+from shared.db import execute, new_id, ring, rows
+from shared.events.billing import InvoiceIssued
+from shared.log import current_traceparent
+from shared.outbox import COLUMNS
+
+# The dates that due days end at, computed by the calendar, come as $4 and $5.
+OWED = f"""
+WITH owed AS (
+    SELECT c.id AS customer_id, c.currency, x.*, t.ends_at,
+        ($3 || lpad(to_hex(row_number() OVER (ORDER BY s.line, n)), 12, '0'))::uuid AS invoice_id
+    FROM customer c JOIN staged_customer s ON s.batch_id = $1 AND s.external_id = c.external_id AND NOT s.broken
+    CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(s.openings) AS (number text, period text, issued date, due date, amount numeric(18,4),
+        balance numeric(18,4))) WITH ORDINALITY AS x(number, period, issued, due, amount, balance, n)
+    JOIN unnest($4::date[], $5::timestamptz[]) AS t(due, ends_at) ON t.due = x.due
+    WHERE c.id = ANY($2::uuid[])
+), written AS (
+    INSERT INTO invoice (id, customer_id, origin, origin_key, number, period, issue_date, due_date, due_ends_at, base, tax, total, balance,
+        reported, currency, state, version)
+    SELECT invoice_id, customer_id, 'opening', number, number, period, issued, due, ends_at, amount, 0, amount, balance, 0, currency,
+        'OPEN', 1
+    FROM owed ON CONFLICT (customer_id, period, origin_key) DO NOTHING RETURNING id
+), new AS MATERIALIZED (
+    SELECT owed.* FROM owed JOIN written ON written.id = owed.invoice_id
+), posted AS (
+    INSERT INTO posting (customer_id, invoice_id, debit, credit, amount, currency, posted_at)
+    SELECT customer_id, invoice_id, 'RECEIVABLE', 'OPENING', balance, currency, $6 FROM new
+)
+INSERT INTO outbox ({COLUMNS})
+SELECT gen_random_uuid(), '{InvoiceIssued.TYPE}', 'invoice/' || invoice_id, 1, customer_id::text, $6, $7,
+    json_build_object('invoice_id', invoice_id, 'customer_id', customer_id, 'number', number, 'origin', 'opening', 'period', period,
+        'issue_date', issued, 'due_date', due, 'base', amount::text, 'tax', '0.0000', 'total', amount::text, 'balance', balance::text,
+        'currency', currency, 'lines', '[]'::json)::text
+FROM new ORDER BY invoice_id
+"""
+
+DUE_DATES = """
+SELECT DISTINCT (x ->> 'due')::date AS due FROM customer c
+JOIN staged_customer s ON s.batch_id = $1 AND s.external_id = c.external_id AND NOT s.broken
+CROSS JOIN LATERAL jsonb_array_elements(s.openings) AS x WHERE c.id = ANY($2::uuid[])
+"""
+
+# Money that was the customer's: a confirmed payment that waits for the next invoice.
+CREDITS = """
+WITH credit AS (
+    INSERT INTO payment (id, customer_id, channel, reference, amount, unallocated, currency, state, paid_on, reported_at, reported_by,
+        settled_at, settled_by, import_id, version)
+    SELECT ($3 || lpad(to_hex(s.line), 12, '0'))::uuid, c.id, 'saldo inicial', c.external_source || '/' || c.external_id, s.opening_credit,
+        s.opening_credit, c.currency, 'CONFIRMED', $4, $5, 'importación', $5, 'importación', $1, 1
+    FROM customer c JOIN staged_customer s ON s.batch_id = $1 AND s.external_id = c.external_id AND NOT s.broken
+    WHERE c.id = ANY($2::uuid[]) AND s.opening_credit > 0 RETURNING id, customer_id, amount, currency
+)
+INSERT INTO posting (customer_id, payment_id, debit, credit, amount, currency, posted_at)
+SELECT customer_id, id, 'OPENING', 'CUSTOMER_CREDIT', amount, currency, $5 FROM credit
+"""
+
+
+async def take_openings(
+    session: AsyncSession, *, batch_id: UUID, customer_ids: Sequence[UUID], calendar: BusinessCalendar, now: datetime
+) -> None:
+    """Take over the open invoices and credits of customers that were just registered from this batch."""
+    if not customer_ids:
+        return
+    new = list(customer_ids)
+    dues = [row.due for row in await rows(session, DUE_DATES, batch_id, new)]
+    if dues:
+        ends = [calendar.end_of_day(due) for due in dues]
+        await execute(session, OWED, batch_id, new, str(new_id())[:24], dues, ends, now, current_traceparent())
+    await execute(session, CREDITS, batch_id, new, str(new_id())[:24], calendar.local(now).date(), now)
+    ring(session)
