@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, text
+from sqlalchemy import DDL, BigInteger, CheckConstraint, Column, Identity, Index, event, text
 from sqlmodel import Field
 
 from services.billing.models.base import Table, currency_column, one_of
@@ -89,3 +89,16 @@ class Posting(Table, table=True):
     amount: Decimal = money_column()
     currency: str = currency_column()
     posted_at: datetime = utc()
+
+
+# The ledger only grows.
+POSTED_STAYS = """
+CREATE FUNCTION refuse_posting_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'postings are never changed: reverse them';
+END $$"""
+POSTED_STAYS_TRIGGER = """
+CREATE TRIGGER posting_stays BEFORE UPDATE OR DELETE ON posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_posting_change()"""
+posting_table = Posting.metadata.tables["posting"]
+event.listen(posting_table, "after_create", DDL(POSTED_STAYS))
+event.listen(posting_table, "after_create", DDL(POSTED_STAYS_TRIGGER))

@@ -87,7 +87,7 @@ WHERE c.external_source = $2 AND NOT EXISTS (SELECT FROM staged_customer s WHERE
 """
 
 OTHER_OPENING = f"""
-SELECT count(*) AS count FROM staged_customer s JOIN customer c ON c.external_source = $2 AND c.external_id = s.external_id
+SELECT count(*) AS others FROM staged_customer s JOIN customer c ON c.external_source = $2 AND c.external_id = s.external_id
 WHERE s.batch_id = $1 AND NOT s.broken AND c.opening_hash IS DISTINCT FROM {OPENING_HASH}
 """
 
@@ -147,10 +147,10 @@ async def merge_block(session: AsyncSession, *, block: Block, calendar: Business
     good = await rows(
         session,
         "UPDATE import_batch SET merged_line = $3 WHERE id = $1 RETURNING "
-        "(SELECT count(*) FROM staged_customer WHERE batch_id = $1 AND line BETWEEN $2 AND $3 AND NOT broken) AS count",
+        "(SELECT count(*) FROM staged_customer WHERE batch_id = $1 AND line BETWEEN $2 AND $3 AND NOT broken) AS good",
         *lines[:3],
     )
-    return Merged(len(new), changed, good[0].count - len(new) - changed)
+    return Merged(len(new), changed, good[0].good - len(new) - changed)
 
 
 async def list_missing(session: AsyncSession, *, batch_id: UUID, source: str) -> int:
@@ -160,4 +160,4 @@ async def list_missing(session: AsyncSession, *, batch_id: UUID, source: str) ->
 
 async def count_other_openings(session: AsyncSession, *, batch_id: UUID, source: str) -> int:
     """How many customers come with another opening state than the one that was taken when they were new."""
-    return (await rows(session, OTHER_OPENING, batch_id, source))[0].count  # type: ignore[no-any-return]
+    return (await rows(session, OTHER_OPENING, batch_id, source))[0].others  # type: ignore[no-any-return]

@@ -94,6 +94,10 @@ class BookReader:
         digest = blake2b(repr(lasting).encode(), digest_size=16).hexdigest()
         return CustomerRow(line=record.line, **values_read, hash=digest), row.faults
 
+    def key(self, record: Record) -> str | None:
+        """The customer's external id in a broken record, where that much of it can be read."""
+        return None if record.problem else Row(record).take(self._customer["external_id"], limited(100))
+
     def _read_customer(self, row: Row) -> dict[str, Any]:
         block = self._customer
         row.take(block["currency"], self._currency)

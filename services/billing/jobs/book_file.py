@@ -1,0 +1,35 @@
+"""A CSV file on disk as records: opened with the encoding, header and delimiter that it turns out to have, in constant memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+
+from services.billing.rules.cells import check_columns, columns_of
+from services.billing.rules.csv_text import TITLE_LINES, Record, Sheet, Unreadable, find_sheet, records, sniff_encoding
+from services.billing.rules.mapping import Mapping
+
+BLOCK = 1 << 20
+LONGEST_LINE = 1 << 20
+
+
+@contextmanager
+def open_records(path: Path, mapping: Mapping) -> Iterator[tuple[Sheet, Iterator[Record]]]:
+    """Open a file for reading with a mapping. Raises Unreadable when its columns are not those of the mapping."""
+    encoding = mapping.encoding
+    if encoding == "auto":
+        with path.open("rb") as raw:
+            encoding = sniff_encoding(iter(partial(raw.read, BLOCK), b""))
+    if encoding == "utf-8":
+        encoding = "utf-8-sig"
+    wanted = set(columns_of(mapping))
+    delimiter = {"auto": None, "tab": "\t"}.get(mapping.delimiter, mapping.delimiter)
+    with path.open(encoding=encoding, errors="replace", newline="") as text:
+        lines = iter(partial(text.readline, LONGEST_LINE), "")
+        head = list(islice(lines, 2 * TITLE_LINES))
+        if not head:
+            raise Unreadable("El archivo está vacío.")
+        sheet = find_sheet(head, wanted, delimiter)
+        check_columns(sheet, wanted)
+        yield sheet, records(chain(head[sheet.first_line - 1 :], lines), sheet)

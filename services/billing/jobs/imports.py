@@ -1,0 +1,260 @@
+"""Imports: files on disk become customers or payments, block by block. Run by the worker for the API, and by the command line directly."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.billing.jobs.book_file import open_records
+from services.billing.models import ImportBatch
+from services.billing.operations import bank, imports, merging, staging
+from services.billing.operations.terms import book_terms
+from services.billing.queries.imports import get_import, imports_under_way
+from services.billing.rules.bank import BankReader, PaymentRow
+from services.billing.rules.book import BookReader, CustomerRow
+from services.billing.rules.cells import Fault
+from services.billing.rules.csv_text import Record, Unreadable
+from services.billing.rules.mapping import CustomerMapping, Mapping, PaymentMapping
+from services.billing.rules.states import ImportState, Severity
+from shared.calendar import BusinessCalendar
+from shared.db import Database
+from shared.log import get_logger
+from shared.operator import Operator
+from shared.worker import Job, JobContext
+
+log = get_logger("billing.imports")
+READ_ROWS = 2_000
+MERGE_ROWS = 1_000
+Good = TypeVar("Good", CustomerRow, PaymentRow)
+Progress = Callable[[ImportBatch], None]
+
+
+@dataclass
+class Work:
+    """An import under way in this process. `now` is business time for the whole of it."""
+
+    database: Database
+    operator: Operator
+    calendar: BusinessCalendar
+    batch: ImportBatch
+    holder: str
+    now: datetime
+    progress: Progress | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    async def count(self, session: AsyncSession, state: ImportState, **counts: int) -> None:
+        """Prove the claim and keep the counters, in the session's transaction."""
+        await imports.renew_claim(session, batch_id=self.batch.id, holder=self.holder, state=state, counts=counts)
+
+    async def show(self) -> None:
+        """Tell whoever watches how far it is."""
+        if self.progress is not None:
+            async with self.database.transaction() as session:
+                batch = await get_import(session, self.batch.id)
+            batch.rows_per_second = self.speed(batch.rows_read)
+            self.progress(batch)
+
+    def speed(self, count: int) -> int:
+        return round(count / max(time.monotonic() - self.began, 0.001))
+
+
+async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
+    """An import that waits or is under way is due now."""
+    return context.now if await imports_under_way(session) else None
+
+
+async def run(context: JobContext) -> int:
+    """Import every file that waits and that nobody else works on. Answers how many it finished."""
+    done = 0
+    while await _run_next(context.database, context.operator, context.now):
+        done += 1
+    return done
+
+
+async def run_file(
+    database: Database,
+    path: Path,
+    *,
+    mapping: Mapping,
+    operator: Operator,
+    now: datetime,
+    requested_by: str,
+    progress: Progress | None = None,
+) -> ImportBatch:
+    """Import a file at once, in this process, and answer the finished batch: `state`, `failure` and the counters say what became of it."""
+    async with database.transaction() as session:
+        batch = await imports.queue_import(
+            session,
+            kind=mapping.kind,
+            source=mapping.source,
+            file_name=path.name,
+            path=str(path.resolve()),
+            mapping=mapping.model_dump(mode="json", by_alias=True),
+            requested_by=requested_by,
+            now=now,
+        )
+        holder = secrets.token_hex(8)
+        claimed = await imports.claim_import(session, holder=holder, now=now, batch_id=batch.id)
+    assert claimed is not None
+    await _work(Work(database, operator, BusinessCalendar(operator), claimed, holder, now, progress))
+    async with database.transaction() as session:
+        return await get_import(session, batch.id)
+
+
+async def _run_next(database: Database, operator: Operator, now: datetime) -> bool:
+    holder = secrets.token_hex(8)
+    async with database.transaction() as session:
+        batch = await imports.claim_import(session, holder=holder, now=now)
+    if batch is None:
+        return False
+    await _work(Work(database, operator, BusinessCalendar(operator), batch, holder, now))
+    return True
+
+
+async def _work(work: Work) -> None:
+    """Read and merge; a file that cannot be read ends as FAILED, a lost claim is left to its new owner."""
+    failure = None
+    try:
+        mapping: Mapping = TypeAdapter(Mapping).validate_python(work.batch.mapping)
+        if isinstance(mapping, CustomerMapping):
+            await _read_book(work, mapping)
+            await _merge_book(work, mapping)
+        else:
+            await _read_bank(work, mapping)
+    except imports.LostClaim:
+        log.warning("import taken over", batch=str(work.batch.id))
+        return
+    except Unreadable as error:
+        failure = str(error)
+    except FileNotFoundError:
+        failure = "El archivo ya no está en el disco. Súbalo de nuevo."
+    async with work.database.transaction() as session:
+        batch = await get_import(session, work.batch.id)
+        await imports.finish_import(session, batch_id=batch.id, rows_per_second=work.speed(batch.rows_read), now=work.now, failure=failure)
+    await work.show()
+
+
+async def _read_book(work: Work, mapping: CustomerMapping) -> None:
+    """Stage the good rows and note the bad ones, then judge the rows against each other."""
+    with ExitStack() as stack:
+        sheet, found = await asyncio.to_thread(stack.enter_context, open_records(Path(work.batch.path), mapping))
+        reader = BookReader(mapping, sheet, book_terms(work.operator))
+        while block := await asyncio.to_thread(_parse, reader.read, found):
+            broken = [(record.line, key) for record in block.broken if (key := reader.key(record))]
+            async with work.database.transaction() as session:
+                await imports.keep_faults(session, batch_id=work.batch.id, faults=block.faults)
+                await staging.stage_customers(session, batch_id=work.batch.id, good=block.good, broken=broken)
+                await work.count(session, ImportState.READING, **block.counts())
+            await work.show()
+    async with work.database.transaction() as session:
+        if mapping.one_row_per == "service":
+            await staging.merge_service_rows(session, batch_id=work.batch.id)
+            refused = await staging.refuse_repeated_services(session, batch_id=work.batch.id)
+        else:
+            refused = await staging.refuse_repeated(session, batch_id=work.batch.id)
+        await work.count(session, ImportState.MERGING, rows_bad=refused)
+
+
+async def _merge_book(work: Work, mapping: CustomerMapping) -> None:
+    """Apply the staged rows; then list who is missing, and say once how many came with another opening state than before."""
+    batch, mapped = work.batch, _mapped(mapping)
+    today = work.calendar.local(work.now).date()
+    line = batch.merged_line
+    while True:
+        async with work.database.transaction() as session:
+            span = await merging.next_block(session, batch_id=batch.id, after=line, size=MERGE_ROWS)
+            if span is None:
+                break
+            block = merging.Block(batch.id, batch.source, *span, mapped, work.operator.currency, today)
+            merged = await merging.merge_block(session, block=block, calendar=work.calendar, by=f"importación {batch.id}", now=work.now)
+            counts = {"rows_new": merged.new, "rows_changed": merged.changed, "rows_unchanged": merged.unchanged}
+            await work.count(session, ImportState.MERGING, **counts)
+        line = span[1]
+        await work.show()
+    async with work.database.transaction() as session:
+        missing = await merging.list_missing(session, batch_id=batch.id, source=batch.source)
+        others = await merging.count_other_openings(session, batch_id=batch.id, source=batch.source)
+        if others:
+            await imports.keep_faults(session, batch_id=batch.id, faults=[_other_openings(others)])
+        await work.count(session, ImportState.MERGING, rows_missing=missing, notices=int(others > 0))
+
+
+async def _read_bank(work: Work, mapping: PaymentMapping) -> None:
+    """Apply a bank's file block by block; one that was interrupted goes on from its beginning, for rows already applied change nothing."""
+    with ExitStack() as stack:
+        sheet, found = await asyncio.to_thread(stack.enter_context, open_records(Path(work.batch.path), mapping))
+        reader = BankReader(mapping, sheet, work.operator.currency)
+        today = work.calendar.local(work.now).date()
+        source = bank.Bank(work.batch.id, mapping.customer_source, work.operator.currency, today, work.batch.requested_by)
+        while block := await asyncio.to_thread(_parse, reader.read, found):
+            async with work.database.transaction() as session:
+                applied = await bank.apply_bank_rows(session, bank=source, good=block.good, now=work.now)
+                await imports.keep_faults(session, batch_id=work.batch.id, faults=[*block.faults, *applied.faults])
+                counts = block.counts()
+                counts["rows_bad"] += len(applied.faults)
+                became = {"rows_new": applied.new, "rows_changed": applied.confirmed, "rows_unchanged": applied.unchanged}
+                await work.count(session, ImportState.MERGING, **counts, **became)
+            await work.show()
+
+
+@dataclass
+class Rows(Generic[Good]):
+    """A block of records, read."""
+
+    read: int
+    good: list[Good]
+    faults: list[Fault]
+    broken: list[Record]
+
+    def counts(self) -> dict[str, int]:
+        notices = sum(each.severity is Severity.NOTICE for each in self.faults)
+        return {"rows_read": self.read, "rows_bad": len(self.broken), "notices": notices}
+
+
+def _parse(read: Callable[[Record], tuple[Good | None, list[Fault]]], found: Iterator[Record]) -> Rows[Good] | None:
+    """Read the next records; None at the end of the file."""
+    block = Rows[Good](0, [], [], [])
+    for record in islice(found, READ_ROWS):
+        row, faults = read(record)
+        block.read += 1
+        block.faults += faults
+        if row is None:
+            block.broken.append(record)
+        else:
+            block.good.append(row)
+    return block if block.read else None
+
+
+def _mapped(mapping: CustomerMapping) -> list[str]:
+    """Which lists and optional values the mapping has: only these may be emptied by a changed row."""
+    contract = mapping.contract.end is not None or mapping.contract.term_months is not None
+    present = {
+        "contacts": bool(mapping.contacts),
+        "services": bool(mapping.services),
+        "special_negotiation": mapping.customer.special_negotiation is not None,
+        "contract_end": contract,
+    }
+    return [name for name, there in present.items() if there]
+
+
+def _other_openings(count: int) -> Fault:
+    return Fault(
+        0,
+        "(saldo inicial)",
+        str(count),
+        f"{count} clientes traen otro estado inicial que el que se tomó cuando eran nuevos; no se cambia.",
+        "Registre sus pagos o facturas en facturación: desde el alta, los saldos los lleva este sistema.",
+        Severity.NOTICE,
+    )
+
+
+JOB = Job("imports", next_due, run)

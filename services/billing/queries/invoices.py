@@ -1,0 +1,80 @@
+"""Reads of invoices and payments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from services.billing.models import Customer, FiscalSeries, Invoice, InvoiceLine, Payment, PaymentAllocation
+from services.billing.models.invoices import UNJUDGED
+from shared.db import rows
+from shared.errors import NotFound
+
+
+@dataclass(frozen=True)
+class InvoiceView:
+    """An invoice with all that is printed on it."""
+
+    invoice: Invoice
+    customer: Customer
+    lines: Sequence[InvoiceLine]
+    series: FiscalSeries | None
+
+
+@dataclass(frozen=True)
+class PaymentView:
+    """A payment and where it went."""
+
+    payment: Payment
+    allocations: Sequence[PaymentAllocation]
+
+
+async def next_due_end(session: AsyncSession) -> datetime | None:
+    """The earliest end of a due day (UTC) of an invoice that somebody still owes and that was not judged yet."""
+    found = await rows(session, f"SELECT min(due_ends_at) AS at FROM invoice WHERE {UNJUDGED}")
+    return found[0].at  # type: ignore[no-any-return]
+
+
+async def get_invoice(session: AsyncSession, invoice_id: UUID) -> InvoiceView:
+    """An invoice, its lines, its customer and its fiscal series. Raises NotFound."""
+    invoice = await session.get(Invoice, invoice_id)
+    if invoice is None:
+        raise NotFound(f"No existe la factura {invoice_id}.")
+    customer = await session.get_one(Customer, invoice.customer_id)
+    query = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(col(InvoiceLine.number))
+    lines = (await session.execute(query)).scalars().all()
+    series = await session.get(FiscalSeries, invoice.fiscal_series_id) if invoice.fiscal_series_id else None
+    return InvoiceView(invoice, customer, lines, series)
+
+
+async def find_invoices(
+    session: AsyncSession,
+    *,
+    customer_id: UUID | None = None,
+    period: str | None = None,
+    state: str | None = None,
+    number: str | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> Sequence[Invoice]:
+    """Invoices in the order of their ids, which is that of their making."""
+    query = select(Invoice).order_by(col(Invoice.id)).limit(limit)
+    wanted = {Invoice.customer_id: customer_id, Invoice.period: period, Invoice.state: state, Invoice.number: number}
+    for column, value in wanted.items():
+        if value is not None:
+            query = query.where(col(column) == value)
+    if after is not None:
+        query = query.where(col(Invoice.id) > after)
+    return (await session.execute(query)).scalars().all()
+
+
+async def get_payment(session: AsyncSession, payment_id: UUID) -> PaymentView:
+    """A payment and where it went. Raises NotFound."""
+    payment = await session.get(Payment, payment_id, populate_existing=True)
+    if payment is None:
+        raise NotFound(f"No existe el pago {payment_id}.")
+    query = select(PaymentAllocation).where(PaymentAllocation.payment_id == payment_id).order_by(col(PaymentAllocation.invoice_id))
+    return PaymentView(payment, (await session.execute(query)).scalars().all())
