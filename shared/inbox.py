@@ -187,7 +187,8 @@ class Inbox:
 
     async def _transact(self, arrivals: Sequence[Arrival], settle: Settle, waiting: dict[UUID, str]) -> list[str]:
         """One transaction; answers the keys whose parked events may now go on."""
-        now = await self.clock.now()
+        # Processes are moved to a new instant one after another: no effect may be dated before its cause.
+        now = max([await self.clock.now(), *(each.envelope.time for each in arrivals)])
         async with self.database.transaction() as session:
             await settle(session, arrivals)
             fresh = await self._claim(session, [each.envelope for each in arrivals if each.envelope.type in self.router.types])
@@ -250,7 +251,7 @@ class Inbox:
                 envelope = await parking.take(session, row_id)
                 if envelope is None:
                     return False
-                await self.router.dispatch(self._context(session, now), [envelope])
+                await self.router.dispatch(self._context(session, max(now, envelope.time)), [envelope])
             self.handled += 1
             return True
         except Waiting as missing:

@@ -70,7 +70,7 @@ class Service:
 
 @dataclass
 class Runtime:
-    """A service with everything that it runs on."""
+    """A service with everything that it runs on. `lag` counts events that the transport holds for it (None: the inbox holds them)."""
 
     service: Service
     settings: Settings
@@ -78,6 +78,7 @@ class Runtime:
     clock: Clock
     operator: Operator
     resources: Mapping[str, Any]
+    lag: Callable[[], Awaitable[int]] | None = None
     holder: str = field(default_factory=lambda: f"{os.getpid()}-{secrets.token_hex(4)}")
 
     @property

@@ -22,7 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 LIBS = HERE / "target" / "libs"
-DEFAULT_FOLDER = Path(".kafka")
+DEFAULT_FOLDER = Path("var/kafka")
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _children: dict[Path, subprocess.Popen[bytes]] = {}  # the brokers that this process started, to be waited for when they end
@@ -182,7 +182,7 @@ def stop(folder: Path, *, kill: bool = False) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run a local Apache Kafka (one KRaft node).")
-    parser.add_argument("command", choices=["start", "stop"])
+    parser.add_argument("command", choices=["start", "stop"], nargs="?", default="start")
     parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT_FOLDER)
     arguments = parser.parse_args()
     try:

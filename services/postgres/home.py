@@ -90,7 +90,9 @@ def find_home(folder: Path) -> Home | None:
 
 def make_home(folder: Path, port: int, tcp: bool) -> Home:
     """Make (or find again) everything that a server needs below `folder`; called by the owner of its lock only."""
-    account = server_account()
+    account, secret = server_account(), folder / SECRET
+    if not secret.exists() and ((folder / STATE).exists() or (folder / "postgres" / "data").exists()):
+        raise PostgresFailed(f"Falta {secret}: sin ese archivo no se puede entrar a los datos que ya existen.")
     known = find_home(folder)
     base = known.base if known is not None else _choose_base(folder, account)
     _private_directory(base, account)
@@ -98,10 +100,7 @@ def make_home(folder: Path, port: int, tcp: bool) -> Home:
     if len(os.fsencode(sockets / f".s.PGSQL.{port}")) > LONGEST_SOCKET:
         sockets = Path("/tmp") / f"reconecta-{hashlib.sha256(os.fsencode(base)).hexdigest()[:12]}"  # noqa: S108 - its owner is checked
     _private_directory(sockets, account)
-    secret = folder / SECRET
     if not secret.exists():
-        if (base / "data").exists():
-            raise PostgresFailed(f"Falta {secret}: sin ese archivo no se puede entrar a los datos de {base}.")
         _write_private(secret, secrets.token_bytes(32))
     inside = base.is_relative_to(folder)
     places = {"base": str(base.relative_to(folder) if inside else base), "sockets": None if sockets == base / "run" else str(sockets)}

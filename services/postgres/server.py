@@ -42,7 +42,7 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "log_line_prefix": "%m [%p] %u@%d ",
 }
-NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}  # survives the death of every process, not that of the machine
 
 
 class EmbeddedPostgres:

@@ -1,0 +1,147 @@
+"""The test clock: a conductor outside the services moves everybody's business time from one due instant to the next.
+
+# Note [When nothing is under way]
+An event is always in sight somewhere: in an outbox, in a transport, or in an inbox, since each hand-over writes before it deletes.
+So a round in which every service says idle can only be wrong if something moved while the round was going on, and whatever moves
+publishes. Two successive idle rounds with the same count of published events in every service prove that nothing is under way.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import httpx
+from pydantic import AwareDatetime, BaseModel
+
+from shared.clock import SimulatedClock, machine_now
+from shared.db import rows
+from shared.worker import Runtime
+
+STUCK_SECONDS = 120.0
+BUSY = """SELECT EXISTS (SELECT 1 FROM outbox) AS outbox, EXISTS (SELECT 1 FROM outbox_held) AS held,
+EXISTS (SELECT 1 FROM inbox_pending) AS inbox, EXISTS (SELECT 1 FROM parked_event WHERE reason = 'retry') AS retry,
+(SELECT last_value FROM outbox_id_seq) AS published"""
+
+
+class ServiceState(BaseModel):
+    """What the conductor must know of one service. `busy` names what is under way; `next_due` is the next later instant (UTC) with work."""
+
+    now: AwareDatetime
+    next_due: AwareDatetime | None
+    busy: list[str]
+    published: int
+
+
+class ClockSetting(BaseModel):
+    """Where to move business time."""
+
+    now: AwareDatetime
+
+
+class SimulationStuck(Exception):
+    """Something stays under way; the message names the services and what they are busy with."""
+
+
+async def state_of(runtime: Runtime) -> ServiceState:
+    """Look into a service's database (and its transport's lag): what is under way, and when is the next due instant?"""
+    now = await runtime.clock.now()
+    context = runtime.job_context(now)
+    busy = ["transport"] if runtime.lag is not None and await runtime.lag() else []
+    async with runtime.database.transaction() as session:
+        row = (await rows(session, BUSY))[0]
+        busy += [name for name in ("outbox", "held", "inbox", "retry") if getattr(row, name)]
+        due = {job.name: await job.next_due(session, context) for job in runtime.jobs}
+    busy += [f"job {name}" for name, instant in due.items() if instant is not None and instant <= now]
+    later = [instant for instant in due.values() if instant is not None and instant > now]
+    return ServiceState(now=now, next_due=min(later, default=None), busy=busy, published=row.published)
+
+
+class End(Protocol):
+    """How the conductor reaches one service."""
+
+    name: str
+
+    async def state(self) -> ServiceState: ...
+
+    async def set(self, now: datetime) -> None: ...
+
+
+class LocalEnd:
+    """A service in this process."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.name, self._runtime = runtime.service.name, runtime
+
+    async def state(self) -> ServiceState:
+        return await state_of(self._runtime)
+
+    async def set(self, now: datetime) -> None:
+        assert isinstance(self._runtime.clock, SimulatedClock)
+        await self._runtime.clock.set(now)
+
+
+class HttpEnd:
+    """A service in a process of its own, asked at its `/simulation`."""
+
+    def __init__(self, name: str, client: httpx.AsyncClient, url: str) -> None:
+        self.name, self._client, self._url = name, client, url
+
+    async def state(self) -> ServiceState:
+        return ServiceState.model_validate((await self._client.get(self._url)).raise_for_status().json())
+
+    async def set(self, now: datetime) -> None:
+        (await self._client.put(self._url, json={"now": now.isoformat()})).raise_for_status()
+
+
+class Conductor:
+    """Moves the clocks of all services together. One call at a time."""
+
+    def __init__(self, ends: Sequence[End], stuck_seconds: float = STUCK_SECONDS) -> None:
+        self._ends, self._stuck = list(ends), stuck_seconds
+        self._lock = asyncio.Lock()
+
+    async def advance(self, to: datetime) -> int:
+        """Let business time pass until `to` (aware), stopping at every due instant until all that it starts is done.
+        Answers at how many instants it stopped. Raises ValueError when `to` is past already, and SimulationStuck."""
+        async with self._lock:
+            stops = 0
+            while True:
+                states = await self.settle()
+                if (now := max(state.now for state in states)) > to:
+                    raise ValueError(f"business time is {now.isoformat()} already")
+                due = min((state.next_due for state in states if state.next_due is not None), default=to)
+                target = min(due, to)
+                if target > now:
+                    await asyncio.gather(*(end.set(target) for end in self._ends))
+                    stops += 1
+                elif all(state.now == now for state in states):
+                    return stops
+                else:
+                    await asyncio.gather(*(end.set(now) for end in self._ends))
+
+    async def settle(self) -> list[ServiceState]:
+        """Wait until nothing is under way anywhere; answer the states."""
+        seen: list[int] | None = None
+        last_change, before = machine_now(), ""
+        pause = 0.002
+        while True:
+            states = await asyncio.gather(*(end.state() for end in self._ends))
+            published = [state.published for state in states]
+            if any(state.busy for state in states):
+                seen = None
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, 0.1)
+            elif seen == published:
+                return list(states)
+            else:
+                seen = published
+            picture = str([(state.busy, state.published) for state in states])
+            if picture != before:
+                last_change, before = machine_now(), picture
+            elif (machine_now() - last_change).total_seconds() > self._stuck:
+                raise SimulationStuck(self._describe(states))
+
+    def _describe(self, states: Sequence[ServiceState]) -> str:
+        parts = [f"{end.name}: {', '.join(state.busy)}" for end, state in zip(self._ends, states, strict=True) if state.busy]
+        return "; ".join(parts)
