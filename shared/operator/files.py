@@ -1,0 +1,96 @@
+"""YAML files read so that every value knows its line, and every mistake names file, line and field."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from shared.errors import spanish
+from shared.operator.base import Document
+
+D = TypeVar("D", bound=Document)
+Place = tuple[str | int, ...]
+WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing that is wrong in the operator's files. `field` is empty where the file itself is."""
+
+    file: str
+    line: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" + (f": {self.field}" if self.field else "")
+        return f"{where}: {self.message}"
+
+
+@dataclass
+class Source:
+    """A file as read: its value, and the line of everything in it."""
+
+    name: str
+    value: Any
+    lines: dict[Place, int] = field(default_factory=dict)
+
+    def mistake(self, place: Place, message: str) -> Mistake:
+        """A mistake at a place; the line is that of the nearest place that the file has."""
+        known = place
+        while known and known not in self.lines:
+            known = known[:-1]
+        return Mistake(self.name, self.lines.get(known, 1), ".".join(map(str, place)), message)
+
+
+def read_source(folder: Path, name: str, mistakes: list[Mistake]) -> Source | None:
+    """Read one file below the folder. Plain words stay text: a time is never a number, an amount never a float."""
+    try:
+        text = (folder / name).read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        mistakes.append(Mistake(name, 1, "", "falta este archivo"))
+        return None
+    except UnicodeDecodeError:
+        mistakes.append(Mistake(name, 1, "", "no está en UTF-8"))
+        return None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        mistakes.append(Mistake(name, line, "", f"no es YAML válido: {error.problem}"))
+        return None
+    source = Source(name, None)
+    source.value = _value(node, (), source, mistakes)
+    return source
+
+
+def _value(node: yaml.Node | None, place: Place, source: Source, mistakes: list[Mistake]) -> Any:
+    if node is None:
+        return None
+    source.lines[place] = node.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(child, (*place, number), source, mistakes) for number, child in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        found: dict[Any, Any] = {}
+        for key_node, child in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else str(key_node.start_mark)
+            if key in found:
+                mistakes.append(Mistake(source.name, key_node.start_mark.line + 1, str(key), "está dos veces"))
+            found[key] = _value(child, (*place, key), source, mistakes)
+            source.lines[(*place, key)] = key_node.start_mark.line + 1
+        return found
+    assert isinstance(node, yaml.ScalarNode)
+    return WORDS.get(node.value, node.value) if node.style is None else node.value
+
+
+def parse(model: type[D], source: Source | None, mistakes: list[Mistake]) -> D | None:
+    """Make the document of a file; None, and the mistakes noted, when it has any."""
+    if source is None:
+        return None
+    try:
+        return model.model_validate(source.value)
+    except ValidationError as error:
+        for each in error.errors(include_url=False):
+            mistakes.append(source.mistake(tuple(each["loc"]), spanish(each)))
+        return None

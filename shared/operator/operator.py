@@ -1,0 +1,71 @@
+"""The operator as the services see it: the company and all its documents together."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from babel.numbers import get_currency_precision
+from pydantic import ConfigDict
+
+from shared.operator.company import Company, Desk, FiscalSeries, Person, Plan, Rule, Tax
+from shared.operator.notices import Notice
+from shared.operator.policies import Policy, Qualification
+from shared.operator.procedures import Procedure
+
+
+class Operator(Company):
+    """Everything one operator decides. Look-ups by code raise KeyError: the loader has checked every reference already."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    folder: Path
+    fingerprint: str
+    plans: list[Plan]
+    taxes: list[Tax]
+    fiscal_series: list[FiscalSeries]
+    rules: dict[str, Rule]
+    qualification: Qualification
+    policies: dict[str, Policy]
+    procedures: dict[str, Procedure]
+    notices: dict[str, Notice]
+
+    @cached_property
+    def zone(self) -> ZoneInfo:  # type: ignore[override]
+        """The operator's time zone: "day 27" is a day there."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def money_digits(self) -> int:
+        """Decimal places of the currency; amounts are rounded to them."""
+        return get_currency_precision(self.currency)
+
+    def policy(self, code: str) -> Policy:
+        """A policy; a code that is not known any more is ruled by the default policy."""
+        return self.policies.get(code) or self.policies[self.default_policy]
+
+    def procedure(self, code: str) -> Procedure:
+        return self.procedures[code]
+
+    def desk(self, code: str) -> Desk:
+        return next(each for each in self.desks if each.code == code)
+
+    def person(self, code: str) -> Person | None:
+        """Somebody of the operator's people; None for a stranger."""
+        return next((each for each in self.people if each.person == code), None)
+
+    def plan(self, code: str) -> Plan:
+        return next(each for each in self.plans if each.code == code)
+
+    def tax(self, code: str) -> Tax:
+        return next(each for each in self.taxes if each.code == code)
+
+    def rule(self, rule_id: str) -> Rule:
+        return self.rules[rule_id]
+
+    def notices_for(self, event_type: str) -> list[Notice]:
+        """The notices that may follow from an event of this type, by code."""
+        return [self.notices[code] for code in sorted(self.notices) if self.notices[code].on == event_type]
+
+    def may(self, desks: Iterable[str], permission: str) -> bool:
+        """Has one of these desks the permission? An unknown permission belongs to nobody."""
+        return not set(desks).isdisjoint(self.permissions.get(permission, []))

@@ -1,0 +1,166 @@
+"""policies/*.yaml and qualification.yaml: how a segment of customers is collected from, and who belongs to it."""
+
+from datetime import time
+from decimal import Decimal
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from shared.operator.base import Code, Document, Duration, Text
+
+StatusCode = Literal["active", "temporary_active", "under_review", "payment_plan", "suspended"]
+Basis = Literal["payment", "promise", "payment_plan", "review"]
+# The decisions of a policy that refusals and explanations justify with a rule of the operator's documents.
+Decision = Literal[
+    "segment", "due", "portfolio", "dispatch", "receipt", "documentation", "follow_up", "agent", "status", "notice", "promises",
+    "day", "reconnection", "status_after", "outage",
+]  # fmt: skip
+
+
+class Due(Document):
+    """The last day in time: a day of the invoice's month, or days after it was issued."""
+
+    day_of_month: int | None = Field(default=None, ge=1, le=31)
+    days_after_issue: int | None = Field(default=None, ge=0, le=365)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.day_of_month is None) == (self.days_after_issue is None):
+            raise ValueError("indique `day_of_month` o `days_after_issue`, uno de los dos")
+        return self
+
+
+class InvoiceDispatch(Document):
+    """When the month's invoice is sent, by whom, and whether its receipt is confirmed with the customer."""
+
+    send_from_day: int = Field(ge=1, le=28)
+    send_by_day: int = Field(ge=1, le=28)
+    first: bool = False
+    sent_by: Literal["agent", "system"]
+    confirm_receipt: bool
+
+
+class Promises(Document):
+    """How often and for how long the customer may promise, counted per unpaid month. `longest`: PT24H, P10D … or end_of_month."""
+
+    max_per_month: int = Field(ge=0, le=10)
+    second_within: Duration
+    longest: Duration | Literal["end_of_month"]
+
+
+class Reminder(Document):
+    """A reminder of the due day: negative days are days after it. `at` in the operator's time zone."""
+
+    code: Code
+    days_before_due: int
+    at: time
+    notice: Code
+
+
+class AllowedFrom(Document):
+    """From when on the service may be cut: the end of a day of the unpaid month, or an hour some days after the due day."""
+
+    day_of_month: int | None = Field(default=None, ge=1, le=31)
+    days_after_due: int | None = Field(default=None, ge=0, le=365)
+    at: time | Literal["end_of_day"] = "end_of_day"
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.day_of_month is None) == (self.days_after_due is None):
+            raise ValueError("indique `day_of_month` o `days_after_due`, uno de los dos")
+        return self
+
+
+class SuspensionNotice(Document):
+    """The notice (its code) that must have been accepted by all its receivers for `before` until a cut is allowed."""
+
+    name: Code
+    before: Duration
+
+
+class ByDelivery(Document):
+    """The procedure for each way of delivery."""
+
+    own: Code
+    third_party: Code
+
+
+class Suspension(Document):
+    """When, by whom and how a customer is cut. `reported_payment_counts`: a payment reported in full, or any reported payment, holds it off."""
+
+    allowed_from: AllowedFrom
+    requires_status: StatusCode = "active"
+    only_assigned_agent: bool
+    notice: SuspensionNotice | None = None
+    reported_payment_counts: Literal["full", "any"] = "full"
+    procedure: ByDelivery
+
+
+class Reconnection(Document):
+    """On what a customer is reconnected, by whom, and the status that follows by what was negotiated."""
+
+    decided_by: Literal["person", "system"]
+    target_status: dict[Basis, StatusCode]
+    procedure: ByDelivery
+
+
+class Choice(Document):
+    """What the operator's document leaves open and these files decide; explanations say so."""
+
+    rule: str
+    text: Text
+
+
+class Policy(Document):
+    """policies/<code>.yaml."""
+
+    code: Code
+    name: Text
+    decided_by: Literal["person", "system"]
+    statuses: dict[StatusCode, Text]
+    rules: dict[Decision, str]
+    due: Due
+    invoice: InvoiceDispatch
+    promises: Promises
+    reminders: list[Reminder] = []
+    suspension: Suspension
+    reconnection: Reconnection
+    choices: list[Choice] = []
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for name, wanted, given in (
+            ("statuses", StatusCode, self.statuses),
+            ("rules", Decision, self.rules),
+            ("reconnection.target_status", Basis, self.reconnection.target_status),
+        ):
+            missing = sorted(set(wanted.__args__) - set(given))
+            if missing:
+                raise ValueError(f"a `{name}` le falta: {', '.join(missing)}")
+        return self
+
+
+class Criterion(Document):
+    """One reason that suffices. Exactly one test is given."""
+
+    code: Code
+    text: Text
+    plan_kinds: list[Code] | None = None
+    is_isp: Literal[True] | None = None
+    monthly_amount_above: Decimal | None = None
+    special_negotiation: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _one_test(self) -> Self:
+        tests = (self.plan_kinds, self.is_isp, self.monthly_amount_above, self.special_negotiation)
+        if sum(each is not None for each in tests) != 1:
+            raise ValueError("indique exactamente un criterio: plan_kinds, is_isp, monthly_amount_above o special_negotiation")
+        return self
+
+
+class Qualification(Document):
+    """qualification.yaml: who belongs to a policy's segment; any one criterion suffices."""
+
+    policy: Code
+    rule: str
+    any_of: list[Criterion] = Field(min_length=1)

@@ -1,0 +1,45 @@
+"""What a process is told from outside: addresses, folders, keys. What the operator decides is in its own files instead."""
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SERVICES = ("billing", "collections", "ticketing", "noc", "notifier")
+
+
+class Settings(BaseSettings):
+    """One service's settings, from `RECONECTA_…` variables; its database from `<SERVICE>_DATABASE_URL`, Kafka from `KAFKA_BOOTSTRAP`."""
+
+    model_config = SettingsConfigDict(env_prefix="RECONECTA_", extra="ignore", frozen=True, hide_input_in_errors=True)
+    service: str
+    database_url: str
+    operator_folder: Path = Path("deploy/operators/vip_isp")
+    data_folder: Path = Path("data")
+    transport: Literal["courier", "kafka"] = "courier"
+    kafka_bootstrap: str = Field(default_factory=lambda: os.environ.get("KAFKA_BOOTSTRAP", "localhost:9092"))
+    kafka_prefix: str = ""
+    clock: Literal["system", "simulated"] = "system"
+    token_public_keys: list[str] = []
+    smtp_url: str | None = None
+    maildir: Path | None = None
+    network: Literal["simulated", "manual"] = "manual"
+    outbox_shards: int = Field(default=1, ge=1, le=16)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _mail_has_a_way(self) -> Self:
+        if self.smtp_url is not None and self.maildir is not None:
+            raise ValueError("give `smtp_url` or `maildir`, not both")
+        return self
+
+
+def settings_from_environment(service: str) -> Settings:
+    """The settings of a service that runs alone. Raises ValueError naming the variable that is missing."""
+    variable = f"{service.upper()}_DATABASE_URL"
+    url = os.environ.get(variable)
+    if not url:
+        raise ValueError(f"falta la variable {variable}: la dirección de la base de datos de {service}")
+    return Settings(service=service, database_url=url)
