@@ -98,6 +98,6 @@ def ensure_keys(folder: Path) -> tuple[str, str]:
     return private.read_text(), public.read_text()
 
 
-def _key_data(text: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads(text)
+def _key_data(text: str) -> dict[str, str | list[str]]:
+    found: dict[str, str | list[str]] = json.loads(text)
     return found

@@ -224,7 +224,7 @@ class Inbox:
             try:
                 await self.release(await self._attempt([arrival], settle))
                 return
-            except Exception as again:  # noqa: BLE001 - judged right below
+            except Exception as again:
                 if isinstance(again, Fenced) or is_transient(again):
                     raise
                 error = again

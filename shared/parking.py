@@ -67,9 +67,7 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error)[:500]} [{where}]"
 
 
-async def park(
-    session: AsyncSession, envelopes: Sequence[Envelope], waiting: Mapping[UUID, str]
-) -> tuple[list[Envelope], list[str]]:
+async def park(session: AsyncSession, envelopes: Sequence[Envelope], waiting: Mapping[UUID, str]) -> tuple[list[Envelope], list[str]]:
     """Set aside what may not be handled now; answer the rest, and the keys of the rest that have parked events."""
     keys = list({each.key for each in envelopes})
     found = await rows(session, "SELECT DISTINCT key, sender, reason = 'dead' AS dead FROM parked_event WHERE key = ANY($1::text[])", keys)

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from shared.clock import SimulatedClock, machine_now
 from shared.db import rows
+from shared.errors import NotFound
 from shared.worker import Runtime
 
 STUCK_SECONDS = 120.0
@@ -57,6 +58,13 @@ async def state_of(runtime: Runtime) -> ServiceState:
     return ServiceState(now=now, next_due=min(later, default=None), busy=busy, published=row.published)
 
 
+async def move(runtime: Runtime, now: datetime) -> None:
+    """Set a service's simulated clock. Raises NotFound where business time is real."""
+    if not isinstance(runtime.clock, SimulatedClock):
+        raise NotFound("El reloj de este servicio es el real.")
+    await runtime.clock.set(now)
+
+
 class End(Protocol):
     """How the conductor reaches one service."""
 
@@ -77,8 +85,7 @@ class LocalEnd:
         return await state_of(self._runtime)
 
     async def set(self, now: datetime) -> None:
-        assert isinstance(self._runtime.clock, SimulatedClock)
-        await self._runtime.clock.set(now)
+        await move(self._runtime, now)
 
 
 class HttpEnd:

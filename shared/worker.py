@@ -147,7 +147,9 @@ class Worker:
             except Fenced:
                 wait = POLL_SECONDS
             except Exception as error:  # noqa: BLE001 - a loop outlives whatever its step met
-                log.warning("step failed", service=self.runtime.service.name, loop=name, error=type(error).__name__, detail=str(error)[:300])
+                log.warning(
+                    "step failed", service=self.runtime.service.name, loop=name, error=type(error).__name__, detail=str(error)[:300]
+                )
                 wait = RETRY_SECONDS
             await sleep_until_rung(bell, wait)
 

@@ -1,0 +1,129 @@
+"""A service's HTTP side: its routers, health, metrics, and on a simulated clock its end of the conductor's line."""
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.security import HTTPBearer
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from shared.auth import Verifier
+from shared.db import rows
+from shared.errors import Unavailable
+from shared.migrations import behind
+from shared.simulation import ClockSetting, ServiceState, move, state_of
+from shared.web.commands import Actor, Documents, permits, runtime_of
+from shared.web.problems import add_handlers
+from shared.worker import Runtime
+
+GAUGES = """
+SELECT
+    (SELECT coalesce(extract(epoch FROM $1::timestamptz - min(occurred_at)), 0) FROM outbox) AS outbox_oldest_seconds,
+    (SELECT count(*) FROM outbox) AS outbox_events,
+    (SELECT count(*) FROM outbox_held) AS outbox_held_events,
+    (SELECT count(*) FROM inbox_pending) AS inbox_pending_events,
+    (SELECT count(DISTINCT key) FROM parked_event WHERE reason = 'waiting') AS inbox_waiting_keys,
+    (SELECT count(DISTINCT key) FROM parked_event WHERE reason = 'dead') AS inbox_dead_keys,
+    (SELECT count(*) FROM timer WHERE due_at < $1::timestamptz) AS timers_overdue
+"""
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """The API of one service."""
+    service = runtime.service
+    app = FastAPI(
+        title=f"Reconecta · {service.name}",
+        description=service.description,
+        version="1",
+        dependencies=[Depends(HTTPBearer(auto_error=False, description="Token firmado: `reconecta token`"))],
+    )
+    app.state.runtime, app.state.operator = runtime, runtime.operator
+    app.state.verifier = Verifier(runtime.settings.token_public_keys)
+    add_handlers(app)
+    app.include_router(_health_router())
+    for router in service.routers:
+        app.include_router(router)
+    if runtime.clock.simulated:
+        app.include_router(_simulation_router())
+    return app
+
+
+def _health_router() -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/health/live")
+    async def live() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @router.get("/health/ready")
+    async def ready(request: Request) -> dict[str, str]:
+        """The database answers and has every migration."""
+        runtime = runtime_of(request)
+        try:
+            late = await behind(runtime.service.name, runtime.database.dsn)
+        except Exception as error:
+            raise Unavailable("La base de datos no responde.") from error
+        if late:
+            raise Unavailable("A la base de datos le faltan migraciones.", remedy="Ejecute `reconecta migrate`.")
+        return {"status": "ok"}
+
+    @router.get("/metrics")
+    async def metrics(request: Request, actor: Actor) -> Response:
+        """Gauges in Prometheus' text format."""
+        return Response(await exposition(runtime_of(request)), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router
+
+
+async def exposition(runtime: Runtime) -> bytes:
+    """The service's gauges as they are now."""
+    now = await runtime.clock.now()
+    async with runtime.database.transaction() as session:
+        row = (await rows(session, GAUGES, now))[0]
+        own = await runtime.service.metrics(session) if runtime.service.metrics else {}
+    families = []
+    for name, value in row._mapping.items():
+        family = GaugeMetricFamily(f"reconecta_{name}", name.replace("_", " "), labels=["service"])
+        family.add_metric([runtime.service.name], float(value))
+        families.append(family)
+    lag = GaugeMetricFamily("reconecta_inbox_lag_events", "events that the transport holds", labels=["service"])
+    lag.add_metric([runtime.service.name], float(await runtime.lag() if runtime.lag else row.inbox_pending_events))
+    grouped: dict[str, GaugeMetricFamily] = {}
+    for (name, label), value in own.items():
+        family = grouped.setdefault(name, GaugeMetricFamily(f"reconecta_{name}", name.replace("_", " "), labels=["service", "kind"]))
+        family.add_metric([runtime.service.name, label], float(value))
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Found([*families, lag, *grouped.values()]))
+    return generate_latest(registry)
+
+
+class _Found(Collector):
+    """Figures that were read already."""
+
+    def __init__(self, families: list[GaugeMetricFamily]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        return iter(self._families)
+
+
+def _simulation_router() -> APIRouter:
+    router = APIRouter(tags=["simulation"])
+
+    @router.get("/simulation")
+    async def state(request: Request, actor: Actor, documents: Documents) -> ServiceState:
+        """What is under way, and the next due instant."""
+        permits(actor, documents, "simulation.clock")
+        return await state_of(runtime_of(request))
+
+    @router.put("/simulation")
+    async def put(body: ClockSetting, request: Request, actor: Actor, documents: Documents) -> ServiceState:
+        """Set this service's business time; only the conductor should."""
+        permits(actor, documents, "simulation.clock")
+        runtime = runtime_of(request)
+        await move(runtime, body.now)
+        return await state_of(runtime)
+
+    return router

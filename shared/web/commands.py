@@ -1,0 +1,203 @@
+"""Requests that read or change something: who asks, in one transaction, once, and written down.
+
+# Note [Committed before it is answered]
+A framework that ends a dependency after the response would answer 200 for a commit that fails. Here the route itself holds the
+transaction: the endpoint's response is complete, the commit succeeds, and only then is the first byte sent.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import audit, idempotency
+from shared.auth import Principal
+from shared.errors import FieldError, Forbidden, Invalid, Problem, TooLarge, Unauthorized
+from shared.idempotency import HEADER, Answer, Command
+from shared.operator import Operator
+from shared.web.problems import MEDIA_TYPE, ProblemDetails
+from shared.worker import Runtime
+
+BODY_LIMIT = 1024 * 1024
+READS = frozenset({"GET", "HEAD"})
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "Un problema (RFC 9457)", "content": {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}}}
+}
+KEY_PARAMETER = {
+    "name": HEADER,
+    "in": "header",
+    "required": True,
+    "description": "Una clave por solicitud: repetida, se contesta lo mismo y nada ocurre dos veces.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+}
+
+
+class MissingKey(Problem):
+    """A POST without the key that makes it happen once."""
+
+    status, slug, title = 400, "falta-idempotency-key", "Falta la cabecera Idempotency-Key"
+
+
+def runtime_of(request: Request) -> Runtime:
+    """The service that answers this request."""
+    found: Runtime = request.app.state.runtime
+    return found
+
+
+def principal_of(request: Request) -> Principal:
+    """Whoever sent the request, by its token. Raises Unauthorized."""
+    if not hasattr(request.state, "actor"):
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthorized("Falta la cabecera Authorization.", remedy="Pida un token con `reconecta token`.")
+        request.state.actor = request.app.state.verifier.principal(token.strip())
+    actor: Principal = request.state.actor
+    return actor
+
+
+async def _now(request: Request) -> datetime:
+    if not hasattr(request.state, "now"):
+        request.state.now = await runtime_of(request).clock.now()
+    found: datetime = request.state.now
+    return found
+
+
+def _session(request: Request) -> AsyncSession:
+    found: AsyncSession = request.state.session
+    return found
+
+
+def _documents(request: Request) -> Operator:
+    found: Operator = request.app.state.operator
+    return found
+
+
+Session = Annotated[AsyncSession, Depends(_session)]  # one transaction, committed before the response
+Now = Annotated[datetime, Depends(_now)]  # business time, UTC
+Actor = Annotated[Principal, Depends(principal_of)]
+Documents = Annotated[Operator, Depends(_documents)]
+
+
+def permits(actor: Principal, documents: Operator, permission: str) -> None:
+    """Raise Forbidden unless one of the actor's desks has the permission (operator.yaml, `permissions`)."""
+    if not documents.may(actor.desks, permission):
+        allowed = ", ".join(documents.permissions.get(permission, [])) or "nadie"
+        raise Forbidden(
+            f"{actor.name} ({', '.join(sorted(actor.desks))}) no tiene el permiso «{permission}».",
+            remedy=f"Lo tienen: {allowed}. Se decide en operator.yaml, `permissions`.",
+        )
+
+
+class CommandRoute(APIRoute):
+    """The route class of every service's router: token, one transaction, idempotency, audit, and a limit to the body."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        options["responses"] = {**PROBLEM_RESPONSES, **(options.get("responses") or {})}
+        if "POST" in (options.get("methods") or ()):
+            extra = dict(options.get("openapi_extra") or {})
+            options["openapi_extra"] = {**extra, "parameters": [*extra.get("parameters", []), KEY_PARAMETER]}
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Handler:
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            principal_of(request)
+            await _now(request)
+            if request.method in READS:
+                return await _read(request, inner)
+            body = await read_limited(request, BODY_LIMIT)
+            fingerprint = idempotency.fingerprint(request.url.path.encode(), request.url.query.encode(), body)
+            return await run_command(request, fingerprint, lambda: inner(request), body)
+
+        return handle
+
+
+class UploadRoute(CommandRoute):
+    """For bodies too large for memory: the endpoint streams the request itself and then calls `run_command`."""
+
+    def get_route_handler(self) -> Handler:
+        inner = APIRoute.get_route_handler(self)
+
+        async def handle(request: Request) -> Response:
+            principal_of(request)
+            await _now(request)
+            require_key(request)
+            return await inner(request)
+
+        return handle
+
+
+async def _read(request: Request, inner: Handler) -> Response:
+    async with runtime_of(request).database.transaction() as session:
+        request.state.session = session
+        return await inner(request)
+
+
+async def run_command(request: Request, fingerprint: str, work: Callable[[], Awaitable[Response]], body: bytes | None = None) -> Response:
+    """Do the work in one transaction with its key, its answer and its audit entry; a repeated POST gets the stored answer.
+
+    `work` finds its session in `request.state.session` (the `Session` dependency). Raises what the work raises; then nothing is kept.
+    """
+    actor = principal_of(request)
+    command = None
+    if request.method == "POST":
+        command = Command(actor.person, f"POST {request.scope['route'].path_format}", require_key(request), fingerprint)
+    async with runtime_of(request).database.transaction() as session:
+        request.state.session = session
+        stored = await idempotency.recall(session, command) if command else None
+        if stored is not None:
+            return Response(stored.body, stored.status, {**stored.headers, "Idempotency-Replayed": "true"})
+        response = await work()
+        await session.flush()
+        if command is not None:
+            kept = {name: value for name, value in response.headers.items() if name in {"content-type", "location", "etag"}}
+            await idempotency.remember(session, command, Answer(response.status_code, kept, bytes(response.body)))
+        await audit.record(
+            session,
+            actor,
+            method=request.method,
+            path=request.url.path,
+            status=response.status_code,
+            body=body,
+            now=request.state.now,
+        )
+    return response
+
+
+def require_key(request: Request) -> str:
+    """The request's Idempotency-Key. Raises MissingKey (400) or Invalid."""
+    key = request.headers.get(HEADER)
+    if not key:
+        raise MissingKey(
+            "Cada POST lleva una clave propia, para que repetirlo no haga nada dos veces.", remedy=f"Agregue {HEADER}: <UUID>."
+        )
+    if len(key) > 200:
+        raise Invalid("La clave es demasiado larga.", errors=[FieldError(field=HEADER, message="a lo sumo 200 caracteres")])
+    return key
+
+
+async def read_limited(request: Request, limit: int) -> bytes:
+    """The whole body, at most `limit` bytes of it. Raises TooLarge before more than that is read."""
+    too_large = TooLarge(f"Esta ruta acepta a lo sumo {limit // 1024} KiB.", remedy="Los archivos van por POST /billing/imports.")
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise too_large
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise too_large
+        chunks.append(chunk)
+    request._body = b"".join(chunks)  # where the framework looks for a body that was read already
+    return request._body
+
+
+def command_router(**options: Any) -> APIRouter:
+    """A router whose routes are CommandRoutes."""
+    return APIRouter(route_class=CommandRoute, **options)
