@@ -56,7 +56,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Open a session; commit when the block ends well, roll back when it raises. The workers are woken after a commit that called `ring`."""
+        """Open a session; commit when the block ends well, roll back when it raises. After a commit that called `ring` the workers wake."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             async with session.begin():
                 yield session

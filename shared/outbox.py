@@ -72,7 +72,7 @@ class Outgoing:
 
 
 async def publish(session: AsyncSession, event: Event, *, subject: str, version: int, now: datetime) -> UUID:
-    """Write one event beside the change it tells of. `version` is the aggregate's, +1 per event, 1 for a new one. Answers the event's id."""
+    """Write one event beside the change it tells of. `version` is the aggregate's, +1 per event, 1 at first. Answers the event's id."""
     return (await publish_many(session, [Outgoing(event, subject, version)], now=now))[0]
 
 
@@ -185,7 +185,7 @@ class Relay:
             await execute(session, "DELETE FROM outbox WHERE id = ANY($1::bigint[])", ids)
 
     async def redeliver(self) -> bool:
-        """Bring what was held to the receivers that are back; True while there is more. Runs beside `step`, so nobody waits for the dead."""
+        """Bring what was held to the receivers that are back; True while there is more. It runs beside `step`: nobody waits for the dead."""
         if not self.lease.epoch:
             return False
         async with self._database.transaction() as session:

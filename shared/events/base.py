@@ -48,7 +48,7 @@ def catalogue(*modules: Any) -> dict[str, type[Event]]:
     found: dict[str, type[Event]] = {}
     for module in modules:
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Event) and "TYPE" in vars(value):
-                if found.setdefault(value.TYPE, value) is not value:
-                    raise ValueError(f"event type {value.TYPE} is written twice")
+            is_event = isinstance(value, type) and issubclass(value, Event) and "TYPE" in vars(value)
+            if is_event and found.setdefault(value.TYPE, value) is not value:
+                raise ValueError(f"event type {value.TYPE} is written twice")
     return found

@@ -151,5 +151,3 @@ class Rules(Document):
     """rules.yaml."""
 
     rules: list[Rule]
-
-
