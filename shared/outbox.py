@@ -185,7 +185,7 @@ class Relay:
             await execute(session, "DELETE FROM outbox WHERE id = ANY($1::bigint[])", ids)
 
     async def redeliver(self) -> bool:
-        """Bring what was held to the receivers that are back; True while there is more. It runs beside `step`: nobody waits for the dead."""
+        """Bring what was held to the receivers that are back; True while there is more. Beside `step`: nobody waits for the dead."""
         if not self.lease.epoch:
             return False
         async with self._database.transaction() as session:

@@ -119,7 +119,8 @@ async def _take(session: AsyncSession, kinds: list[str], now: datetime) -> DueTi
     found = await rows(
         session,
         "DELETE FROM timer WHERE (kind, key) = (SELECT kind, key FROM timer WHERE kind = ANY($1::text[]) AND due_at <= $2 "
-        "AND failures < $3 ORDER BY due_at, kind, key LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING kind, key, due_at, payload::text AS payload",
+        "AND failures < $3 "
+        "ORDER BY due_at, kind, key LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING kind, key, due_at, payload::text AS payload",
         kinds,
         now,
         MAX_FAILURES,
