@@ -40,7 +40,7 @@ format: $(READY) ## let ruff mend layout and imports
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 bench: $(READY) ## measure, beside the raw limits of the same run
-	$(BIN)/python -m bench
+	$(BIN)/python -m tests.bench
 
 rules: $(READY) ## the rulebook's rules that no test proves; fails for one that is marked as built
 	$(BIN)/reconecta rules

@@ -1,9 +1,8 @@
 """The test clock over HTTP: `POST /simulation/clock`, served beside the services and never by one of them."""
 
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from shared.errors import Conflict, FieldError, Invalid

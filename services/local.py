@@ -12,7 +12,6 @@ from fastapi import FastAPI
 
 from services.billing.app import SERVICE as BILLING
 from services.collections.app import SERVICE as COLLECTIONS
-from services.conductor import clock_router
 from services.noc.app import SERVICE as NOC
 from services.notifier.app import SERVICE as NOTIFIER
 from services.ticketing.app import SERVICE as TICKETING
@@ -56,9 +55,7 @@ async def open_house(operator: Operator, settings: Mapping[str, Settings], start
         yield House(operator, runtimes, root_app(runtimes, conductor), conductor)
 
 
-async def _runtime(
-    stack: AsyncExitStack, service: Service, settings: Settings, operator: Operator, start: datetime | None
-) -> Runtime:
+async def _runtime(stack: AsyncExitStack, service: Service, settings: Settings, operator: Operator, start: datetime | None) -> Runtime:
     database = Database(settings.database_url, service=service.name)
     stack.push_async_callback(database.close)
     clock: Clock = SystemClock()

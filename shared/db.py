@@ -5,11 +5,12 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Column, DateTime, Numeric, Row
+from sqlalchemy import CHAR, CheckConstraint, Column, DateTime, Numeric, Row, Text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import registry
@@ -121,3 +122,25 @@ def money_column(*, nullable: bool = False) -> Any:
     """A column for an amount: NUMERIC(18,4); its currency stands in a column beside it."""
     column: Column[Any] = Column(Numeric(18, 4), nullable=nullable)
     return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)
+
+
+def currency_column() -> Any:
+    """The currency (ISO 4217) of the amounts beside it."""
+    return Field(sa_column=Column(CHAR(3), CheckConstraint("currency ~ '^[A-Z]{3}$'"), nullable=False))
+
+
+def period_column(*, nullable: bool = False) -> Any:
+    """A month, written `2026-03`."""
+    column: Column[str] = Column(CHAR(7), nullable=nullable)
+    return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)
+
+
+def sorted_text() -> Any:
+    """Text that is searched by prefix and paged by value: compared byte by byte, whatever the database's locale is."""
+    return Field(sa_column=Column(Text(collation="C"), nullable=False))
+
+
+def one_of(column: str, states: type[StrEnum], name: str) -> CheckConstraint:
+    """The column holds one of the states' values."""
+    values = ", ".join(f"'{each.value}'" for each in states)
+    return CheckConstraint(f"{column} IN ({values})", name=name)

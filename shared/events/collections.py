@@ -167,7 +167,8 @@ class SuspensionNoticeRequested(Event):
 
 
 class SuspensionRequested(Event):
-    """Cut the service. Ticketing opens the ticket of `procedure`; the request is not the cut."""
+    """Cut the service. Ticketing opens the ticket of `procedure`; the request is not the cut. `invoice_ids` are what is owed; the order
+    falls when they are reported as paid in full, or with `release_on` any when any payment is reported."""
 
     TYPE: ClassVar[str] = "collections.suspension_requested.v1"
     suspension_id: UUID
@@ -178,6 +179,8 @@ class SuspensionRequested(Event):
     reason: str
     amount: Amount
     currency: Currency
+    invoice_ids: list[UUID]
+    release_on: Literal["full", "any"] = "full"
     agent: str
     requested_at: datetime
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field
 
-from shared.operator.base import Code, Document, Text
+from shared.operator.base import Code, Document, Login, Text
 
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 Amount = Annotated[Decimal, Field(max_digits=18, decimal_places=4, ge=0)]
@@ -30,7 +30,7 @@ class Desk(Document):
 class Person(Document):
     """Somebody who works at some desks. `person` is how tokens and portfolios name them."""
 
-    person: Code
+    person: Login
     name: Text
     desks: list[Code] = Field(min_length=1)
     email: Email
@@ -79,7 +79,6 @@ class Company(Document):
     default_policy: Code
     mail_from: Email
     billing_run: BillingRun
-    daily_review_at: time
     desks: list[Desk] = Field(min_length=1)
     permissions: dict[str, list[Code]]
     people: list[Person] = Field(min_length=1)

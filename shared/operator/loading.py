@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import TypeAdapter
-
 from shared.errors import nearest
 from shared.events import CATALOGUE
 from shared.operator.base import Document
@@ -139,12 +137,7 @@ class References:
         """Every reference: file, place, what kind of thing, its code."""
         operator = self.operator
         yield "operator.yaml", ("default_policy",), "política", operator.default_policy
-        for permission, desks in operator.permissions.items():
-            for at, desk in enumerate(desks):
-                yield "operator.yaml", ("permissions", permission, at), "escritorio", desk
-        for number, person in enumerate(operator.people):
-            for at, desk in enumerate(person.desks):
-                yield "operator.yaml", ("people", number, "desks", at), "escritorio", desk
+        yield from self._desk_uses()
         for number, plan in enumerate(operator.plans):
             yield "catalog/plans.yaml", ("plans", number, "tax"), "impuesto", plan.tax
         yield "qualification.yaml", ("policy",), "política", operator.qualification.policy
@@ -159,6 +152,14 @@ class References:
                 yield name, ("to", "desks", at), "escritorio", desk
             for at, rule in enumerate(notice.rules):
                 yield name, ("rules", at), "regla", rule
+
+    def _desk_uses(self) -> Iterator[tuple[str, Place, str, str]]:
+        for permission, desks in self.operator.permissions.items():
+            for at, desk in enumerate(desks):
+                yield "operator.yaml", ("permissions", permission, at), "escritorio", desk
+        for number, person in enumerate(self.operator.people):
+            for at, desk in enumerate(person.desks):
+                yield "operator.yaml", ("people", number, "desks", at), "escritorio", desk
 
     def _policy_uses(self, policy: Policy) -> Iterator[tuple[str, Place, str, str]]:
         name = f"policies/{policy.code}.yaml"
@@ -218,8 +219,8 @@ class References:
 
 def schemas() -> dict[str, dict[str, object]]:
     """The JSON Schema of each kind of document, for editors: file name → schema."""
-    models = {
+    models: dict[str, type[Document]] = {
         "operator": Company, "rules": Rules, "plans": Plans, "taxes": Taxes, "fiscal_series": FiscalSeriesFile,
         "qualification": Qualification, "policy": Policy, "procedure": Procedure, "notice": Notice,
     }  # fmt: skip
-    return {name: TypeAdapter(model).json_schema() for name, model in models.items()}
+    return {name: model.model_json_schema() for name, model in models.items()}

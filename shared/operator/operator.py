@@ -30,7 +30,7 @@ class Operator(Company):
     notices: dict[str, Notice]
 
     @cached_property
-    def zone(self) -> ZoneInfo:  # type: ignore[override]
+    def zone(self) -> ZoneInfo:
         """The operator's time zone: "day 27" is a day there."""
         return ZoneInfo(self.time_zone)
 

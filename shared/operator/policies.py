@@ -2,7 +2,7 @@
 
 from datetime import time
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -86,7 +86,7 @@ class ByDelivery(Document):
 
 
 class Suspension(Document):
-    """When, by whom and how a customer is cut. `reported_payment_counts`: a payment reported in full, or any reported payment, holds it off."""
+    """When, by whom and how a customer is cut. `reported_payment_counts`: what holds it off, a payment reported in full or any."""
 
     allowed_from: AllowedFrom
     requires_status: StatusCode = "active"
@@ -134,7 +134,7 @@ class Policy(Document):
             ("rules", Decision, self.rules),
             ("reconnection.target_status", Basis, self.reconnection.target_status),
         ):
-            missing = sorted(set(wanted.__args__) - set(given))
+            missing = sorted(set(get_args(wanted)) - set(given))
             if missing:
                 raise ValueError(f"a `{name}` le falta: {', '.join(missing)}")
         return self

@@ -57,7 +57,6 @@ class Step(Document):
     kind: Literal["task", "automatic"]
     role: Code | None = None
     action: Action | None = None
-    adapter: Literal["default", "manual"] = "default"
     rule: str | None = None
     capture: list[CaptureField] = []
     deadline: Deadline | None = None
@@ -80,6 +79,14 @@ class Close(Document):
     outcome: Code
 
 
+class Cancel(Document):
+    """The ticket may be cancelled (a payment came first, the order was withdrawn) until one of these steps is finished or its network
+    switch is claimed; it then closes with this outcome."""
+
+    outcome: Code
+    until: list[Code] = []
+
+
 class Procedure(Document):
     """procedures/<code>.yaml. A running ticket keeps the version that it started with."""
 
@@ -93,6 +100,7 @@ class Procedure(Document):
     steps: list[Step] = Field(min_length=1)
     outcomes: dict[Code, Text] = Field(min_length=1)
     closes_on: list[Close] = []
+    cancel: Cancel | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -100,12 +108,13 @@ class Procedure(Document):
         if twice := sorted({code for code in codes if codes.count(code) > 1}):
             raise ValueError(f"pasos repetidos: {', '.join(twice)}")
         opened = {code for step in self.steps for outcome in step.outcomes.values() for code in outcome.opens}
-        joined = {code for step in self.steps for code in step.joins}
+        joined = {code for step in self.steps for code in step.joins} | set(self.cancel.until if self.cancel else [])
         if unknown := sorted((opened | joined | set(self.start)) - set(codes)):
             raise ValueError(f"pasos que no existen: {', '.join(unknown)}")
         if lost := sorted(set(codes) - opened - set(self.start)):
             raise ValueError(f"pasos a los que nada lleva: {', '.join(lost)}")
         ends = {outcome.closes for step in self.steps for outcome in step.outcomes.values() if outcome.closes}
+        ends |= {self.cancel.outcome} if self.cancel else set()
         if unnamed := sorted((ends | {each.outcome for each in self.closes_on}) - set(self.outcomes)):
             raise ValueError(f"resultados que `outcomes` no nombra: {', '.join(unnamed)}")
         return self

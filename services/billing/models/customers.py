@@ -9,8 +9,8 @@ from sqlalchemy import CheckConstraint, Column, Index, Integer, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from services.billing.models.base import Table, currency_column, period_column, sorted_text
-from shared.db import money_column, new_id, utc
+from services.billing.models.base import Table
+from shared.db import currency_column, money_column, new_id, period_column, sorted_text, utc
 
 
 class Customer(Table, table=True):

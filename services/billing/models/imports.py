@@ -9,9 +9,9 @@ from sqlalchemy import BigInteger, Column, Identity, Index, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from services.billing.models.base import Table, one_of
+from services.billing.models.base import Table
 from services.billing.rules.states import ImportState, Severity
-from shared.db import money_column, new_id, utc
+from shared.db import money_column, new_id, one_of, utc
 
 
 class ImportBatch(Table, table=True):

@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Numeric, SmallInteger, UniqueConstraint, text
 from sqlmodel import Field
 
-from services.billing.models.base import Table, currency_column, one_of, period_column
+from services.billing.models.base import Table
 from services.billing.rules.states import InvoiceState
-from shared.db import money_column, new_id, utc
+from shared.db import currency_column, money_column, new_id, one_of, period_column, utc
 
 # An invoice that becomes overdue when its day ends: once, and only if somebody still owes part of it.
 UNJUDGED = "state = 'OPEN' AND overdue_at IS NULL AND balance > reported"

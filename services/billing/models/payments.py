@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import DDL, BigInteger, CheckConstraint, Column, Identity, Index, event, text
 from sqlmodel import Field
 
-from services.billing.models.base import Table, currency_column, one_of
+from services.billing.models.base import Table
 from services.billing.rules.states import Account, PaymentState
-from shared.db import money_column, new_id, utc
+from shared.db import currency_column, money_column, new_id, one_of, utc
 
 
 class Payment(Table, table=True):

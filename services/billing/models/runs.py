@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Column, Index, Integer, UniqueConstraint, text
 from sqlmodel import Field
 
-from services.billing.models.base import Table, currency_column, one_of, period_column
+from services.billing.models.base import Table
 from services.billing.rules.states import RunState
-from shared.db import money_column, new_id, utc
+from shared.db import currency_column, money_column, new_id, one_of, period_column, utc
 
 
 class BillingRun(Table, table=True):

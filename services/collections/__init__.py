@@ -1,0 +1,1 @@
+"""Collections: who owes, what was agreed, and whether a service is cut or reconnected."""

@@ -1,0 +1,12 @@
+"""How collections is put together."""
+
+from services.collections.handlers import events
+from services.collections.models import Table
+from shared.worker import Service
+
+SERVICE = Service(
+    name="collections",
+    description="Cobros: estados, carteras, gestiones, compromisos, planes, avisos, órdenes de suspensión y de reconexión",
+    events=events,
+    tables=Table.metadata,
+)

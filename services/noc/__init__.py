@@ -1,0 +1,1 @@
+"""NOC: outages of access nodes."""

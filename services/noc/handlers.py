@@ -1,0 +1,5 @@
+"""What the NOC does when others speak: the readable map of its reactions."""
+
+from shared.inbox import EventRouter
+
+events = EventRouter()

@@ -1,0 +1,1 @@
+"""Notifier: notices become messages, messages become deliveries."""

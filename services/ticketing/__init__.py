@@ -1,0 +1,1 @@
+"""Ticketing: procedures under way, their tasks, and the switching of the network."""

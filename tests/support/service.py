@@ -1,0 +1,182 @@
+"""One service under test: its API, its inbox and its jobs on a real database and a simulated clock, without the other four."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI
+
+from shared.auth import ensure_keys, issue
+from shared.clock import SimulatedClock
+from shared.db import Database, new_id, rows
+from shared.events import CATALOGUE, Envelope, Event
+from shared.inbox import Arrival, Inbox
+from shared.operator import Operator, load_operator
+from shared.settings import Settings
+from shared.web import create_app
+from shared.worker import Runtime, Service
+
+OPERATOR_FOLDER = Path("deploy/operators/vip_isp")
+
+
+@cache
+def operator() -> Operator:
+    """The shipped operator of seed 000."""
+    return load_operator(OPERATOR_FOLDER)
+
+
+@cache
+def keys() -> tuple[str, str]:
+    """A signing key for the whole test session, and its public half."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        return ensure_keys(Path(folder))
+
+
+def token(person: str, desks: Sequence[str] | None = None, using: Operator | None = None) -> str:
+    """A token of one of the operator's people; a stranger needs desks."""
+    known = (using or operator()).person(person)
+    wanted = desks if desks is not None else known.desks if known else []
+    return issue(keys()[0], person=person, name=known.name if known else person, desks=wanted, lifetime=timedelta(hours=1))
+
+
+def client_of(app: FastAPI, person: str, desks: Sequence[str] | None = None, using: Operator | None = None) -> httpx.AsyncClient:
+    """A client that speaks as this person and puts a fresh Idempotency-Key on every POST without one."""
+
+    async def key(request: httpx.Request) -> None:
+        if request.method == "POST" and "idempotency-key" not in request.headers:
+            request.headers["idempotency-key"] = str(new_id())
+
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://reconecta",
+        headers={"authorization": f"Bearer {token(person, desks, using)}"},
+        event_hooks={"request": [key]},
+        timeout=60,
+    )
+
+
+@dataclass
+class Published:
+    """An event as it left the service."""
+
+    type: str
+    key: str
+    subject: str
+    sequence: int
+    event: Any
+
+
+@dataclass
+class Served:
+    """A service that runs in this test. Nothing happens by itself: the test brings events, moves the clock, runs the jobs."""
+
+    runtime: Runtime
+    app: FastAPI
+    inbox: Inbox
+    clients: list[httpx.AsyncClient] = field(default_factory=list)
+    sequence: int = 0
+
+    def as_(self, person: str, desks: Sequence[str] | None = None) -> httpx.AsyncClient:
+        """The API as this person sees it."""
+        self.clients.append(client_of(self.app, person, desks, self.runtime.operator))
+        return self.clients[-1]
+
+    async def now(self) -> datetime:
+        return await self.runtime.clock.now()
+
+    async def at(self, instant: datetime) -> None:
+        """Move business time (aware) and run what is due, stopping at every due instant on the way."""
+        assert isinstance(self.runtime.clock, SimulatedClock)
+        while True:
+            await self.work()
+            due = await self.next_due()
+            if due is None or due > instant:
+                break
+            await self.runtime.clock.set(due)
+        await self.runtime.clock.set(instant)
+        await self.work()
+
+    async def next_due(self) -> datetime | None:
+        """When a job or timer has work next."""
+        now = await self.now()
+        async with self.runtime.database.transaction() as session:
+            found = [await job.next_due(session, self.runtime.job_context(now)) for job in self.runtime.jobs]
+        return min((each for each in found if each is not None), default=None)
+
+    async def work(self) -> None:
+        """Run all jobs and timers that are due, until none is."""
+        busy = True
+        while busy:
+            busy = False
+            now = await self.now()
+            for job in self.runtime.jobs:
+                async with self.runtime.database.transaction() as session:
+                    due = await job.next_due(session, self.runtime.job_context(now))
+                if due is not None and due <= now and await job.run(self.runtime.job_context(now)):
+                    busy = True
+
+    async def deliver(self, *events: Event, source: str | None = None, event_id: UUID | None = None) -> None:
+        """Let these events arrive, in this order, in one batch."""
+        now = await self.now()
+        arrivals = []
+        for event in events:
+            self.sequence += 1
+            sender = source or event.TYPE.split(".")[0]
+            envelope = Envelope(
+                id=event_id or new_id(),
+                type=event.TYPE,
+                source=sender,
+                subject=f"{sender}/{self.sequence}",
+                sequence=self.sequence,
+                key=event.key(),
+                time=now,
+                data=event.model_dump_json(),
+            )
+            arrivals.append(Arrival(envelope, None))
+
+        async def nothing(session: Any, handled: Sequence[Arrival]) -> None:
+            """There is no transport whose progress could be kept."""
+
+        await self.inbox.handle(arrivals, nothing)
+
+    async def published(self, *types: type[Event]) -> list[Published]:
+        """What the service has told so far (of these types), in order."""
+        async with self.runtime.database.transaction() as session:
+            found = await rows(session, "SELECT type, key, subject, sequence, data FROM outbox ORDER BY id")
+        wanted = {each.TYPE for each in types}
+        return [
+            Published(row.type, row.key, row.subject, row.sequence, CATALOGUE[row.type].model_validate_json(row.data))
+            for row in found
+            if not wanted or row.type in wanted
+        ]
+
+    async def sql(self, query: str, *args: Any) -> Sequence[Any]:
+        """Look into the service's database."""
+        async with self.runtime.database.transaction() as session:
+            return await rows(session, query, *args)
+
+
+@asynccontextmanager
+async def serve(
+    service: Service, database: Database, start: datetime, *, using: Operator | None = None, **settings: Any
+) -> AsyncIterator[Served]:
+    """Open one service on a clean database at a business instant (aware); `settings` are those of shared.settings."""
+    clock = SimulatedClock(database)
+    await clock.set(start)
+    documents = using or operator()
+    given = {"token_public_keys": [keys()[1]], "network": "simulated", "clock": "simulated", **settings}
+    own = Settings(service=service.name, database_url=database.dsn, operator_folder=documents.folder, **given)
+    runtime = Runtime(service, own, database, clock, documents, service.resources(own, documents))
+    inbox = Inbox(database, service.events, documents, clock)
+    served = Served(runtime, create_app(runtime), inbox)
+    yield served
+    for client in served.clients:
+        await client.aclose()
