@@ -1,4 +1,4 @@
-"""Collections's tables."""
+"""The registry that keeps this service's tables apart from those of the others."""
 
 from sqlalchemy.orm import registry
 from sqlmodel import SQLModel

@@ -1,0 +1,63 @@
+"""Amounts, days and instants in the words of the operator's people. Days and hours are those of the operator's time zone."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from babel.dates import format_date, format_datetime
+
+from shared.money import format_money
+from shared.operator import Operator
+
+
+def money(operator: Operator, amount: Decimal, currency: str | None = None) -> str:
+    """`$1,234.50`; the operator's currency unless another one is named."""
+    return format_money(amount, currency or operator.currency, operator.locale, operator.money_pattern)
+
+
+def day(operator: Operator, when: date) -> str:
+    """`viernes 27 de marzo`."""
+    return format_date(when, "EEEE d 'de' MMMM", locale=operator.locale)
+
+
+def day_and_year(operator: Operator, when: date) -> str:
+    """`27 de marzo de 2026`."""
+    return format_date(when, "d 'de' MMMM 'de' y", locale=operator.locale)
+
+
+def month(operator: Operator, period: str) -> str:
+    """A period written `2026-03` as `marzo de 2026`."""
+    return format_date(date.fromisoformat(f"{period}-01"), "MMMM 'de' y", locale=operator.locale)
+
+
+def moment(operator: Operator, instant: datetime) -> str:
+    """`viernes 27 de marzo a las 09:15`."""
+    return format_datetime(instant.astimezone(operator.zone), "EEEE d 'de' MMMM 'a las' HH:mm", locale=operator.locale)
+
+
+def span(duration: timedelta) -> str:
+    """`2 días`, `1 día y 3 h`, `3 h 20 min`, `15 min`, `menos de un minuto`; a part of a minute is left out."""
+    minutes = int(duration.total_seconds() // 60)
+    days, hours, left = minutes // 1440, minutes % 1440 // 60, minutes % 60
+    if days:
+        whole = f"{days} día" if days == 1 else f"{days} días"
+        return f"{whole} y {hours} h" if hours else whole
+    parts = ([f"{hours} h"] if hours else []) + ([f"{left} min"] if left else [])
+    return " ".join(parts) or "menos de un minuto"
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a, b y c`."""
+    if len(names) < 2:
+        return "".join(names)
+    last = names[-1]
+    joint = "e" if last[:1].casefold() == "i" or last[:2].casefold() == "hi" else "y"
+    return f"{', '.join(names[:-1])} {joint} {last}"
+
+
+def who(operator: Operator, person: str | None) -> str:
+    """A person's name; the code itself for a stranger."""
+    if person is None:
+        return "nadie"
+    known = operator.person(person)
+    return known.name if known else person
