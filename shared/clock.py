@@ -33,7 +33,7 @@ class SimulatedInstant(MessagingTable, table=True):
     """The one row that holds simulated business time, so that every process of the service reads the same."""
 
     __tablename__ = "simulated_clock"
-    one: int = Field(default=1, primary_key=True)
+    one: int = Field(default=1, primary_key=True, sa_column_kwargs={"autoincrement": False})
     now: datetime = utc()
 
 

@@ -126,7 +126,7 @@ def money_column(*, nullable: bool = False) -> Any:
 
 def currency_column() -> Any:
     """The currency (ISO 4217) of the amounts beside it."""
-    return Field(sa_column=Column(CHAR(3), CheckConstraint("currency ~ '^[A-Z]{3}$'"), nullable=False))
+    return Field(sa_column=Column(CHAR(3), nullable=False))
 
 
 def period_column(*, nullable: bool = False) -> Any:
