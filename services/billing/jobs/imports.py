@@ -194,7 +194,7 @@ async def _read_bank(work: Work, mapping: PaymentMapping) -> None:
         sheet, found = await asyncio.to_thread(stack.enter_context, open_records(Path(work.batch.path), mapping))
         reader = BankReader(mapping, sheet, work.operator.currency)
         today = work.calendar.local(work.now).date()
-        source = bank.Bank(work.batch.id, mapping.customer_source, work.operator.currency, today, work.batch.requested_by)
+        source = bank.Bank(work.batch.id, mapping.customer_source, work.operator.currency, work.operator.money_digits, today, work.batch.requested_by)
         while block := await asyncio.to_thread(_parse, reader.read, found):
             async with work.database.transaction() as session:
                 applied = await bank.apply_bank_rows(session, bank=source, good=block.good, now=work.now)

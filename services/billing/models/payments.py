@@ -100,5 +100,5 @@ END $$"""
 POSTED_STAYS_TRIGGER = """
 CREATE TRIGGER posting_stays BEFORE UPDATE OR DELETE ON posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_posting_change()"""
 posting_table = Posting.metadata.tables["posting"]
-event.listen(posting_table, "after_create", DDL(POSTED_STAYS))
-event.listen(posting_table, "after_create", DDL(POSTED_STAYS_TRIGGER))
+for statement in (POSTED_STAYS, POSTED_STAYS_TRIGGER):
+    event.listen(posting_table, "after_create", DDL(statement))  # type: ignore[no-untyped-call]

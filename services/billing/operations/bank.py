@@ -30,11 +30,13 @@ KNOWN = (
 
 @dataclass(frozen=True)
 class Bank:
-    """The file that rows come from: `customer_source` is the source of its customer ids (none: any), `today` the operator's date."""
+    """The file that rows come from: `customer_source` is the source of its customer ids (none: any), `digits`
+    the currency's decimal places, `today` the operator's date."""
 
     batch_id: UUID
     customer_source: str | None
     currency: str
+    digits: int
     today: date
     by: str
 
@@ -142,7 +144,7 @@ async def _facts(session: AsyncSession, good: Sequence[PaymentRow], source: str 
 def _check(row: PaymentRow, bank: Bank) -> None:
     if row.paid_on > bank.today:
         raise Unusable("(fecha)", str(row.paid_on), f"La fecha del pago es posterior a hoy ({bank.today}).", "Corrija la fecha.")
-    if row.amount != round_money(row.amount, bank.currency):
+    if row.amount != round_money(row.amount, bank.digits):
         raise Unusable("(importe)", str(row.amount), f"Tiene más decimales que la moneda {bank.currency}.", "Redondee el importe.")
 
 

@@ -31,11 +31,11 @@ async def sync_series(session: AsyncSession, operator: Operator) -> list[FiscalS
     known = {(each.code, each.authorization_code): each for each in kept}
     found = []
     for wanted in operator.fiscal_series:
-        series = known.get((wanted.code, wanted.authorization))
+        series = known.get((wanted.code, wanted.authorization_code))
         if series is None:
             series = FiscalSeries(
                 code=wanted.code,
-                authorization_code=wanted.authorization,
+                authorization_code=wanted.authorization_code,
                 prefix=wanted.prefix,
                 digits=wanted.digits,
                 from_number=wanted.from_number,

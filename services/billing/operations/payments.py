@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
+from babel.numbers import get_currency_precision
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.operations.ledgers import lock_ledgers, store_ledgers
@@ -197,13 +198,13 @@ async def _locked(session: AsyncSession, payment_id: UUID) -> tuple[Ledger, Paym
 def _check_values(payment: NewPayment, currency: str, today: date) -> None:
     errors = []
     if payment.currency != currency:
-        errors.append(FieldError("amount.currency", f"El cliente paga en {currency}, no en {payment.currency}.", ONCE))
+        errors.append(FieldError(field="amount.currency", message=f"El cliente paga en {currency}, no en {payment.currency}.", rule=ONCE))
     if payment.amount <= 0:
-        errors.append(FieldError("amount.amount", "El importe de un pago es mayor que cero.", ONCE))
-    elif payment.amount != round_money(payment.amount, payment.currency):
-        errors.append(FieldError("amount.amount", f"El importe tiene más decimales que la moneda {payment.currency}.", ONCE))
+        errors.append(FieldError(field="amount.amount", message="El importe de un pago es mayor que cero.", rule=ONCE))
+    elif payment.amount != round_money(payment.amount, get_currency_precision(payment.currency)):
+        errors.append(FieldError(field="amount.amount", message=f"El importe tiene más decimales que la moneda {payment.currency}.", rule=ONCE))
     if payment.paid_on > today:
-        errors.append(FieldError("paid_on", f"La fecha del pago es posterior a hoy ({today}).", ONCE))
+        errors.append(FieldError(field="paid_on", message=f"La fecha del pago es posterior a hoy ({today}).", rule=ONCE))
     if errors:
         raise Invalid("El pago no se registra.", errors=errors)
 
