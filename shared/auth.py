@@ -19,7 +19,7 @@ from shared.db import new_id
 from shared.errors import Unauthorized
 
 AUDIENCE = "reconecta"
-ALGORITHM = "EdDSA"
+ALGORITHM = "Ed25519"  # EdDSA by the name of RFC 9864
 REMEDY = "Pida un token con `reconecta token` y envíelo como «Authorization: Bearer …»."
 
 
