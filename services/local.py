@@ -10,22 +10,18 @@ from datetime import datetime
 
 from fastapi import FastAPI
 
-from services.billing.app import SERVICE as BILLING
-from services.collections.app import SERVICE as COLLECTIONS
-from services.noc.app import SERVICE as NOC
-from services.notifier.app import SERVICE as NOTIFIER
-from services.ticketing.app import SERVICE as TICKETING
-from shared.clock import Clock, SimulatedClock, SystemClock
-from shared.courier import Courier, Receiver
-from shared.db import Database
+from services.conductor import clock_router
+from services.front import front_router
+from services.wiring import SERVICES, open_runtime, open_transport
+from shared.auth import Verifier
 from shared.operator import Operator
-from shared.outbox import Sink
 from shared.settings import Settings
 from shared.simulation import Conductor, LocalEnd
 from shared.web import create_app
-from shared.worker import Runtime, Service, Worker
+from shared.web.problems import add_handlers
+from shared.worker import Runtime
 
-SERVICES: tuple[Service, ...] = (BILLING, COLLECTIONS, TICKETING, NOC, NOTIFIER)
+__all__ = ["SERVICES", "House", "open_house", "root_app"]
 
 
 @dataclass
@@ -45,34 +41,22 @@ async def open_house(operator: Operator, settings: Mapping[str, Settings], start
     async with AsyncExitStack() as stack:
         runtimes = {}
         for service in SERVICES:
-            runtimes[service.name] = await _runtime(stack, service, settings[service.name], operator, start)
-        courier = Courier({name: Receiver(each.database, each.service.events.types) for name, each in runtimes.items()})
-        for runtime in runtimes.values():
-            worker = _worker(runtime, courier)
-            worker.start()
-            stack.push_async_callback(worker.stop)
+            opened = open_runtime(service, settings[service.name], operator, start)
+            runtimes[service.name] = await stack.enter_async_context(opened)
+        await stack.enter_async_context(open_transport(runtimes))
         conductor = Conductor([LocalEnd(each) for each in runtimes.values()]) if start else None
-        yield House(operator, runtimes, root_app(runtimes, conductor), conductor)
+        yield House(operator, runtimes, root_app(operator, runtimes, conductor), conductor)
 
 
-async def _runtime(stack: AsyncExitStack, service: Service, settings: Settings, operator: Operator, start: datetime | None) -> Runtime:
-    database = Database(settings.database_url, service=service.name)
-    stack.push_async_callback(database.close)
-    clock: Clock = SystemClock()
-    if start is not None:
-        clock = simulated = SimulatedClock(database)
-        await simulated.set(start)
-    return Runtime(service, settings, database, clock, operator, service.resources(settings, operator))
-
-
-def _worker(runtime: Runtime, courier: Courier) -> Worker:
-    sink: Sink = courier
-    return Worker(runtime, sink, courier_inbox=True)
-
-
-def root_app(runtimes: Mapping[str, Runtime], conductor: Conductor | None) -> FastAPI:
-    """One address: `/billing`, `/collections`, … and, on a simulated clock, `/simulation/clock`."""
-    app = FastAPI(title="Reconecta", openapi_url=None)
+def root_app(operator: Operator, runtimes: Mapping[str, Runtime], conductor: Conductor | None) -> FastAPI:
+    """One address: `/billing`, `/collections`, … and, on a simulated clock, `/simulation/clock`. `/` says where to look."""
+    app = FastAPI(title="Reconecta", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.operator = operator
+    app.state.verifier = Verifier(next(iter(runtimes.values())).settings.token_public_keys)
+    add_handlers(app)
+    app.include_router(front_router(operator, [each.service for each in runtimes.values()]))
+    if conductor is not None:
+        app.include_router(clock_router(conductor))
     for name, runtime in runtimes.items():
         app.mount(f"/{name}", create_app(runtime))
     return app

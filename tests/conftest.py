@@ -1,6 +1,7 @@
-"""What every test may ask for: real databases, a real Kafka.
+"""What every test may ask for: real databases, a real Kafka, the whole house.
 
-`database` opens one service's database, `databases` gives the addresses of all five, `kafka_bootstrap` a broker's address. PostgreSQL comes
+`database` opens one service's database, `databases` gives the addresses of all five, `kafka_bootstrap` a broker's address, `house` runs
+all five services in this process, once on the Courier and once on Kafka (`courier_house`: on the Courier alone). PostgreSQL comes
 from TEST_POSTGRES (a superuser's address), else from the embedded binaries; Kafka from KAFKA_BOOTSTRAP, else Docker, else Java. What cannot
 be had is skipped aloud, and is an error with CI=true.
 """
@@ -21,6 +22,7 @@ from services.postgres import EmbeddedPostgres, remove
 from services.postgres.launch import SUPERUSER
 from shared.db import Database
 from tests.support.database import Stock
+from tests.support.house import TestHouse, open_test_house
 from tests.support.kafka import KafkaUnavailable, borrow_broker, stop_brokers
 
 POSTGRES, FOLDER = "TEST_POSTGRES", "RECONECTA_TEST_FOLDER"
@@ -120,3 +122,18 @@ def kafka_bootstrap() -> str:
             pytest.fail(f"no Kafka, and CI=true: {missing}")
         print(f"\nSKIPPED, no Kafka: {missing}", file=sys.stderr)  # noqa: T201
         pytest.skip(f"no Kafka: {missing}")
+
+
+@pytest.fixture
+async def courier_house(databases: dict[str, str], tmp_path: Path) -> AsyncIterator[TestHouse]:
+    """Five services on the Courier, on a simulated clock that stands at the operator's 1st of March 2026."""
+    async with open_test_house(databases, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["courier", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.slow])])
+async def house(request: pytest.FixtureRequest, databases: dict[str, str], tmp_path: Path) -> AsyncIterator[TestHouse]:
+    """The same on the Courier and on a real Kafka: a story that asks for it is told twice."""
+    bootstrap = request.getfixturevalue("kafka_bootstrap") if request.param == "kafka" else None
+    async with open_test_house(databases, tmp_path, kafka_bootstrap=bootstrap) as opened:
+        yield opened

@@ -1,7 +1,25 @@
 """How the NOC is put together."""
 
+from collections.abc import Mapping
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.noc.api import router
 from services.noc.handlers import events
 from services.noc.models import Table
+from services.noc.queries import count_open_outages
 from shared.worker import Service
 
-SERVICE = Service(name="noc", description="NOC: cortes de nodos de acceso", events=events, tables=Table.metadata)
+
+async def _metrics(session: AsyncSession) -> Mapping[tuple[str, str], float]:
+    return {("outages", "open"): float(await count_open_outages(session))}
+
+
+SERVICE = Service(
+    name="noc",
+    description="NOC: nodos de acceso y sus cortes",
+    events=events,
+    tables=Table.metadata,
+    routers=(router,),
+    metrics=_metrics,
+)

@@ -1,0 +1,46 @@
+"""What every way of running the services has in common: which there are, a service on its database, and a transport between them."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+
+from services.billing.app import SERVICE as BILLING
+from services.collections.app import SERVICE as COLLECTIONS
+from services.noc.app import SERVICE as NOC
+from services.notifier.app import SERVICE as NOTIFIER
+from services.ticketing.app import SERVICE as TICKETING
+from shared.clock import Clock, SimulatedClock, SystemClock
+from shared.courier import Courier, Receiver
+from shared.db import Database
+from shared.operator import Operator
+from shared.settings import Settings
+from shared.worker import Runtime, Service, Worker
+
+SERVICES: tuple[Service, ...] = (BILLING, COLLECTIONS, TICKETING, NOC, NOTIFIER)
+
+
+@asynccontextmanager
+async def open_runtime(service: Service, settings: Settings, operator: Operator, start: datetime | None = None) -> AsyncIterator[Runtime]:
+    """A service on its database and its clock, until the block ends. `start` (aware) sets a simulated clock that is not there yet."""
+    database = Database(settings.database_url, service=service.name)
+    try:
+        clock: Clock = SystemClock()
+        if start is not None or settings.clock == "simulated":
+            clock = simulated = SimulatedClock(database)
+            if start is not None:
+                await simulated.set(start)
+        yield Runtime(service, settings, database, clock, operator, service.resources(settings, operator))
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_transport(runtimes: Mapping[str, Runtime]) -> AsyncIterator[None]:
+    """Run the workers of all services of this process, joined by the Courier, until the block ends."""
+    courier = Courier({name: Receiver(each.database, each.service.events.types) for name, each in runtimes.items()})
+    async with AsyncExitStack() as stack:
+        for runtime in runtimes.values():
+            worker = Worker(runtime, courier, courier_inbox=True)
+            worker.start()
+            stack.push_async_callback(worker.stop)
+        yield
