@@ -1,0 +1,54 @@
+"""Amounts, days and months as the operator's people and customers read them: its locale, its time zone, its money pattern."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from babel.dates import format_date, format_time
+from babel.numbers import format_decimal
+
+from shared.money import format_money
+from shared.operator.operator import Operator
+
+
+def money(operator: Operator, amount: Decimal | str, currency: str) -> str:
+    """`$1,234.50` in the operator's own currency, by its pattern; another currency is named."""
+    pattern = operator.money_pattern if currency == operator.currency else "¤ #,##0.00"
+    return format_money(Decimal(amount), currency, operator.locale, pattern)
+
+
+def number(operator: Operator, value: Decimal | str) -> str:
+    """A quantity without the zeros behind it: `1`, `2.5`."""
+    return format_decimal(Decimal(value).normalize(), locale=operator.locale)
+
+
+def percent(operator: Operator, rate: Decimal | str) -> str:
+    """A fraction as `15 %`."""
+    return f"{number(operator, Decimal(rate) * 100)} %"
+
+
+def day(operator: Operator, value: date | str) -> str:
+    """`5 de marzo de 2026`; an instant is that of the operator's day."""
+    if isinstance(value, datetime):
+        value = value.astimezone(operator.zone).date()
+    found = date.fromisoformat(value) if isinstance(value, str) else value
+    return format_date(found, "d 'de' MMMM 'de' y", locale=operator.locale)
+
+
+def weekday(operator: Operator, value: date | str) -> str:
+    """`jueves 5 de marzo`: for days that are near."""
+    if isinstance(value, datetime):
+        value = value.astimezone(operator.zone).date()
+    found = date.fromisoformat(value) if isinstance(value, str) else value
+    return format_date(found, "EEEE d 'de' MMMM", locale=operator.locale)
+
+
+def instant(operator: Operator, value: datetime | str) -> str:
+    """`28 de marzo de 2026, 8:05 a. m.` on the operator's clock."""
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    hour = format_time(found, "h:mm a", tzinfo=operator.zone, locale=operator.locale)
+    return f"{day(operator, found)}, {hour}".replace("\u202f", "\u00a0")
+
+
+def month(operator: Operator, period: str) -> str:
+    """`marzo de 2026` for `2026-03`."""
+    return format_date(date.fromisoformat(f"{period}-01"), "MMMM 'de' y", locale=operator.locale)

@@ -1,0 +1,162 @@
+"""Documents on paper: an invoice as PDF, laid out by the operator's own template (`templates/invoice.typ`).
+
+# Note [Data never becomes markup]
+The template gets everything as one JSON text in `sys.inputs.data` and reads it with Typst's own JSON reader, so a customer named `#panic()`
+is printed as just that. What people read is formatted here, by the operator's locale; the template only places it.
+"""
+
+import io
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import segno
+import typst
+
+from shared.operator import Operator, words
+
+TEMPLATE = "templates/invoice.typ"
+FONTS = "templates/fonts"
+
+
+def render_invoice(operator: Operator, invoice: Mapping[str, Any]) -> bytes:
+    """An invoice as PDF: the same input makes the same bytes.
+
+    `invoice` is the JSON of an InvoiceIssued event with a `customer` (`name`, `external_id`, and `agent` or `email` if known) and, where it
+    no longer counts, `voided: true`. Blocking, some 20 ms: call it in a thread. Raises PdfFailed.
+    """
+    data = json.dumps(printed(operator, invoice), ensure_ascii=False, sort_keys=True)
+    return _press(operator.folder, operator.fingerprint).print(data, _midnight(invoice, operator))
+
+
+class PdfFailed(Exception):
+    """The operator's template does not compile; the text says where."""
+
+
+def printed(operator: Operator, invoice: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template prints: texts only."""
+    currency = str(invoice["currency"])
+
+    def money(name: str) -> str:
+        return words.money(operator, invoice[name], currency)
+
+    customer = invoice["customer"]
+    agent = operator.person(customer.get("agent") or "")
+    return {
+        "issuer": _issuer(operator),
+        "customer": {"name": customer["name"], "id": customer["external_id"], "email": customer.get("email") or ""},
+        "number": invoice["number"],
+        "voided": bool(invoice.get("voided")),
+        "period": words.month(operator, invoice["period"]),
+        "issued": words.day(operator, invoice["issue_date"]),
+        "due": words.day(operator, invoice["due_date"]),
+        "due_weekday": words.weekday(operator, invoice["due_date"]),
+        "lines": [_line(operator, each, currency) for each in _lines(invoice)],
+        "base": money("base"),
+        "taxes": _taxes(operator, invoice, currency),
+        "total": money("total"),
+        "balance": money("balance") if Decimal(str(invoice["balance"])) != Decimal(str(invoice["total"])) else "",
+        "currency": currency,
+        "fiscal": _fiscal(operator, invoice),
+        "contact": {"name": agent.name, "email": agent.email} if agent else {"name": "", "email": operator.mail_from},
+        "qr": _qr(operator, invoice),
+    }
+
+
+def _issuer(operator: Operator) -> dict[str, str]:
+    names = ("name", "legal_name", "tax_id", "address", "phone", "website")
+    return {name: str(getattr(operator, name)) for name in names}
+
+
+def _lines(invoice: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The invoice's lines; one that came from another system without any is printed as the one amount that is known."""
+    if invoice.get("lines"):
+        return list(invoice["lines"])
+    total = {name: invoice[name] for name in ("base", "tax", "total")}
+    return [{"description": "Saldo de la factura", "quantity": "1", "tax_rate": None, **total}]
+
+
+def _line(operator: Operator, line: Mapping[str, Any], currency: str) -> dict[str, str]:
+    rate = line["tax_rate"]
+    return {
+        "description": str(line["description"]),
+        "quantity": words.number(operator, line["quantity"]),
+        "base": words.money(operator, line["base"], currency),
+        "rate": "" if rate is None else "exento" if Decimal(str(rate)) == 0 else words.percent(operator, rate),
+        "total": words.money(operator, line["total"], currency),
+    }
+
+
+def _taxes(operator: Operator, invoice: Mapping[str, Any], currency: str) -> list[dict[str, str]]:
+    """One row per tax of the lines: its name, what it is taken of, and how much it is."""
+    names = {each.code: each.name for each in operator.taxes}
+    sums: dict[str, tuple[Decimal, Decimal]] = {}
+    for line in invoice.get("lines") or []:
+        base, tax = sums.get(line["tax_code"], (Decimal(0), Decimal(0)))
+        sums[line["tax_code"]] = (base + Decimal(str(line["base"])), tax + Decimal(str(line["tax"])))
+    return [
+        {
+            "name": names.get(code, code),
+            "base": words.money(operator, base, currency),
+            "tax": words.money(operator, tax, currency),
+        }
+        for code, (base, tax) in sorted(sums.items())
+    ] or [{"name": "Impuesto", "base": "", "tax": words.money(operator, invoice["tax"], currency)}]
+
+
+def _fiscal(operator: Operator, invoice: Mapping[str, Any]) -> dict[str, str]:
+    """The tax authority's permission to print this number; empty where another system issued the invoice."""
+    if not invoice.get("fiscal_code"):
+        return {}
+    return {
+        "code": str(invoice["fiscal_code"]),
+        "range": str(invoice.get("fiscal_range") or ""),
+        "expires": words.day(operator, invoice["fiscal_expires"]) if invoice.get("fiscal_expires") else "",
+    }
+
+
+def _qr(operator: Operator, invoice: Mapping[str, Any]) -> str:
+    """Number, amount and due date for whoever pays with a camera, as SVG."""
+    amount = Decimal(str(invoice["balance"])).quantize(Decimal(1).scaleb(-operator.money_digits))
+    text = f"{operator.tax_id}|{invoice['number']}|{amount} {invoice['currency']}|{invoice['due_date']}"
+    out = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(out, kind="svg", border=0, xmldecl=False, svgns=True, nl=False)
+    return out.getvalue().decode()
+
+
+def _midnight(invoice: Mapping[str, Any], operator: Operator) -> datetime:
+    """The PDF's own date: the start of the invoice's day, so that printing twice makes the same file."""
+    return datetime.combine(date.fromisoformat(str(invoice["issue_date"])), datetime.min.time(), tzinfo=operator.zone).astimezone(UTC)
+
+
+@dataclass
+class Press:
+    """A compiler with its template and fonts in memory. It takes one document at a time."""
+
+    template: Path
+    compiler: typst.Compiler
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def print(self, data: str, timestamp: datetime) -> bytes:
+        """Print a JSON text. Raises PdfFailed."""
+        with self.lock:
+            try:
+                found = self.compiler.compile(format="pdf", sys_inputs={"data": data}, timestamp=timestamp)
+            except typst.TypstError as error:
+                raise PdfFailed(f"{self.template}: {error.message} {error.diagnostic}".strip()) from error
+        assert isinstance(found, bytes)
+        return found
+
+
+@lru_cache(maxsize=4)
+def _press(folder: Path, fingerprint: str) -> Press:
+    """The press of an operator's documents; other documents (another fingerprint) get another one."""
+    template = folder / TEMPLATE
+    fonts = [folder / FONTS] if (folder / FONTS).is_dir() else []
+    return Press(template, typst.Compiler(template, root=folder / "templates", font_paths=[*fonts], ignore_system_fonts=True))
