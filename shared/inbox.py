@@ -8,7 +8,7 @@ lacks a fact of another sender parks only its own sender's events of that key (*
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -34,12 +34,14 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class Context:
-    """What a handler gets beside its event. `now` is business time (UTC); handlers never commit and never read a clock."""
+    """What a handler gets beside its event. `now` is business time (UTC); handlers never commit and never read a clock.
+    `event_ids` are those of the events at hand, in their order; timers have none."""
 
     session: AsyncSession
     now: datetime
     operator: Operator
     service: str
+    event_ids: Sequence[UUID] = ()
 
 
 class FactMissing(Exception):
@@ -88,10 +90,12 @@ class EventRouter:
         for kind, group in layers(envelopes):
             cls = CATALOGUE[kind]
             if kind in self._batch:
-                await _run(group, self._batch[kind](context, [cls.model_validate_json(each.data) for each in group]))
+                own = replace(context, event_ids=[each.id for each in group])
+                await _run(group, self._batch[kind](own, [cls.model_validate_json(each.data) for each in group]))
                 continue
             for each in group:
-                await _run([each], self._single[kind](context, cls.model_validate_json(each.data)))
+                own = replace(context, event_ids=[each.id])
+                await _run([each], self._single[kind](own, cls.model_validate_json(each.data)))
 
 
 class Waiting(Exception):
