@@ -1,15 +1,31 @@
 """Collections's tables."""
 
+from services.collections.models.accounts import Account, Invoice, Outage, Payment, PaymentPart, Reminder, StatusChange
+from services.collections.models.agreements import Plan, PlanInstalment, Promise, Review
 from services.collections.models.base import Table
+from services.collections.models.cuts import Notice, Suspension
 from services.collections.models.people import Contact, ContactKind, PortfolioChange, RowOutcome, SegmentChange, SegmentList, SegmentListRow
 
 __all__ = [
+    "Account",
     "Contact",
     "ContactKind",
+    "Invoice",
+    "Notice",
+    "Outage",
+    "Payment",
+    "PaymentPart",
+    "Plan",
+    "PlanInstalment",
     "PortfolioChange",
+    "Promise",
+    "Reminder",
+    "Review",
     "RowOutcome",
     "SegmentChange",
     "SegmentList",
     "SegmentListRow",
+    "StatusChange",
+    "Suspension",
     "Table",
 ]

@@ -1,0 +1,158 @@
+"""Accounts: what collections knows of each customer, its invoices and its payments. Other services' facts, kept as they told them."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field
+
+from services.collections.models.base import Table
+from shared.db import currency_column, money_column, new_id, period_column, sorted_text, utc
+
+
+class Account(Table, table=True):
+    """A customer as collections sees it; `id` is the customer's.
+
+    `status` with its since, rule and reason is a cache of the one status function (rules/standing.py), never edited. `next_review_at` is
+    the next instant at which that function could say something else; every new fact sets it to now. `version` counts the account's events
+    and is the API's ETag. `source_agent` is the agent that billing last named: a later one of ours is not overwritten by the same name.
+    """
+
+    __tablename__ = "account"
+    __table_args__ = (
+        UniqueConstraint("external_source", "external_id", name="uq_account_external"),
+        CheckConstraint("delivery IN ('own', 'third_party')", name="ck_account_delivery"),
+        Index("ix_account_search", "search_name", "id"),
+        Index("ix_account_agent", "agent", "search_name", "id"),
+        Index("ix_account_status", "status", "search_name", "id"),
+        Index("ix_account_review", "next_review_at", "id", postgresql_where=text("next_review_at IS NOT NULL")),
+        Index("ix_account_nodes", "nodes", postgresql_using="gin"),
+        Index("ix_account_external_id", "external_id"),
+    )
+    id: UUID = Field(primary_key=True)
+    external_source: str
+    external_id: str
+    name: str
+    search_name: str = sorted_text()
+    contacts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    services: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    nodes: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
+    delivery: str
+    monthly_amount: Decimal = money_column()
+    currency: str = currency_column()
+    is_isp: bool = False
+    special_negotiation: str | None = None
+    contract_start: date | None = None
+    contract_end: date | None = None
+    agent: str | None = None
+    source_agent: str | None = None
+    policy: str
+    opening_status: str | None = None
+    status: str = "active"
+    status_since: datetime = utc()
+    status_rule: str = ""
+    status_reason: str = ""
+    version: int = 0
+    next_review_at: datetime | None = utc(nullable=True)
+    registered_at: datetime = utc()
+
+
+class StatusChange(Table, table=True):
+    """A step of an account's status: `code` is stable, `label` the operator's word for it on that day."""
+
+    __tablename__ = "status_change"
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+    version: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    previous: str
+    code: str
+    label: str
+    rule: str
+    reason: str
+    changed_at: datetime = utc()
+
+
+class Invoice(Table, table=True):
+    """An invoice as billing told it. `balance` is what was owed on it when it came; `due_ends_at` is when the due date's day ends.
+    `dispatched_at` and `receipt_confirmed_at` are ours (VIP-5, VIP-6)."""
+
+    __tablename__ = "invoice"
+    __table_args__ = (
+        CheckConstraint("balance BETWEEN 0 AND total", name="ck_invoice_balance"),
+        Index("ix_invoice_account", "account_id"),
+    )
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    number: str
+    origin: str
+    period: str = period_column()
+    issue_date: date
+    due_date: date
+    due_ends_at: datetime = utc()
+    total: Decimal = money_column()
+    balance: Decimal = money_column()
+    currency: str = currency_column()
+    issued_at: datetime = utc()
+    overdue_at: datetime | None = utc(nullable=True)
+    paid_at: datetime | None = utc(nullable=True)
+    voided_at: datetime | None = utc(nullable=True)
+    dispatched_at: datetime | None = utc(nullable=True)
+    dispatched_by: str | None = None
+    receipt_confirmed_at: datetime | None = utc(nullable=True)
+    receipt_confirmed_by: str | None = None
+
+
+class Payment(Table, table=True):
+    """A payment as billing told it: reported, and then confirmed or rejected."""
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="ck_payment_amount"),
+        CheckConstraint("confirmed_at IS NULL OR rejected_at IS NULL", name="ck_payment_settled"),
+        Index("ix_payment_account", "account_id"),
+    )
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    amount: Decimal = money_column()
+    currency: str = currency_column()
+    reference: str
+    channel: str
+    reported_at: datetime = utc()
+    confirmed_at: datetime | None = utc(nullable=True)
+    rejected_at: datetime | None = utc(nullable=True)
+    reject_reason: str | None = None
+
+
+class PaymentPart(Table, table=True):
+    """The part of a payment that goes to one invoice, and since when."""
+
+    __tablename__ = "payment_part"
+    __table_args__ = (CheckConstraint("amount > 0", name="ck_payment_part_amount"), Index("ix_payment_part_invoice", "invoice_id"))
+    payment_id: UUID = Field(primary_key=True, foreign_key="payment.id")
+    invoice_id: UUID = Field(primary_key=True, foreign_key="invoice.id")
+    amount: Decimal = money_column()
+    currency: str = currency_column()
+    believed_at: datetime = utc()
+
+
+class Reminder(Table, table=True):
+    """A reminder of the policy that was asked for: once per invoice and code."""
+
+    __tablename__ = "reminder"
+    invoice_id: UUID = Field(primary_key=True, foreign_key="invoice.id")
+    code: str = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    requested_at: datetime = utc()
+
+
+class Outage(Table, table=True):
+    """An outage of an access node as the NOC told it: nobody behind it is cut meanwhile."""
+
+    __tablename__ = "outage"
+    __table_args__ = (Index("ix_outage_open", "access_node", postgresql_where=text("closed_at IS NULL")),)
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    access_node: str
+    declared_at: datetime = utc()
+    closed_at: datetime | None = utc(nullable=True)

@@ -1,0 +1,82 @@
+"""Notices of a coming cut, and orders to cut and to reconnect."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Index, text
+from sqlalchemy import Uuid as UuidType
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field
+
+from services.collections.models.base import Table
+from services.collections.rules.states import UNFINISHED, Source, SuspensionState, WithdrawCause
+from shared.db import currency_column, money_column, new_id, one_of, period_column, utc
+
+OPEN_STATES = ", ".join(f"'{each.value}'" for each in UNFINISHED)
+
+
+class Notice(Table, table=True):
+    """The desks are told of a coming cut for the unpaid month `period` (VIP-10). `accepted_at` is when the last mail server took it;
+    `failed_at` that one of them did not."""
+
+    __tablename__ = "suspension_notice"
+    __table_args__ = (one_of("source", Source, "ck_suspension_notice_source"), Index("ix_suspension_notice_account", "account_id"))
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    notice: str
+    period: str = period_column()
+    amount: Decimal = money_column()
+    currency: str = currency_column()
+    reason: str
+    requested_by: str
+    source: str = Source.PERSON
+    requested_at: datetime = utc()
+    accepted_at: datetime | None = utc(nullable=True)
+    failed_at: datetime | None = utc(nullable=True)
+    failure: str | None = None
+
+
+class Suspension(Table, table=True):
+    """An order to cut, from its request to the reconnection. What ticketing told of it are facts: `suspended_at`, `ended_at` (it never
+    happened, `ended_cause` says why) and `reconnected_at`. `resumes` is the order that an outage took back and this one repeats."""
+
+    __tablename__ = "suspension"
+    __table_args__ = (
+        one_of("state", SuspensionState, "ck_suspension_state"),
+        one_of("source", Source, "ck_suspension_source"),
+        one_of("withdraw_cause", WithdrawCause, "ck_suspension_withdraw_cause"),
+        CheckConstraint("(reconnected_at IS NULL) OR (suspended_at IS NOT NULL)", name="ck_suspension_order"),
+        CheckConstraint("(reconnection_requested_at IS NULL) = (reconnection_id IS NULL)", name="ck_suspension_reconnection"),
+        Index("uq_suspension_open", "account_id", unique=True, postgresql_where=text(f"state IN ({OPEN_STATES})")),
+        Index("ix_suspension_account", "account_id"),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    state: str = SuspensionState.REQUESTED
+    source: str = Source.PERSON
+    procedure: str
+    delivery: str
+    rule: str
+    reason: str
+    amount: Decimal = money_column()
+    currency: str = currency_column()
+    invoice_ids: list[UUID] = Field(default_factory=list, sa_column=Column(ARRAY(UuidType), nullable=False))
+    agent: str
+    resumes: UUID | None = None
+    requested_at: datetime = utc()
+    withdrawn_at: datetime | None = utc(nullable=True)
+    withdraw_cause: str | None = None
+    withdraw_reason: str | None = None
+    ended_at: datetime | None = utc(nullable=True)
+    ended_cause: str | None = None
+    suspended_at: datetime | None = utc(nullable=True)
+    reconnection_id: UUID | None = None
+    reconnection_requested_at: datetime | None = utc(nullable=True)
+    reconnection_by: str | None = None
+    basis: str | None = None
+    target_status: str | None = None
+    reconnected_at: datetime | None = utc(nullable=True)
+    holds_until: datetime | None = utc(nullable=True)
+    unresolved_at: datetime | None = utc(nullable=True)
+    unresolved: str | None = None
