@@ -1,20 +1,20 @@
 """From a folder of files to an Operator: every document read, every reference between them checked, all mistakes told at once."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from shared.errors import nearest
-from shared.events import CATALOGUE
 from shared.operator.base import Document
 from shared.operator.company import Company, FiscalSeriesFile, Plans, Rules, Taxes
 from shared.operator.files import Mistake, Place, Source, parse, read_source
 from shared.operator.notices import Notice
 from shared.operator.operator import Operator
 from shared.operator.policies import Policy, Qualification
-from shared.operator.procedures import REQUESTER, Procedure
+from shared.operator.procedures import Procedure
+from shared.operator.references import check_references
+from shared.operator.templates import ENDINGS
+from shared.operator.templates import mistakes as template_mistakes
 
 D = TypeVar("D", bound=Document)
 C = TypeVar("C", Policy, Procedure, Notice)
@@ -63,7 +63,7 @@ def check_operator(folder: Path) -> tuple[Operator | None, list[Mistake]]:
         procedures=procedures,
         notices=notices,
     )
-    References(reading, operator).check()
+    check_references(operator, [each.id for each in rules.rules], reading.wrong)
     return operator, reading.ordered()
 
 
@@ -105,116 +105,13 @@ class Reading:
             found[document.code] = document
         return found
 
-    def wrong(self, name: str, place: Place, message: str) -> None:
-        self.mistakes.append(self.sources[name].mistake(place, message))
+    def wrong(self, name: str, place: Place, message: str, line: int = 1) -> None:
+        """Note a mistake; its line is that of the place in a YAML file, else the one given."""
+        source = self.sources.get(name)
+        self.mistakes.append(source.mistake(place, message) if source else Mistake(name, line, "", message))
 
     def ordered(self) -> list[Mistake]:
         return sorted(self.mistakes, key=lambda each: (each.file, each.line, each.field))
-
-
-@dataclass
-class References:
-    """Do the documents fit together?"""
-
-    reading: Reading
-    operator: Operator
-
-    def check(self) -> None:
-        self._twice("operator.yaml", "desks", [each.code for each in self.operator.desks])
-        self._twice("operator.yaml", "people", [each.person for each in self.operator.people])
-        self._twice("catalog/plans.yaml", "plans", [each.code for each in self.operator.plans])
-        self._twice("catalog/taxes.yaml", "taxes", [each.code for each in self.operator.taxes])
-        self._twice("rules.yaml", "rules", [each["id"] for each in self.reading.sources["rules.yaml"].value["rules"]])
-        for name, place, kind, code in self._uses():
-            self._known(name, place, kind, code)
-        for notice in self.operator.notices.values():
-            self._notice(notice)
-        for number, series in enumerate(self.operator.fiscal_series):
-            if series.to_number < series.from_number:
-                self.reading.wrong("catalog/fiscal_series.yaml", ("fiscal_series", number, "to_number"), "es menor que from_number")
-
-    def _uses(self) -> Iterator[tuple[str, Place, str, str]]:
-        """Every reference: file, place, what kind of thing, its code."""
-        operator = self.operator
-        yield "operator.yaml", ("default_policy",), "política", operator.default_policy
-        yield from self._desk_uses()
-        for number, plan in enumerate(operator.plans):
-            yield "catalog/plans.yaml", ("plans", number, "tax"), "impuesto", plan.tax
-        yield "qualification.yaml", ("policy",), "política", operator.qualification.policy
-        yield "qualification.yaml", ("rule",), "regla", operator.qualification.rule
-        for policy in operator.policies.values():
-            yield from self._policy_uses(policy)
-        for procedure in operator.procedures.values():
-            yield from self._procedure_uses(procedure)
-        for notice in operator.notices.values():
-            name = f"notices/{notice.code}.yaml"
-            for at, desk in enumerate(notice.to.desks):
-                yield name, ("to", "desks", at), "escritorio", desk
-            for at, rule in enumerate(notice.rules):
-                yield name, ("rules", at), "regla", rule
-
-    def _desk_uses(self) -> Iterator[tuple[str, Place, str, str]]:
-        for permission, desks in self.operator.permissions.items():
-            for at, desk in enumerate(desks):
-                yield "operator.yaml", ("permissions", permission, at), "escritorio", desk
-        for number, person in enumerate(self.operator.people):
-            for at, desk in enumerate(person.desks):
-                yield "operator.yaml", ("people", number, "desks", at), "escritorio", desk
-
-    def _policy_uses(self, policy: Policy) -> Iterator[tuple[str, Place, str, str]]:
-        name = f"policies/{policy.code}.yaml"
-        for decision, rule in policy.rules.items():
-            yield name, ("rules", decision), "regla", rule
-        for at, choice in enumerate(policy.choices):
-            yield name, ("choices", at, "rule"), "regla", choice.rule
-        for part, chosen in (("suspension", policy.suspension.procedure), ("reconnection", policy.reconnection.procedure)):
-            yield name, (part, "procedure", "own"), "procedimiento", chosen.own
-            yield name, (part, "procedure", "third_party"), "procedimiento", chosen.third_party
-        for at, reminder in enumerate(policy.reminders):
-            yield name, ("reminders", at, "notice"), "aviso", reminder.notice
-        if policy.suspension.notice is not None:
-            yield name, ("suspension", "notice", "name"), "aviso", policy.suspension.notice.name
-
-    def _procedure_uses(self, procedure: Procedure) -> Iterator[tuple[str, Place, str, str]]:
-        name = f"procedures/{procedure.code}.yaml"
-        yield name, ("desk",), "escritorio", procedure.desk
-        for at, rule in enumerate(procedure.rules):
-            yield name, ("rules", at), "regla", rule
-        for number, step in enumerate(procedure.steps):
-            if step.role is not None and step.role != REQUESTER:
-                yield name, ("steps", number, "role"), "escritorio", step.role
-            if step.rule is not None:
-                yield name, ("steps", number, "rule"), "regla", step.rule
-
-    def _known(self, name: str, place: Place, kind: str, code: str) -> None:
-        operator = self.operator
-        known = {
-            "política": set(operator.policies),
-            "escritorio": {each.code for each in operator.desks},
-            "impuesto": {each.code for each in operator.taxes},
-            "regla": set(operator.rules),
-            "procedimiento": set(operator.procedures),
-            "aviso": set(operator.notices),
-        }[kind]
-        if code not in known:
-            self.reading.wrong(name, place, f"no existe {kind} «{code}»{nearest(code, known)}")
-
-    def _twice(self, name: str, place: str, codes: list[str]) -> None:
-        for number, code in enumerate(codes):
-            if code in codes[:number]:
-                self.reading.wrong(name, (place, number), f"«{code}» está dos veces")
-
-    def _notice(self, notice: Notice) -> None:
-        name = f"notices/{notice.code}.yaml"
-        event = CATALOGUE.get(notice.on)
-        if event is None:
-            self.reading.wrong(name, ("on",), f"no existe el evento «{notice.on}»{nearest(notice.on, set(CATALOGUE))}")
-        else:
-            for each in sorted(set(notice.when) - set(event.model_fields)):
-                self.reading.wrong(name, ("when", each), f"el evento no tiene este campo{nearest(each, set(event.model_fields))}")
-        for ending in ("subject.txt.j2", "mjml.j2", "txt.j2"):
-            if not (self.operator.folder / "templates" / f"{notice.template}.{ending}").is_file():
-                self.reading.wrong(name, ("template",), f"falta templates/{notice.template}.{ending}")
 
 
 def schemas() -> dict[str, dict[str, object]]:

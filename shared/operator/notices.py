@@ -4,9 +4,27 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from shared.events import CATALOGUE, Event
 from shared.operator.base import Code, Document, Text
 
 Channel = Literal["email"]
+
+
+class Unless(Document):
+    """`{not: …}`: any value but these."""
+
+    other_than: str | list[str] = Field(alias="not")
+
+
+Condition = str | list[str] | Unless
+
+
+def holds(condition: Condition, value: object) -> bool:
+    """Does a field's value satisfy a condition: equal to it, one of its list, or none of its `not`?"""
+    if isinstance(condition, Unless):
+        return not holds(condition.other_than, value)
+    wanted = condition if isinstance(condition, list) else [condition]
+    return str(value) in wanted
 
 
 class Receivers(Document):
@@ -20,18 +38,36 @@ class Receivers(Document):
     def _somebody(self) -> Self:
         if bool(self.desks) == self.customer:
             raise ValueError("indique `desks` o `customer: true`, uno de los dos")
+        if self.roles and not self.customer:
+            raise ValueError("`roles` es para los contactos del cliente: agregue `customer: true`")
         return self
 
 
 class Notice(Document):
-    """notices/<code>.yaml. `on` is an event type, `when` fields of it that must have these values."""
+    """notices/<code>.yaml. `on` is an event type, `when` fields of it that must have these values: equal, one of a list, or `{not: …}`."""
 
     code: Code
     name: Text
     rules: list[str] = []
     on: Text
-    when: dict[str, str | list[str]] = {}
+    when: dict[str, Condition] = {}
     to: Receivers
     channels: list[Channel] = Field(default=["email"], min_length=1)
     template: Code
     attach: list[Literal["invoice"]] = []
+
+    def applies_to(self, event: Event) -> bool:
+        """Does this notice follow from the event?"""
+        return self.on == event.TYPE and all(holds(condition, getattr(event, name)) for name, condition in self.when.items())
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        """The event tells what the notice needs of it; that it exists at all is the loader's question."""
+        if self.on.startswith("notifier."):
+            raise ValueError("un aviso no puede tratar de los avisos mismos: no terminaría nunca")
+        event = CATALOGUE.get(self.on)
+        if event is not None and self.to.customer and "customer_id" not in event.model_fields:
+            raise ValueError(f"`{self.on}` no trata de un cliente: indique `to.desks`")
+        if event is not None and self.attach and "invoice_id" not in event.model_fields:
+            raise ValueError(f"`{self.on}` no trata de una factura: no hay qué adjuntar")
+        return self

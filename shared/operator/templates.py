@@ -1,0 +1,105 @@
+"""templates/*.j2: what the operator's mails say. Jinja2, in a sandbox, with the operator's own words for amounts and days.
+
+A mail has three templates: `<code>.subject.txt.j2`, `<code>.txt.j2` and `<code>.mjml.j2`; in the last every value is escaped. All know
+`event`, `customer`, `invoice`, `open_invoices`, `agent`, `policy`, `rules`, `notice`, `operator` and `now`, and the filters `money`, `day`,
+`weekday`, `instant`, `month` and `person`. A name that does not exist is an error, never an empty place.
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from shared.errors import nearest
+from shared.events import Event
+from shared.operator import words
+from shared.operator.operator import Operator
+
+FOLDER = "templates"
+ENDINGS = ("subject.txt.j2", "mjml.j2", "txt.j2")
+NAMES = frozenset({"event", "customer", "invoice", "open_invoices", "agent", "policy", "rules", "notice", "operator", "now"})
+FILTERS = ("money", "day", "weekday", "instant", "month", "person")
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The operator's templates, compiled once: `text` as it is, `markup` with every value escaped."""
+
+    text: Environment
+    markup: Environment
+
+
+def templates_of(operator: Operator) -> Templates:
+    """The templates of an operator's documents; the same documents (their fingerprint) share one set."""
+    key = (operator.folder, operator.fingerprint)
+    if key not in _compiled:
+        _compiled[key] = Templates(*(_environment(operator.folder, autoescape) for autoescape in (False, True)))
+        for environment in (_compiled[key].text, _compiled[key].markup):
+            environment.filters.update(_filters(operator))
+    return _compiled[key]
+
+
+_compiled: dict[tuple[Path, str], Templates] = {}
+
+
+def _environment(folder: Path, autoescape: bool) -> Environment:
+    return ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folder / FOLDER),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        finalize=printable,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def printable(value: Any) -> Any:
+    """A text without characters that no mail may hold: control characters other than line ends and tabs."""
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return type(value)("".join(each for each in value if each in "\n\t" or unicodedata.category(each) not in {"Cc", "Cs"}))
+
+
+def _filters(operator: Operator) -> dict[str, Any]:
+    def person(login: str) -> str:
+        found = operator.person(login)
+        return found.name if found else login
+
+    own = {name: partial(getattr(words, name), operator) for name in FILTERS if name != "person"}
+    return {**own, "person": person}
+
+
+def mistakes(folder: Path, code: str, event: type[Event]) -> Iterator[tuple[str, int, str]]:
+    """What is wrong with the templates of a notice about an event: file, line, and what (Spanish). Missing files are skipped."""
+    environment = _environment(folder, autoescape=False)
+    environment.filters.update(dict.fromkeys(FILTERS, str))
+    for ending in ENDINGS:
+        path = folder / FOLDER / f"{code}.{ending}"
+        if not path.is_file():
+            continue
+        try:
+            tree = environment.parse(path.read_text(encoding="utf-8"), filename=str(path))
+            environment.compile(tree)
+        except TemplateSyntaxError as error:
+            yield path.name, error.lineno, f"no es una plantilla válida: {error.message}"
+            continue
+        except UnicodeDecodeError:
+            yield path.name, 1, "no está en UTF-8"
+            continue
+        yield from ((path.name, line, text) for line, text in _unknown(tree, event))
+
+
+def _unknown(tree: nodes.Template, event: type[Event]) -> Iterator[tuple[int, str]]:
+    """Names that no template has, and fields that the event does not have."""
+    lines = {node.name: node.lineno for node in tree.find_all(nodes.Name)}
+    for name in sorted(meta.find_undeclared_variables(tree) - NAMES - {"range", "dict", "namespace"}):
+        yield lines.get(name, 1), f"no existe «{name}»{nearest(name, NAMES)}"
+    for node in tree.find_all(nodes.Getattr):
+        if isinstance(node.node, nodes.Name) and node.node.name == "event" and node.attr not in event.model_fields:
+            yield node.lineno, f"el evento no tiene «{node.attr}»{nearest(node.attr, set(event.model_fields))}"
