@@ -3,12 +3,20 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
 Login = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]*$", max_length=60)]
 Text = Annotated[str, Field(min_length=1)]
-Duration = timedelta  # ISO 8601 in YAML: PT24H, P10D
+
+
+def _forward(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("la duración debe ser mayor que cero")
+    return value
+
+
+Duration = Annotated[timedelta, AfterValidator(_forward)]  # ISO 8601 in YAML: PT24H, P10D
 
 
 class Document(BaseModel):

@@ -1,21 +1,51 @@
 """operator.yaml, rules.yaml and catalog/: who the operator is, who works there, what it sells, and the rules it quotes."""
 
+import re
 from datetime import date, time
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field
+from babel.core import Locale, UnknownLocaleError
+from babel.numbers import list_currencies
+from holidays import list_supported_countries
+from pydantic import AfterValidator, Field, model_validator
 
 from shared.operator.base import Code, Document, Login, Text
 
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+Weekday = Annotated[int, Field(ge=0, le=6)]
 Amount = Annotated[Decimal, Field(max_digits=18, decimal_places=4, ge=0)]
 
 
 def _known_zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError(f"zona horaria desconocida: {value}")
+    return value
+
+
+def _known_country(value: str) -> str:
+    if value not in list_supported_countries():
+        raise ValueError(f"no se conocen los feriados de este país: {value}")
+    return value
+
+
+def _known_currency(value: str) -> str:
+    if value not in list_currencies():
+        raise ValueError(f"moneda desconocida: {value}")
+    return value
+
+
+def _known_locale(value: str) -> str:
+    try:
+        return str(Locale.parse(value))
+    except (UnknownLocaleError, ValueError):
+        raise ValueError(f"idioma y país desconocidos: {value}; se espera por ejemplo es_HN") from None
+
+
+def _pattern(value: str) -> str:
+    if not re.fullmatch(r"[^#0,.;]*#,##0(\.0+)?[^#0,.;]*", value):
+        raise ValueError("no es una forma de escribir importes; se espera por ejemplo $#,##0.00")
     return value
 
 
@@ -41,6 +71,12 @@ class WorkingHours(Document):
 
     opens: time
     closes: time
+
+    @model_validator(mode="after")
+    def _forward(self) -> Self:
+        if self.closes <= self.opens:
+            raise ValueError("`closes` debe ser después de `opens`")
+        return self
 
 
 class OwnDay(Document):
@@ -68,12 +104,12 @@ class Company(Document):
     address: Text
     phone: Text
     website: str = ""
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$"), AfterValidator(_known_country)]
     time_zone: Annotated[str, AfterValidator(_known_zone)]
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    locale: Text
-    money_pattern: Text = "¤#,##0.00"
-    weekend: list[int] = Field(description="días de descanso: 0 es lunes, 6 es domingo")
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$"), AfterValidator(_known_currency)]
+    locale: Annotated[str, AfterValidator(_known_locale)]
+    money_pattern: Annotated[str, AfterValidator(_pattern)] = "¤#,##0.00"
+    weekend: list[Weekday] = Field(max_length=6, description="días de descanso: 0 es lunes, 6 es domingo")
     working_hours: WorkingHours
     own_days: list[OwnDay] = []
     default_policy: Code

@@ -13,8 +13,6 @@ from shared.operator.operator import Operator
 from shared.operator.policies import Policy, Qualification
 from shared.operator.procedures import Procedure
 from shared.operator.references import check_references
-from shared.operator.templates import ENDINGS
-from shared.operator.templates import mistakes as template_mistakes
 
 D = TypeVar("D", bound=Document)
 C = TypeVar("C", Policy, Procedure, Notice)

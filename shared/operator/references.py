@@ -1,0 +1,262 @@
+"""Do an operator's documents fit together? Everything that one of them says about another, and what pydantic cannot see in one alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal, Protocol, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from shared.errors import nearest
+from shared.events import CATALOGUE
+from shared.events.base import Event
+from shared.events.collections import ReminderRequested, SuspensionNoticeRequested
+from shared.operator.company import Company
+from shared.operator.files import Place
+from shared.operator.notices import Condition, Notice, Unless
+from shared.operator.operator import Operator
+from shared.operator.permissions import PERMISSIONS
+from shared.operator.policies import Policy
+from shared.operator.procedures import REQUESTER, Procedure
+from shared.operator.templates import ENDINGS
+from shared.operator.templates import mistakes as template_mistakes
+
+# What collections waits for when it has a service cut or reconnected: the ticket's action, and the outcomes by which it may close.
+SUSPENDING = ("network.suspend", "suspended")
+RECONNECTING = ("network.reconnect", "reconnected")
+AUTOMATIC_OUTCOMES = ("done", "refused", "cancelled")
+
+
+class Wrong(Protocol):
+    """Notes a mistake: the file, the place in it, the message (Spanish); the line where the file is no YAML."""
+
+    def __call__(self, name: str, place: Place, message: str, line: int = 1) -> None: ...
+
+
+@dataclass(frozen=True)
+class Known:
+    """What exists, by kind of thing: codes that a reference may name."""
+
+    codes: dict[str, set[str]]
+
+    @classmethod
+    def of(cls, operator: Operator) -> "Known":
+        return cls(
+            {
+                "política": set(operator.policies),
+                "escritorio": {each.code for each in operator.desks},
+                "impuesto": {each.code for each in operator.taxes},
+                "tipo de plan": {each.kind for each in operator.plans},
+                "regla": set(operator.rules),
+                "procedimiento": set(operator.procedures),
+                "aviso": set(operator.notices),
+                "permiso": set(PERMISSIONS),
+            }
+        )
+
+
+def check_references(operator: Operator, rule_ids: list[str], wrong: Wrong) -> None:
+    """Note everything that does not fit together. `rule_ids` as rules.yaml lists them, repeated ones included."""
+    known = Known.of(operator)
+    for name, place, kind, code in _uses(operator):
+        if code not in known.codes[kind]:
+            wrong(name, place, f"no existe {kind} «{code}»{nearest(code, known.codes[kind])}")
+    _check_company(operator, wrong)
+    _check_catalog(operator, wrong)
+    _twice("rules.yaml", "rules", rule_ids, wrong)
+    for policy in operator.policies.values():
+        _check_policy(policy, operator, wrong)
+    for procedure in operator.procedures.values():
+        _check_steps(procedure, wrong)
+    for notice in operator.notices.values():
+        _check_notice(notice, operator, wrong)
+    _check_notices_differ(operator, wrong)
+
+
+def _uses(operator: Operator) -> Iterator[tuple[str, Place, str, str]]:
+    """Every reference: file, place, what kind of thing, its code."""
+    yield "operator.yaml", ("default_policy",), "política", operator.default_policy
+    yield from _desk_uses(operator)
+    for number, plan in enumerate(operator.plans):
+        yield "catalog/plans.yaml", ("plans", number, "tax"), "impuesto", plan.tax
+    qualification = operator.qualification
+    yield "qualification.yaml", ("policy",), "política", qualification.policy
+    yield "qualification.yaml", ("rule",), "regla", qualification.rule
+    for number, criterion in enumerate(qualification.any_of):
+        for at, kind in enumerate(criterion.plan_kinds or []):
+            yield "qualification.yaml", ("any_of", number, "plan_kinds", at), "tipo de plan", kind
+    for policy in operator.policies.values():
+        yield from _policy_uses(policy)
+    for procedure in operator.procedures.values():
+        yield from _procedure_uses(procedure)
+    for notice in operator.notices.values():
+        name = f"notices/{notice.code}.yaml"
+        for at, desk in enumerate(notice.to.desks):
+            yield name, ("to", "desks", at), "escritorio", desk
+        for at, rule in enumerate(notice.rules):
+            yield name, ("rules", at), "regla", rule
+
+
+def _desk_uses(company: Company) -> Iterator[tuple[str, Place, str, str]]:
+    for permission, desks in company.permissions.items():
+        yield "operator.yaml", ("permissions", permission), "permiso", permission
+        for at, desk in enumerate(desks):
+            yield "operator.yaml", ("permissions", permission, at), "escritorio", desk
+    for number, person in enumerate(company.people):
+        for at, desk in enumerate(person.desks):
+            yield "operator.yaml", ("people", number, "desks", at), "escritorio", desk
+
+
+def _policy_uses(policy: Policy) -> Iterator[tuple[str, Place, str, str]]:
+    name = f"policies/{policy.code}.yaml"
+    for decision, rule in policy.rules.items():
+        yield name, ("rules", decision), "regla", rule
+    for at, choice in enumerate(policy.choices):
+        yield name, ("choices", at, "rule"), "regla", choice.rule
+    for part, chosen in (("suspension", policy.suspension.procedure), ("reconnection", policy.reconnection.procedure)):
+        yield name, (part, "procedure", "own"), "procedimiento", chosen.own
+        yield name, (part, "procedure", "third_party"), "procedimiento", chosen.third_party
+    for at, reminder in enumerate(policy.reminders):
+        yield name, ("reminders", at, "notice"), "aviso", reminder.notice
+    if policy.suspension.notice is not None:
+        yield name, ("suspension", "notice", "name"), "aviso", policy.suspension.notice.name
+
+
+def _procedure_uses(procedure: Procedure) -> Iterator[tuple[str, Place, str, str]]:
+    name = f"procedures/{procedure.code}.yaml"
+    yield name, ("desk",), "escritorio", procedure.desk
+    for at, rule in enumerate(procedure.rules):
+        yield name, ("rules", at), "regla", rule
+    for number, step in enumerate(procedure.steps):
+        if step.role is not None and step.role != REQUESTER:
+            yield name, ("steps", number, "role"), "escritorio", step.role
+        if step.rule is not None:
+            yield name, ("steps", number, "rule"), "regla", step.rule
+
+
+def _twice(name: str, place: str, codes: list[str], wrong: Wrong) -> None:
+    for number, code in enumerate(codes):
+        if code in codes[:number]:
+            wrong(name, (place, number), f"«{code}» está dos veces")
+
+
+def _check_company(operator: Operator, wrong: Wrong) -> None:
+    _twice("operator.yaml", "desks", [each.code for each in operator.desks], wrong)
+    _twice("operator.yaml", "people", [each.person for each in operator.people], wrong)
+    _twice("operator.yaml", "own_days", [str(each.date) for each in operator.own_days], wrong)
+    for missing in sorted(set(PERMISSIONS) - set(operator.permissions)):
+        wrong("operator.yaml", ("permissions",), f"falta «{missing}»: quién puede {PERMISSIONS[missing]}")
+
+
+def _check_catalog(operator: Operator, wrong: Wrong) -> None:
+    _twice("catalog/plans.yaml", "plans", [each.code for each in operator.plans], wrong)
+    _twice("catalog/taxes.yaml", "taxes", [each.code for each in operator.taxes], wrong)
+    name, series = "catalog/fiscal_series.yaml", operator.fiscal_series
+    _twice(name, "fiscal_series", [each.code for each in series], wrong)
+    for number, each in enumerate(series):
+        if each.to_number < each.from_number:
+            wrong(name, ("fiscal_series", number, "to_number"), "es menor que from_number")
+        if len(str(each.to_number)) > each.digits:
+            wrong(name, ("fiscal_series", number, "digits"), f"no alcanzan para el número {each.to_number}")
+    for (_, one), (at, other) in combinations(enumerate(series), 2):
+        if one.prefix == other.prefix and one.from_number <= other.to_number and other.from_number <= one.to_number:
+            wrong(name, ("fiscal_series", at, "from_number"), f"el rango se cruza con el de «{one.code}»: un número saldría dos veces")
+
+
+def _check_policy(policy: Policy, operator: Operator, wrong: Wrong) -> None:
+    name = f"policies/{policy.code}.yaml"
+    wanted = (("suspension", policy.suspension.procedure, SUSPENDING), ("reconnection", policy.reconnection.procedure, RECONNECTING))
+    for part, chosen, (action, outcome) in wanted:
+        for delivery, code in (("own", chosen.own), ("third_party", chosen.third_party)):
+            procedure = operator.procedures.get(code)
+            if procedure is None:
+                continue
+            if action not in {step.action for step in procedure.steps}:
+                wrong(name, (part, "procedure", delivery), f"«{code}» no tiene ningún paso con `action: {action}`")
+            elif outcome not in procedure.outcomes:
+                wrong(name, (part, "procedure", delivery), f"«{code}» no tiene el resultado `{outcome}`")
+    for at, reminder in enumerate(policy.reminders):
+        _check_listens(name, ("reminders", at, "notice"), reminder.notice, ReminderRequested, operator, wrong)
+    if policy.suspension.notice is not None:
+        place = ("suspension", "notice", "name")
+        _check_listens(name, place, policy.suspension.notice.name, SuspensionNoticeRequested, operator, wrong)
+
+
+def _check_listens(name: str, place: Place, code: str, event: type[Event], operator: Operator, wrong: Wrong) -> None:
+    notice = operator.notices.get(code)
+    if notice is not None and notice.on != event.TYPE:
+        wrong(name, place, f"el aviso «{code}» sale con {notice.on}; aquí hace falta uno que salga con {event.TYPE}")
+
+
+def _check_steps(procedure: Procedure, wrong: Wrong) -> None:
+    """Nothing may wait for an outcome that has no continuation."""
+    name = f"procedures/{procedure.code}.yaml"
+    for number, step in enumerate(procedure.steps):
+        place: Place = ("steps", number, "outcomes")
+        if step.kind == "automatic" and (missing := [each for each in AUTOMATIC_OUTCOMES if each not in step.outcomes]):
+            wrong(name, place, f"un paso automático dice qué sigue a cada resultado; falta: {', '.join(missing)}")
+        for each in sorted(set(step.outcomes) - set(AUTOMATIC_OUTCOMES)) if step.kind == "automatic" else []:
+            wrong(name, (*place, each), f"un paso automático no tiene este resultado{nearest(each, AUTOMATIC_OUTCOMES)}")
+    closes = any(outcome.closes for step in procedure.steps for outcome in step.outcomes.values()) or procedure.closes_on
+    if not closes and procedure.ends is None:
+        wrong(name, ("steps",), "ningún resultado cierra el ticket (`closes`, o `ends`)")
+
+
+def _check_notice(notice: Notice, operator: Operator, wrong: Wrong) -> None:
+    name = f"notices/{notice.code}.yaml"
+    event = CATALOGUE.get(notice.on)
+    if event is None:
+        wrong(name, ("on",), f"no existe el evento «{notice.on}»{nearest(notice.on, set(CATALOGUE))}")
+    else:
+        for field, condition in notice.when.items():
+            _check_condition(name, event, field, condition, operator, wrong)
+        for file, line, message in template_mistakes(operator.folder, notice.template, event):
+            wrong(f"templates/{file}", (), message, line)
+        for file, line, message in template_mistakes(operator.folder, notice.template, event):
+            wrong(f"templates/{file}", (), message, line)
+    for ending in ENDINGS:
+        if not (operator.folder / "templates" / f"{notice.template}.{ending}").is_file():
+            wrong(name, ("template",), f"falta templates/{notice.template}.{ending}")
+
+
+def _check_condition(name: str, event: type[Event], field: str, condition: Condition, operator: Operator, wrong: Wrong) -> None:
+    if field not in event.model_fields:
+        wrong(name, ("when", field), f"el evento no tiene este campo{nearest(field, set(event.model_fields))}")
+        return
+    possible = _possible(event, field, event.model_fields[field], operator)
+    given = condition.other_than if isinstance(condition, Unless) else condition
+    for value in values_of(given):
+        if possible is not None and value not in possible:
+            wrong(name, ("when", field), f"nunca vale «{value}»{nearest(value, possible)}; puede ser: {', '.join(sorted(possible))}")
+
+
+def _possible(event: type[Event], field: str, info: FieldInfo, operator: Operator) -> set[str] | None:
+    """The values that a field of an event can have; None where anything is possible."""
+    if get_origin(info.annotation) is Literal:
+        return {str(each) for each in get_args(info.annotation)}
+    if info.annotation is bool:
+        return {"true", "false"}
+    of_tickets = {
+        "kind": {each.kind for each in operator.procedures.values()},
+        "outcome": {code for each in operator.procedures.values() for code in each.outcomes},
+    }
+    decided: dict[str, set[str]] = {
+        "procedure": set(operator.procedures),
+        "desk": {each.code for each in operator.desks},
+        "policy": set(operator.policies),
+        "reminder": {each.code for policy in operator.policies.values() for each in policy.reminders},
+        "notice": set(operator.notices),
+        "currency": {operator.currency},
+    }
+    return (decided | of_tickets if event.TYPE.startswith("ticketing.ticket_") else decided).get(field)
+
+
+def _check_notices_differ(operator: Operator, wrong: Wrong) -> None:
+    """Two notices that tell the same people of the same thing would be two mails."""
+    seen: dict[Any, str] = {}
+    for code in sorted(operator.notices):
+        notice = operator.notices[code]
+        same = repr((notice.on, sorted(notice.when.items()), notice.to, notice.template))
+        if same in seen:
+            wrong(f"notices/{code}.yaml", ("on",), f"es igual a notices/{seen[same]}.yaml: el mismo correo saldría dos veces")
+        seen.setdefault(same, code)
