@@ -13,7 +13,7 @@ Basis = Literal["payment", "promise", "payment_plan", "review"]
 # The decisions of a policy that refusals and explanations justify with a rule of the operator's documents.
 Decision = Literal[
     "segment", "due", "portfolio", "dispatch", "receipt", "documentation", "follow_up", "agent", "status", "notice", "promises",
-    "day", "reconnection", "status_after", "outage",
+    "day", "suspended", "reconnection", "status_after", "negotiated", "returns", "outage",
 ]  # fmt: skip
 
 
