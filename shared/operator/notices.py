@@ -23,8 +23,14 @@ def holds(condition: Condition, value: object) -> bool:
     """Does a field's value satisfy a condition: equal to it, one of its list, or none of its `not`?"""
     if isinstance(condition, Unless):
         return not holds(condition.other_than, value)
-    wanted = condition if isinstance(condition, list) else [condition]
-    return str(value) in wanted
+    return str(value) in values_of(condition)
+
+
+def values_of(condition: Condition) -> list[str]:
+    """The values that a condition names."""
+    if isinstance(condition, Unless):
+        return values_of(condition.other_than)
+    return condition if isinstance(condition, list) else [condition]
 
 
 class Receivers(Document):

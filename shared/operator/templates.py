@@ -76,7 +76,7 @@ def _filters(operator: Operator) -> dict[str, Any]:
 
 
 def mistakes(folder: Path, code: str, event: type[Event]) -> Iterator[tuple[str, int, str]]:
-    """What is wrong with the templates of a notice about an event: file, line, and what (Spanish). Missing files are skipped."""
+    """What is wrong with the templates of a notice about an event: file, line, and what (Spanish). What cannot be parsed is skipped."""
     environment = _environment(folder, autoescape=False)
     environment.filters.update(dict.fromkeys(FILTERS, str))
     for ending in ENDINGS:
@@ -84,13 +84,8 @@ def mistakes(folder: Path, code: str, event: type[Event]) -> Iterator[tuple[str,
         if not path.is_file():
             continue
         try:
-            tree = environment.parse(path.read_text(encoding="utf-8"), filename=str(path))
-            environment.compile(tree)
-        except TemplateSyntaxError as error:
-            yield path.name, error.lineno, f"no es una plantilla válida: {error.message}"
-            continue
-        except UnicodeDecodeError:
-            yield path.name, 1, "no está en UTF-8"
+            tree = environment.parse(path.read_text(encoding="utf-8"))
+        except (TemplateSyntaxError, UnicodeDecodeError):
             continue
         yield from ((path.name, line, text) for line, text in _unknown(tree, event))
 
