@@ -1,5 +1,6 @@
 """How collections is put together."""
 
+from services.collections.api import ROUTERS
 from services.collections.handlers import events
 from services.collections.models import Table
 from shared.worker import Service
@@ -9,4 +10,5 @@ SERVICE = Service(
     description="Cobros: estados, carteras, gestiones, compromisos, planes, avisos, órdenes de suspensión y de reconexión",
     events=events,
     tables=Table.metadata,
+    routers=ROUTERS,
 )

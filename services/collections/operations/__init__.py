@@ -1,0 +1,1 @@
+"""What collections does: every write, with the events that tell of it."""
