@@ -13,7 +13,7 @@ from shared.events.base import Event
 from shared.events.collections import ReminderRequested, SuspensionNoticeRequested
 from shared.operator.company import Company
 from shared.operator.files import Place
-from shared.operator.notices import Condition, Notice, Unless
+from shared.operator.notices import Condition, Notice, values_of
 from shared.operator.operator import Operator
 from shared.operator.permissions import PERMISSIONS
 from shared.operator.policies import Policy
@@ -212,8 +212,6 @@ def _check_notice(notice: Notice, operator: Operator, wrong: Wrong) -> None:
             _check_condition(name, event, field, condition, operator, wrong)
         for file, line, message in template_mistakes(operator.folder, notice.template, event):
             wrong(f"templates/{file}", (), message, line)
-        for file, line, message in template_mistakes(operator.folder, notice.template, event):
-            wrong(f"templates/{file}", (), message, line)
     for ending in ENDINGS:
         if not (operator.folder / "templates" / f"{notice.template}.{ending}").is_file():
             wrong(name, ("template",), f"falta templates/{notice.template}.{ending}")
@@ -224,8 +222,7 @@ def _check_condition(name: str, event: type[Event], field: str, condition: Condi
         wrong(name, ("when", field), f"el evento no tiene este campo{nearest(field, set(event.model_fields))}")
         return
     possible = _possible(event, field, event.model_fields[field], operator)
-    given = condition.other_than if isinstance(condition, Unless) else condition
-    for value in values_of(given):
+    for value in values_of(condition):
         if possible is not None and value not in possible:
             wrong(name, ("when", field), f"nunca vale «{value}»{nearest(value, possible)}; puede ser: {', '.join(sorted(possible))}")
 
