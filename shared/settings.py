@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     smtp_url: str | None = None
     maildir: Path | None = None
     network: Literal["simulated", "manual"] = "manual"
+    upload_limit: int = Field(default=2 * 1024**3, ge=1024, description="bytes of an imported file")
     outbox_shards: int = Field(default=1, ge=1, le=16)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
