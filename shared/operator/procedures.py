@@ -11,11 +11,11 @@ REQUESTER = "requester"
 
 
 class CaptureField(Document):
-    """Something that must (or may) be written down to finish a step."""
+    """Something that must (or may) be written down to finish a step. `comment` is the comment that finishes it."""
 
     name: Code
     label: Text
-    kind: Literal["text", "number", "date", "yes_no", "choice"] = "text"
+    kind: Literal["text", "comment", "number", "date", "yes_no", "choice"] = "text"
     required: bool = True
     choices: list[Text] = []
 
@@ -88,7 +88,8 @@ class Cancel(Document):
 
 
 class Procedure(Document):
-    """procedures/<code>.yaml. A running ticket keeps the version that it started with."""
+    """procedures/<code>.yaml. A running ticket keeps the version that it started with. `ends` closes it once nothing is open any more:
+    procedures whose last pieces of work run in parallel need it."""
 
     code: Code
     version: int = Field(ge=1)
@@ -99,6 +100,7 @@ class Procedure(Document):
     start: list[Code] = Field(min_length=1)
     steps: list[Step] = Field(min_length=1)
     outcomes: dict[Code, Text] = Field(min_length=1)
+    ends: Code | None = None
     closes_on: list[Close] = []
     cancel: Cancel | None = None
 

@@ -1,4 +1,4 @@
-"""Ticketing's tables."""
+"""The base of ticketing's tables."""
 
 from sqlalchemy.orm import registry
 from sqlmodel import SQLModel

@@ -1,0 +1,23 @@
+"""Ticketing's tables."""
+
+from services.ticketing.models.base import Table
+from services.ticketing.models.facts import Allocation, Customer, Invoice, Payment
+from services.ticketing.models.network import NetworkSwitch, SimulatedCall, SimulatedPlan, SimulatedService
+from services.ticketing.models.orders import Reconnection, Suspension
+from services.ticketing.models.tickets import Ticket, TicketStep
+
+__all__ = [
+    "Allocation",
+    "Customer",
+    "Invoice",
+    "NetworkSwitch",
+    "Payment",
+    "Reconnection",
+    "SimulatedCall",
+    "SimulatedPlan",
+    "SimulatedService",
+    "Suspension",
+    "Table",
+    "Ticket",
+    "TicketStep",
+]

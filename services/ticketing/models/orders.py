@@ -1,0 +1,72 @@
+"""Orders to cut and to reconnect: what connects collections' wishes, tickets and the network."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PGUUID
+from sqlmodel import Field
+
+from services.ticketing.models.base import Table
+from services.ticketing.rules.states import ReconnectionState, SuspensionState
+from shared.db import new_id, one_of, utc
+
+
+def _ids() -> Any:
+    return Field(default_factory=list, sa_column=Column(ARRAY(PGUUID(as_uuid=True)), nullable=False))
+
+
+class Suspension(Table, table=True):
+    """An order to cut. It falls when `invoice_ids` are covered (`release_on` full) or when any payment goes to one of them.
+
+    `crossed` is true once a payment or a withdrawal met a cut that could not be stopped. `ticket_id` is empty for a customer that was
+    suspended before we knew it. `settled_at` is when the cut's outcome was known (business time), `settled_machine_at` the same by the
+    machine's clock. `version` counts the events told of the order.
+    """
+
+    __tablename__ = "suspension"
+    __table_args__ = (
+        one_of("state", SuspensionState, "ck_suspension_state"),
+        CheckConstraint("release_on IN ('full', 'any')", name="ck_suspension_release_on"),
+        Index("ix_suspension_live", "customer_id", postgresql_where=text("state IN ('REQUESTED', 'SUSPENDED')")),
+    )
+    id: UUID = Field(primary_key=True)
+    customer_id: UUID = Field(foreign_key="customer.id")
+    ticket_id: UUID | None = Field(default=None, foreign_key="ticket.id")
+    procedure: str
+    delivery: str
+    rule: str
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    invoice_ids: list[UUID] = _ids()
+    release_on: str = "full"
+    agent: str
+    state: str = SuspensionState.REQUESTED
+    crossed: bool = False
+    requested_at: datetime = utc()
+    withdrawn_at: datetime | None = utc(nullable=True)
+    settled_at: datetime | None = utc(nullable=True)
+    settled_machine_at: datetime | None = utc(nullable=True)
+    version: int = 0
+
+
+class Reconnection(Table, table=True):
+    """An order to reconnect. At most one of a suspension is alive or done; a refused one may be followed by another."""
+
+    __tablename__ = "reconnection"
+    __table_args__ = (
+        one_of("state", ReconnectionState, "ck_reconnection_state"),
+        Index("uq_reconnection_live", "suspension_id", unique=True, postgresql_where=text("state IN ('HELD', 'ORDERED', 'DONE')")),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    suspension_id: UUID = Field(foreign_key="suspension.id")
+    customer_id: UUID = Field(foreign_key="customer.id")
+    ticket_id: UUID | None = Field(default=None, foreign_key="ticket.id")
+    procedure: str
+    basis: str
+    target_status: str
+    rule: str
+    agent: str
+    state: str
+    requested_at: datetime = utc()

@@ -1,0 +1,1 @@
+"""What ticketing decides without looking anywhere: the procedure engine, what switches mean together, the picture of a procedure."""

@@ -1,0 +1,224 @@
+"""The procedure engine: what becomes of a ticket when something happens to it. One pure function, `step`.
+
+# Note [Turns]
+A loop back opens a step a second time, so a ticket keeps turns of steps. What counts is a step's last turn: it is open or finished, never
+both, and a join is satisfied by last turns alone. A step that is already open or held is not opened again by a second branch.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.ticketing.rules.capture import comment_of, read_captured
+from services.ticketing.rules.refusals import cannot_cancel, closed_already, not_open, not_theirs, unknown_step, wrong_form, wrong_outcome
+from services.ticketing.rules.states import StepState
+from services.ticketing.rules.ticket import (
+    SYSTEM,
+    ArmDeadline,
+    Cancel,
+    CancelDeadline,
+    CancelSwitch,
+    Closed,
+    Closure,
+    DeadlinePassed,
+    Effect,
+    EventArrived,
+    Finish,
+    Input,
+    Late,
+    Open,
+    OpenTask,
+    Owner,
+    SwitchClaimed,
+    SwitchNetwork,
+    SwitchResult,
+    Ticket,
+    Turn,
+)
+from shared.calendar import BusinessCalendar
+from shared.operator.procedures import REQUESTER, Deadline, Procedure, Step
+
+
+def step(procedure: Procedure, ticket: Ticket, given: Input, now: datetime, calendar: BusinessCalendar) -> tuple[Ticket, list[Effect]]:
+    """What the ticket becomes, and what has to follow. `now` is business time (UTC).
+
+    Raises Refused (a rule, or the procedure itself, does not allow it) or Invalid (the form is wrong); then nothing has changed. An
+    answer that comes too late to matter (a switch of a closed ticket, a deadline of a finished step) changes nothing either.
+    """
+    change = _Change(procedure, ticket, now, calendar)
+    HANDLERS[type(given)](change, given)
+    return change.ticket, change.effects
+
+
+def owner_of(procedure: Procedure, ticket: Ticket, task: Step) -> Owner:
+    """Whose a task is. A requester's task that no person asked for is the agent's, else the procedure's desk's."""
+    if task.role != REQUESTER:
+        return Owner(task.role)
+    person = ticket.requester if ticket.requester != SYSTEM else ticket.agent
+    return Owner(None, person) if person else Owner(procedure.desk)
+
+
+def cancellable(procedure: Procedure, ticket: Ticket) -> bool:
+    """May the ticket still be cancelled: nothing of `cancel.until` was ever finished, and the network has not been touched?"""
+    if procedure.cancel is None or ticket.closed is not None:
+        return False
+    automatic = {each.code for each in procedure.steps if each.kind == "automatic"}
+    past = {turn.code for turn in ticket.turns if turn.state is StepState.FINISHED}
+    touched = any(turn.claimed for turn in ticket.turns) or past & automatic
+    return not touched and past.isdisjoint(procedure.cancel.until)
+
+
+def deadline_at(deadline: Deadline, opened_at: datetime, calendar: BusinessCalendar) -> datetime:
+    """When a step that opens now has to be finished (UTC)."""
+    if deadline.hours is not None:
+        return opened_at + timedelta(hours=deadline.hours)
+    if deadline.business_hours is not None:
+        return calendar.add_business_hours(opened_at, deadline.business_hours)
+    assert deadline.business_days is not None
+    return calendar.add_business_days(opened_at, deadline.business_days)
+
+
+@dataclass
+class _Change:
+    """A step of the engine under way: the ticket as it is by now, and the effects so far."""
+
+    procedure: Procedure
+    ticket: Ticket
+    now: datetime
+    calendar: BusinessCalendar
+    effects: list[Effect] = field(default_factory=list)
+
+    def begin(self, given: Open) -> None:
+        if self.ticket.turns:
+            raise ValueError("the ticket has begun already")
+        for code in self.procedure.start:
+            self._open(code)
+
+    def finish(self, given: Finish) -> None:
+        if self.ticket.closed is not None:
+            raise closed_already(self.procedure, self.ticket)
+        task = next((each for each in self.procedure.steps if each.code == given.step), None)
+        if task is None:
+            raise unknown_step(self.procedure, given.step)
+        turn = self.ticket.latest(task.code)
+        if turn is None or turn.state is not StepState.OPEN or task.kind != "task":
+            raise not_open(self.procedure, self.ticket, task)
+        owner = owner_of(self.procedure, self.ticket, task)
+        if not _is_theirs(task, owner, given):
+            raise not_theirs(self.procedure, task, owner, given.actor)
+        if given.outcome not in task.outcomes:
+            raise wrong_outcome(task, given.outcome)
+        captured, missing, wrong = read_captured(task, given.captured, given.comment)
+        if missing or wrong:
+            raise wrong_form(self.procedure, task, missing, wrong)
+        said = comment_of(task, captured, given.comment)
+        self._end(turn, task, given.outcome, by=given.actor.person, captured=captured, comment=said)
+
+    def claim(self, given: SwitchClaimed) -> None:
+        turn = self.ticket.latest(given.step)
+        if turn is not None and turn.state is StepState.OPEN:
+            self._put(replace(turn, claimed=True))
+
+    def settle(self, given: SwitchResult) -> None:
+        turn = self.ticket.latest(given.step)
+        if turn is not None and turn.state is StepState.OPEN:
+            self._end(turn, self.procedure.step(given.step), given.outcome, by=SYSTEM, captured={}, comment=given.detail)
+
+    def arrive(self, given: EventArrived) -> None:
+        close = next((each for each in self.procedure.closes_on if each.event == given.code), None)
+        if close is not None and self.ticket.closed is None:
+            self._close(close.outcome, None)
+
+    def cancel(self, given: Cancel) -> None:
+        if not cancellable(self.procedure, self.ticket):
+            raise cannot_cancel(self.procedure, self.ticket)
+        assert self.procedure.cancel is not None
+        self._close(self.procedure.cancel.outcome, given.comment)
+
+    def expire(self, given: DeadlinePassed) -> None:
+        turn = self.ticket.latest(given.step)
+        if turn is None or turn.number != given.number or turn.state is not StepState.OPEN or turn.late:
+            return
+        if turn.deadline is not None and turn.deadline <= self.now:
+            self._put(replace(turn, late=True))
+            self.effects.append(Late(given.step))
+
+    def _open(self, code: str) -> None:
+        """Open a step, or hold it until its joins are finished."""
+        turn = self.ticket.latest(code)
+        if turn is not None and turn.state in (StepState.OPEN, StepState.WAITING):
+            return
+        number = turn.number + 1 if turn else 1
+        fresh = Turn(code, number, StepState.WAITING)
+        self.ticket = replace(self.ticket, turns=(*self.ticket.turns, fresh))
+        self._release()
+
+    def _release(self) -> None:
+        """Open whatever is held and has all its joins finished."""
+        for code in sorted(self.ticket.waiting):
+            task = self.procedure.step(code)
+            if self.ticket.finished.issuperset(task.joins):
+                turn = self.ticket.latest(code)
+                assert turn is not None
+                self._start(task, turn)
+
+    def _start(self, task: Step, turn: Turn) -> None:
+        deadline = deadline_at(task.deadline, self.now, self.calendar) if task.deadline else None
+        self._put(replace(turn, state=StepState.OPEN, opened_at=self.now, deadline=deadline))
+        if deadline is not None:
+            self.effects.append(ArmDeadline(task.code, turn.number, deadline))
+        if task.action is not None:
+            self.effects.append(SwitchNetwork(task.code, task.action))
+        else:
+            self.effects.append(OpenTask(task.code, owner_of(self.procedure, self.ticket, task)))
+
+    def _end(self, turn: Turn, task: Step, outcome: str, *, by: str, captured: dict[str, Any], comment: str | None) -> None:
+        """Finish a turn and follow its outcome."""
+        self._put(replace(turn, state=StepState.FINISHED, finished_at=self.now, by=by, outcome=outcome, captured=captured, comment=comment))
+        if turn.deadline is not None:
+            self.effects.append(CancelDeadline(turn.code, turn.number))
+        follows = task.outcomes[outcome]
+        if follows.closes is not None:
+            self._close(follows.closes, comment)
+            return
+        for code in follows.opens:
+            self._open(code)
+        self._release()
+        if not self.ticket.open and not self.ticket.waiting and self.procedure.ends is not None:
+            self._close(self.procedure.ends, comment)
+
+    def _close(self, outcome: str, comment: str | None) -> None:
+        """End the ticket; what is still open is dropped."""
+        for turn in self.ticket.turns:
+            if turn.state not in (StepState.OPEN, StepState.WAITING):
+                continue
+            self._put(replace(turn, state=StepState.DROPPED, finished_at=self.now))
+            if turn.deadline is not None:
+                self.effects.append(CancelDeadline(turn.code, turn.number))
+            if self.procedure.step(turn.code).kind == "automatic" and turn.state is StepState.OPEN:
+                self.effects.append(CancelSwitch(turn.code))
+        said = comment or next((turn.comment for turn in reversed(self.ticket.turns) if turn.comment), None)
+        self.ticket = replace(self.ticket, closed=Closure(outcome, self.now, said))
+        self.effects.append(Closed(outcome, said))
+
+    def _put(self, turn: Turn) -> None:
+        turns = (turn if (each.code, each.number) == (turn.code, turn.number) else each for each in self.ticket.turns)
+        self.ticket = replace(self.ticket, turns=tuple(turns))
+
+
+def _is_theirs(task: Step, owner: Owner, given: Finish) -> bool:
+    if given.actor.system:
+        return task.role == REQUESTER
+    return given.actor.person == owner.person if owner.person else owner.desk in given.actor.desks
+
+
+HANDLERS: dict[type, Callable[[_Change, Any], None]] = {
+    Open: _Change.begin,
+    Finish: _Change.finish,
+    SwitchClaimed: _Change.claim,
+    SwitchResult: _Change.settle,
+    EventArrived: _Change.arrive,
+    Cancel: _Change.cancel,
+    DeadlinePassed: _Change.expire,
+}

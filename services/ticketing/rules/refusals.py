@@ -1,0 +1,109 @@
+"""Why the engine refuses: each refusal names the rule, what is missing, and who may."""
+
+from collections.abc import Mapping, Sequence
+
+from services.ticketing.rules.states import StepState
+from services.ticketing.rules.ticket import Actor, Owner, Ticket
+from shared.errors import FieldError, Invalid, Problem, Refused, nearest
+from shared.operator.procedures import Procedure, Step
+
+REREAD = "Vea los pasos abiertos en el ticket."
+
+
+class NotTheirs(Refused):
+    """The step is somebody else's. `named` puts the operator's names in the place of codes."""
+
+    def __init__(self, rule: str, task: str, owner: Owner, actor: Actor, names: Mapping[str, str] | None = None) -> None:
+        self._rule, self._task, self._owner, self._actor = rule, task, owner, actor
+        known = names or {}
+        holder = owner.person or owner.desk or ""
+        whose = known.get(holder, holder)
+        desks = ", ".join(known.get(desk, desk) for desk in sorted(actor.desks)) or "ningún escritorio"
+        super().__init__(
+            rule,
+            f"El paso «{task}» corresponde a {whose}, y {known.get(actor.person, actor.person)} trabaja en {desks}.",
+            remedy=f"Lo termina {whose}.",
+        )
+
+    def named(self, names: Mapping[str, str]) -> "NotTheirs":
+        """The same refusal with names: desks and people by code."""
+        return NotTheirs(self._rule, self._task, self._owner, self._actor, names)
+
+
+def rule_of(procedure: Procedure, task: Step | None = None) -> str:
+    """The rule that a refusal quotes: the step's own, else the procedure's first."""
+    return (task.rule if task else None) or next(iter(procedure.rules), procedure.code)
+
+
+def closed_already(procedure: Procedure, ticket: Ticket) -> Refused:
+    assert ticket.closed is not None
+    how = procedure.outcomes[ticket.closed.outcome]
+    return Refused(
+        rule_of(procedure), f"El ticket ya está cerrado: {how}.", remedy="Un ticket cerrado no se cambia; abra otro si corresponde."
+    )
+
+
+def unknown_step(procedure: Procedure, code: str) -> Problem:
+    known = [each.code for each in procedure.steps]
+    message = f"el procedimiento no tiene ese paso{nearest(code, known)}; tiene: {', '.join(known)}"
+    return Invalid(f"No existe el paso «{code}».", errors=[FieldError(field="step", message=message)])
+
+
+def not_open(procedure: Procedure, ticket: Ticket, task: Step) -> Refused:
+    """Why nobody can finish this step now."""
+    rule = rule_of(procedure, task)
+    turn = ticket.latest(task.code)
+    if task.kind != "task":
+        return Refused(rule, f"El paso «{task.name}» lo hace el sistema.", remedy="Termina solo, cuando la red contesta.")
+    if turn is not None and turn.state is StepState.FINISHED:
+        return Refused(rule, f"El paso «{task.name}» ya lo terminó {turn.by}.", remedy=REREAD)
+    before = [each.name for each in procedure.steps if leads_to(each, task.code)]
+    if turn is not None and turn.state is StepState.WAITING:
+        before = [procedure.step(code).name for code in task.joins if code not in ticket.finished]
+    wanted = " y ".join(f"«{name}»" for name in before)
+    return Refused(rule, f"El paso «{task.name}» todavía no está abierto.", remedy=f"Antes debe terminarse {wanted}.")
+
+
+def leads_to(task: Step, code: str) -> bool:
+    """Does an outcome of the step open the other one?"""
+    return any(code in outcome.opens for outcome in task.outcomes.values())
+
+
+def not_theirs(procedure: Procedure, task: Step, owner: Owner, actor: Actor) -> NotTheirs:
+    return NotTheirs(rule_of(procedure, task), task.name, owner, actor)
+
+
+def wrong_outcome(task: Step, outcome: str) -> Problem:
+    known = ", ".join(f"{code} ({each.label})" for code, each in task.outcomes.items())
+    return Invalid(
+        f"El paso «{task.name}» no tiene el resultado «{outcome}».",
+        rule=task.rule,
+        errors=[FieldError(field="outcome", message=f"debe ser uno de: {known}", rule=task.rule)],
+    )
+
+
+def wrong_form(procedure: Procedure, task: Step, missing: Sequence[FieldError], wrong: Sequence[FieldError]) -> Problem:
+    """What is missing is refused by the step's rule; what is merely miswritten is bad input."""
+    errors = [*missing, *wrong]
+    if missing:
+        labels = ", ".join(field.label for field in task.capture if f"captured.{field.name}" in {each.field for each in missing})
+        return Refused(
+            rule_of(procedure, task),
+            f"Para terminar «{task.name}» falta: {labels}.",
+            remedy=f"Complete {', '.join(each.field for each in missing)} y envíe de nuevo.",
+            errors=errors,
+        )
+    names = ", ".join(each.field for each in wrong)
+    return Invalid(f"Corrija: {names}.", rule=task.rule, errors=errors, remedy="No se guardó nada; corrija los campos y envíe de nuevo.")
+
+
+def cannot_cancel(procedure: Procedure, ticket: Ticket) -> Refused:
+    if ticket.closed is not None:
+        return closed_already(procedure, ticket)
+    if procedure.cancel is None:
+        return Refused(rule_of(procedure), "Este procedimiento no se cancela.", remedy="Termina por sus propios pasos.")
+    done = sorted(procedure.step(code).name for code in procedure.cancel.until if code in ticket.finished)
+    why = f"«{done[0]}» ya está terminado" if done else "la red ya recibió la orden"
+    return Refused(
+        rule_of(procedure), f"El ticket ya no se puede cancelar: {why}.", remedy="Se conocerá el resultado y después se revierte."
+    )

@@ -1,0 +1,46 @@
+"""The states of ticketing's things."""
+
+from enum import StrEnum
+
+
+class StepState(StrEnum):
+    """A turn of a step: called for but held by its joins, open, finished, or dropped because the ticket closed first."""
+
+    WAITING = "WAITING"
+    OPEN = "OPEN"
+    FINISHED = "FINISHED"
+    DROPPED = "DROPPED"
+
+
+class SwitchState(StrEnum):
+    """A switch of the network. CLAIMED: a worker is about to call, or is calling. UNKNOWN: nobody knows yet whether it happened."""
+
+    QUEUED = "QUEUED"
+    CLAIMED = "CLAIMED"
+    UNKNOWN = "UNKNOWN"
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+    CANCELLED = "CANCELLED"
+
+
+SETTLED = frozenset({SwitchState.DONE, SwitchState.REFUSED, SwitchState.CANCELLED})
+
+
+class SuspensionState(StrEnum):
+    """An order to cut: under way, fallen before any cut, refused by the network, carried out, and switched on again."""
+
+    REQUESTED = "REQUESTED"
+    CANCELLED = "CANCELLED"
+    REFUSED = "REFUSED"
+    SUSPENDED = "SUSPENDED"
+    RECONNECTED = "RECONNECTED"
+
+
+class ReconnectionState(StrEnum):
+    """An order to reconnect. HELD: the cut's outcome is not known yet. VOID: there was no cut after all."""
+
+    HELD = "HELD"
+    ORDERED = "ORDERED"
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+    VOID = "VOID"

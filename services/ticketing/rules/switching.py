@@ -1,0 +1,73 @@
+"""What a step's switches mean together, and when an unanswered one is tried again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
+
+from services.ticketing.rules.states import SETTLED, SwitchState
+from shared.operator.procedures import Action
+
+SwitchAction = Literal["suspend", "reconnect"]
+ACTIONS: dict[Action, SwitchAction] = {"network.suspend": "suspend", "network.reconnect": "reconnect"}
+# Business time: a router that restarts is back in minutes, a broken one wants a person.
+PAUSES = [timedelta(minutes=each) for each in (1, 5, 15, 30, 60)]
+TOLD_PAUSE = timedelta(hours=4)
+UNKNOWN_LIMIT = 5
+
+
+@dataclass(frozen=True)
+class SwitchView:
+    """One switch of a step: which service, which way, and how far it is."""
+
+    service_id: UUID | None
+    action: SwitchAction
+    state: SwitchState
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """All switches are settled; the step is done or refused."""
+
+    outcome: Literal["done", "refused"]
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Undo:
+    """A cut was refused for some services and carried out for these: switch them on again before the refusal is told."""
+
+    services: tuple[UUID, ...]
+
+
+def result_of(action: SwitchAction, switches: Sequence[SwitchView]) -> StepResult | Undo | None:
+    """What the step's switches say: nothing yet, a result, or what to take back first.
+
+    A cut that is refused in part must not leave a customer half cut; a reconnection that is refused in part leaves on what is on.
+    """
+    if not switches:
+        nothing = "El cliente no tiene servicios activos."
+        return StepResult("refused", nothing) if action == "suspend" else StepResult("done", nothing)
+    if any(each.state not in SETTLED for each in switches):
+        return None
+    own = [each for each in switches if each.action == action]
+    refused = [each for each in own if each.state is not SwitchState.DONE]
+    if not refused:
+        return StepResult("done")
+    undone = {each.service_id for each in switches if each.action != action}
+    half = tuple(each.service_id for each in own if each.state is SwitchState.DONE and each.service_id not in undone and each.service_id)
+    if action == "suspend" and half:
+        return Undo(half)
+    return StepResult("refused", refused[0].detail)
+
+
+def pause_after(unknown_answers: int) -> timedelta:
+    """How long to wait (business time) after the n-th unknown answer."""
+    return PAUSES[unknown_answers - 1] if 0 < unknown_answers < UNKNOWN_LIMIT else TOLD_PAUSE
+
+
+def must_be_told(unknown_answers: int) -> bool:
+    """Has it been unknown so often that a person should look?"""
+    return unknown_answers >= UNKNOWN_LIMIT

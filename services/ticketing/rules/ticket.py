@@ -1,0 +1,212 @@
+"""A ticket as the engine sees it, what may happen to it, and what follows: immutable values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from services.ticketing.rules.states import StepState
+from shared.operator.procedures import Action
+
+SYSTEM = "sistema"
+Cause = Literal["payment", "withdrawn"]
+SwitchOutcome = Literal["done", "refused", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A step's n-th turn (a loop opens a step again). `claimed`: its network switch may already be happening. Instants are UTC."""
+
+    code: str
+    number: int
+    state: StepState
+    opened_at: datetime | None = None
+    deadline: datetime | None = None
+    late: bool = False
+    claimed: bool = False
+    finished_at: datetime | None = None
+    by: str | None = None
+    outcome: str | None = None
+    captured: Mapping[str, Any] = field(default_factory=dict)
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Closure:
+    """How the ticket ended: one of the procedure's outcomes, when, and the last word on it."""
+
+    outcome: str
+    at: datetime
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A procedure under way. `requester` asked for it (SYSTEM: no person did); `agent` looks after the customer."""
+
+    requester: str
+    agent: str | None = None
+    turns: tuple[Turn, ...] = ()
+    closed: Closure | None = None
+
+    def latest(self, code: str) -> Turn | None:
+        """The step's last turn; None when it never came up."""
+        return next((turn for turn in reversed(self.turns) if turn.code == code), None)
+
+    def codes(self, state: StepState) -> frozenset[str]:
+        """The steps whose last turn is in this state."""
+        last = {turn.code: turn.state for turn in self.turns}
+        return frozenset(code for code, found in last.items() if found is state)
+
+    @property
+    def open(self) -> frozenset[str]:
+        return self.codes(StepState.OPEN)
+
+    @property
+    def finished(self) -> frozenset[str]:
+        return self.codes(StepState.FINISHED)
+
+    @property
+    def waiting(self) -> frozenset[str]:
+        return self.codes(StepState.WAITING)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who finishes a step. The system may do what a requester has to click, never another desk's work."""
+
+    person: str
+    desks: frozenset[str] = frozenset()
+    system: bool = False
+
+
+THE_SYSTEM = Actor(SYSTEM, system=True)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose a task is: one person's, or anybody's at a desk."""
+
+    desk: str | None
+    person: str | None = None
+
+
+# ---- inputs ----
+
+
+@dataclass(frozen=True)
+class Open:
+    """The procedure begins."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Somebody finishes a task."""
+
+    step: str
+    outcome: str
+    actor: Actor
+    captured: Mapping[str, Any] = field(default_factory=dict)
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class SwitchClaimed:
+    """From now on the network may have done the step's switch."""
+
+    step: str
+
+
+@dataclass(frozen=True)
+class SwitchResult:
+    """All that the network had to do for the step is known."""
+
+    step: str
+    outcome: SwitchOutcome
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class EventArrived:
+    """Something happened elsewhere that may close the ticket (`closes_on`)."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """What the ticket was opened for no longer stands."""
+
+    cause: Cause
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class DeadlinePassed:
+    """A turn of a step is still open at its deadline."""
+
+    step: str
+    number: int
+
+
+Input = Open | Finish | SwitchClaimed | SwitchResult | EventArrived | Cancel | DeadlinePassed
+
+# ---- effects ----
+
+
+@dataclass(frozen=True)
+class OpenTask:
+    """A task is on its owner's list."""
+
+    step: str
+    owner: Owner
+
+
+@dataclass(frozen=True)
+class SwitchNetwork:
+    """The network is to switch all of the customer's services."""
+
+    step: str
+    action: Action
+
+
+@dataclass(frozen=True)
+class CancelSwitch:
+    """The step's switch is wanted no more."""
+
+    step: str
+
+
+@dataclass(frozen=True)
+class ArmDeadline:
+    """Tell at this instant (UTC) if the turn is still open."""
+
+    step: str
+    number: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class CancelDeadline:
+    """The turn is not open any more."""
+
+    step: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Late:
+    """A turn passed its deadline."""
+
+    step: str
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The ticket ended."""
+
+    outcome: str
+    comment: str | None
+
+
+Effect = OpenTask | SwitchNetwork | CancelSwitch | ArmDeadline | CancelDeadline | Late | Closed
