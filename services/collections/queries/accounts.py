@@ -1,0 +1,127 @@
+"""Reads of accounts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from services.collections.models import Account, Contact, Notice, Plan, PlanInstalment, Promise, Review, Suspension
+from services.collections.models import Invoice as InvoiceRow
+from services.collections.rules.wording import search_key
+from shared.db import rows
+from shared.errors import NotFound
+
+LATEST_CONTACTS = """
+SELECT DISTINCT ON (customer_id) customer_id, kind, channel, agent, said, contacted_at FROM contact
+WHERE customer_id = ANY($1::uuid[]) ORDER BY customer_id, contacted_at DESC, id DESC
+"""
+KEPT_CONTACTS, KEPT_INVOICES = 10, 24
+
+
+@dataclass(frozen=True)
+class LatestContact:
+    """The last contact with a customer."""
+
+    kind: str
+    channel: str
+    agent: str
+    said: str
+    contacted_at: datetime
+
+
+@dataclass(frozen=True)
+class AccountView:
+    """An account with what people want to see of it: the newest of each first."""
+
+    account: Account
+    invoices: Sequence[InvoiceRow]
+    promises: Sequence[Promise]
+    plan: Plan | None
+    instalments: Sequence[PlanInstalment]
+    review: Review | None
+    notice: Notice | None
+    suspension: Suspension | None
+    contacts: Sequence[Contact]
+
+
+async def get_account(session: AsyncSession, customer_id: UUID) -> Account:
+    """An account. Raises NotFound."""
+    found = await session.get(Account, customer_id, populate_existing=True)
+    if found is None:
+        raise NotFound(f"No existe el cliente {customer_id}.", remedy="Búsquelo por su nombre en GET /customers?q=.")
+    return found
+
+
+async def find_accounts(
+    session: AsyncSession,
+    *,
+    agent: str | None = None,
+    status: str | None = None,
+    policy: str | None = None,
+    name: str | None = None,
+    external_id: str | None = None,
+    unassigned: bool = False,
+    after: tuple[str, UUID] | None = None,
+    limit: int = 50,
+) -> Sequence[Account]:
+    """Accounts by name; `name` is how one begins, whatever case and accents. `after` is search name and id of the last seen."""
+    query = select(Account).order_by(col(Account.search_name), col(Account.id)).limit(limit)
+    wanted = {Account.agent: agent, Account.status: status, Account.policy: policy, Account.external_id: external_id}
+    for column, value in wanted.items():
+        if value is not None:
+            query = query.where(col(column) == value)
+    if unassigned:
+        query = query.where(col(Account.agent).is_(None))
+    if name:
+        query = query.where(col(Account.search_name).startswith(search_key(name), autoescape=True))
+    if after is not None:
+        query = query.where(tuple_(col(Account.search_name), col(Account.id)) > tuple_(*after))
+    return (await session.execute(query)).scalars().all()
+
+
+async def view_account(session: AsyncSession, customer_id: UUID) -> AccountView:
+    """An account with its agreements, notices, orders and last contacts. Raises NotFound."""
+    account = await get_account(session, customer_id)
+    invoices = select(InvoiceRow).where(InvoiceRow.account_id == customer_id)
+    promises = select(Promise).where(Promise.account_id == customer_id)
+    contacts = select(Contact).where(Contact.customer_id == customer_id)
+    plans = select(Plan).where(Plan.account_id == customer_id)
+    reviews = select(Review).where(Review.account_id == customer_id)
+    notices = select(Notice).where(Notice.account_id == customer_id)
+    orders = select(Suspension).where(Suspension.account_id == customer_id)
+    newest = col(InvoiceRow.period).desc(), col(InvoiceRow.issued_at).desc()
+    plan = (await session.execute(plans.order_by(col(Plan.agreed_at).desc()).limit(1))).scalars().first()
+    return AccountView(
+        account=account,
+        invoices=(await session.execute(invoices.order_by(*newest).limit(KEPT_INVOICES))).scalars().all(),
+        promises=(await session.execute(promises.order_by(col(Promise.made_at).desc()))).scalars().all(),
+        plan=plan,
+        instalments=await _instalments(session, plan),
+        review=(await session.execute(reviews.order_by(col(Review.opened_at).desc()).limit(1))).scalars().first(),
+        notice=(await session.execute(notices.order_by(col(Notice.requested_at).desc()).limit(1))).scalars().first(),
+        suspension=(await session.execute(orders.order_by(col(Suspension.requested_at).desc()).limit(1))).scalars().first(),
+        contacts=(await session.execute(contacts.order_by(col(Contact.contacted_at).desc()).limit(KEPT_CONTACTS))).scalars().all(),
+    )
+
+
+async def _instalments(session: AsyncSession, plan: Plan | None) -> Sequence[PlanInstalment]:
+    if plan is None:
+        return []
+    query = select(PlanInstalment).where(PlanInstalment.plan_id == plan.id).order_by(col(PlanInstalment.number))
+    return (await session.execute(query)).scalars().all()
+
+
+async def latest_contacts(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, LatestContact]:
+    """The last contact with each of these customers, where there was one."""
+    found = await rows(session, LATEST_CONTACTS, list(ids))
+    return {row.customer_id: LatestContact(row.kind, row.channel, row.agent, row.said, row.contacted_at) for row in found}
+
+
+async def accounts_by_status(session: AsyncSession) -> dict[tuple[str, str], float]:
+    """How many accounts are in each status: the service's own gauge."""
+    found = await rows(session, "SELECT status, count(*) AS customers FROM account GROUP BY status")
+    return {("accounts", row.status): float(row.customers) for row in found}
