@@ -1,8 +1,10 @@
 """How billing is put together."""
 
+from services.billing.api import ROUTERS
 from services.billing.handlers import events
 from services.billing.jobs import JOBS
 from services.billing.models import Table
+from services.billing.queries.gauges import gauges
 from shared.worker import Service
 
 SERVICE = Service(
@@ -10,5 +12,7 @@ SERVICE = Service(
     description="Facturación: clientes, contratos, facturas, pagos e importaciones",
     events=events,
     tables=Table.metadata,
+    routers=ROUTERS,
     jobs=JOBS,
+    metrics=gauges,
 )

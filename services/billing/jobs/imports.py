@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.billing.jobs.book_file import open_records
+from services.billing.adapters.csv_files import open_records
 from services.billing.models import ImportBatch
 from services.billing.operations import bank, imports, merging, staging
 from services.billing.operations.terms import book_terms
@@ -27,6 +27,7 @@ from services.billing.rules.mapping import CustomerMapping, Mapping, PaymentMapp
 from services.billing.rules.states import ImportState, Severity
 from shared.calendar import BusinessCalendar
 from shared.db import Database
+from shared.inbox import is_transient
 from shared.log import get_logger
 from shared.operator import Operator
 from shared.worker import Job, JobContext
@@ -51,9 +52,9 @@ class Work:
     progress: Progress | None = None
     began: float = field(default_factory=time.monotonic)
 
-    async def count(self, session: AsyncSession, state: ImportState, **counts: int) -> None:
+    async def count(self, session: AsyncSession, state: ImportState, merged_line: int = 0, **counts: int) -> None:
         """Prove the claim and keep the counters, in the session's transaction."""
-        await imports.renew_claim(session, batch_id=self.batch.id, holder=self.holder, state=state, counts=counts)
+        await imports.renew_claim(session, batch_id=self.batch.id, holder=self.holder, state=state, counts=counts, merged_line=merged_line)
 
     async def show(self) -> None:
         """Tell whoever watches how far it is."""
@@ -137,6 +138,11 @@ async def _work(work: Work) -> None:
         failure = str(error)
     except FileNotFoundError:
         failure = "El archivo ya no está en el disco. Súbalo de nuevo."
+    except Exception as error:
+        if is_transient(error):
+            raise  # whoever claims it next goes on
+        log.exception("import failed", batch=str(work.batch.id))
+        failure = "Ocurrió algo inesperado; el registro dice más. Lo aplicado hasta ahí queda, y repetir la importación no lo duplica."
     async with work.database.transaction() as session:
         batch = await get_import(session, work.batch.id)
         await imports.finish_import(session, batch_id=batch.id, rows_per_second=work.speed(batch.rows_read), now=work.now, failure=failure)
@@ -177,7 +183,7 @@ async def _merge_book(work: Work, mapping: CustomerMapping) -> None:
             block = merging.Block(batch.id, batch.source, *span, mapped, work.operator.currency, today)
             merged = await merging.merge_block(session, block=block, calendar=work.calendar, by=f"importación {batch.id}", now=work.now)
             counts = {"rows_new": merged.new, "rows_changed": merged.changed, "rows_unchanged": merged.unchanged}
-            await work.count(session, ImportState.MERGING, **counts)
+            await work.count(session, ImportState.MERGING, span[1], **counts)
         line = span[1]
         await work.show()
     async with work.database.transaction() as session:
@@ -189,12 +195,14 @@ async def _merge_book(work: Work, mapping: CustomerMapping) -> None:
 
 
 async def _read_bank(work: Work, mapping: PaymentMapping) -> None:
-    """Apply a bank's file block by block; one that was interrupted goes on from its beginning, for rows already applied change nothing."""
+    """Apply a bank's file block by block; one that was interrupted goes on behind the last block."""
     with ExitStack() as stack:
         sheet, found = await asyncio.to_thread(stack.enter_context, open_records(Path(work.batch.path), mapping))
+        found = dropwhile(lambda record: record.line <= work.batch.merged_line, found)
         reader = BankReader(mapping, sheet, work.operator.currency)
         today = work.calendar.local(work.now).date()
-        source = bank.Bank(work.batch.id, mapping.customer_source, work.operator.currency, work.operator.money_digits, today, work.batch.requested_by)
+        operator, by = work.operator, work.batch.requested_by
+        source = bank.Bank(work.batch.id, mapping.customer_source, operator.currency, operator.money_digits, today, by)
         while block := await asyncio.to_thread(_parse, reader.read, found):
             async with work.database.transaction() as session:
                 applied = await bank.apply_bank_rows(session, bank=source, good=block.good, now=work.now)
@@ -202,7 +210,7 @@ async def _read_bank(work: Work, mapping: PaymentMapping) -> None:
                 counts = block.counts()
                 counts["rows_bad"] += len(applied.faults)
                 became = {"rows_new": applied.new, "rows_changed": applied.confirmed, "rows_unchanged": applied.unchanged}
-                await work.count(session, ImportState.MERGING, **counts, **became)
+                await work.count(session, ImportState.MERGING, block.last_line, **counts, **became)
             await work.show()
 
 
@@ -214,6 +222,7 @@ class Rows(Generic[Good]):
     good: list[Good]
     faults: list[Fault]
     broken: list[Record]
+    last_line: int = 0
 
     def counts(self) -> dict[str, int]:
         notices = sum(each.severity is Severity.NOTICE for each in self.faults)
@@ -226,6 +235,7 @@ def _parse(read: Callable[[Record], tuple[Good | None, list[Fault]]], found: Ite
     for record in islice(found, READ_ROWS):
         row, faults = read(record)
         block.read += 1
+        block.last_line = record.line
         block.faults += faults
         if row is None:
             block.broken.append(record)

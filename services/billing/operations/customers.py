@@ -1,7 +1,7 @@
 """Customers registered and changed by hand, and the one place that tells what a customer looks like."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -9,14 +9,16 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import select
 
 from services.billing.models import Contract, Customer, Service
 from services.billing.rules.values import search_key
 from shared.db import execute, lock, new_id, ring, rows
-from shared.errors import Conflict
+from shared.errors import Conflict, FieldError, Invalid
 from shared.events.billing import CustomerChanged, CustomerRegistered, CustomerState
 from shared.log import current_traceparent
 from shared.outbox import COLUMNS
+from shared.web import expect_version
 
 # The whole customer as the events tell it. $1 ids, $2 today in the operator's zone.
 STATE = """
@@ -42,8 +44,8 @@ SELECT gen_random_uuid(), $3, 'customer/' || id, version, id::text, $4, $5, data
 
 
 @dataclass(frozen=True)
-class NewService:
-    """A service as it is sold by hand."""
+class SoldService:
+    """A service as it is sold by hand; `code` tells the services of one customer apart."""
 
     code: str
     plan_code: str
@@ -54,6 +56,16 @@ class NewService:
     active_to: date | None = None
     network_login: str | None = None
     access_node: str | None = None
+
+
+@dataclass(frozen=True)
+class ContractTerms:
+    """A contract; an open end is a contract until further notice."""
+
+    number: str | None = None
+    kind: str | None = None
+    start_date: date | None = None
+    end_date: date | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +81,8 @@ class NewCustomer:
     is_isp: bool = False
     special_negotiation: str | None = None
     assigned_agent: str | None = None
-    contract_start: date | None = None
-    contract_end: date | None = None
-    services: Sequence[NewService] = ()
+    contract: ContractTerms = ContractTerms()
+    services: Sequence[SoldService] = ()
 
 
 async def register_customer(session: AsyncSession, *, customer: NewCustomer, today: date, now: datetime) -> Customer:
@@ -98,31 +109,68 @@ async def register_customer(session: AsyncSession, *, customer: NewCustomer, tod
         raise Conflict(
             f"El cliente {customer.external_id} de {customer.external_source} ya existe.", remedy="Búsquelo y cámbielo con PATCH."
         )
-    session.add(Contract(customer_id=customer_id, start_date=customer.contract_start, end_date=customer.contract_end))
-    for each in customer.services:
-        session.add(Service(customer_id=customer_id, currency=customer.currency, **vars(each)))
+    contract = Contract(customer_id=customer_id, **vars(customer.contract))
+    _check_dates(contract)
+    session.add(contract)
+    session.add_all(Service(customer_id=customer_id, currency=customer.currency, **vars(each)) for each in customer.services)
     await session.flush()
     await tell_customers(session, [customer_id], CustomerRegistered, today=today, now=now)
     return await session.get_one(Customer, customer_id)
 
 
 async def change_customer(
-    session: AsyncSession, *, customer_id: UUID, changes: dict[str, Any], by: str, today: date, now: datetime, expected_version: int | None
+    session: AsyncSession,
+    *,
+    customer_id: UUID,
+    fields: Mapping[str, Any],
+    contract: Mapping[str, Any],
+    services: Sequence[SoldService],
+    seen: int,
+    by: str,
+    today: date,
+    now: datetime,
 ) -> Customer:
-    """Change a customer's own fields; what does not differ changes nothing. Raises NotFound, and Conflict when somebody else was faster."""
+    """Change a customer's own fields, its contract's, and services by their codes; what does not differ changes nothing and tells nothing.
+
+    `seen` is the version that the person has read. Raises NotFound, Invalid, and Stale when somebody else was faster.
+    """
     customer = await lock(session, Customer, customer_id)
-    if expected_version is not None and customer.version != expected_version:
-        raise Conflict(
-            f"El cliente cambió entretanto (versión {customer.version}).", remedy="Léalo de nuevo y repita el cambio con su nuevo ETag."
-        )
+    expect_version(customer.version, seen)
     before = await customer_states(session, [customer_id], today=today)
-    for name, value in changes.items():
+    for name, value in fields.items():
         setattr(customer, name, value)
     customer.search_name = search_key(customer.name)
+    if contract:
+        await _change_contract(session, customer_id, contract)
+    await _change_services(session, customer, services)
     await session.flush()
     await tell_changes(session, before, by=by, today=today, now=now)
     await session.refresh(customer)
     return customer
+
+
+async def _change_contract(session: AsyncSession, customer_id: UUID, terms: Mapping[str, Any]) -> None:
+    contract = await session.get(Contract, customer_id) or Contract(customer_id=customer_id)
+    for name, value in terms.items():
+        setattr(contract, name, value)
+    _check_dates(contract)
+    session.add(contract)
+
+
+async def _change_services(session: AsyncSession, customer: Customer, services: Sequence[SoldService]) -> None:
+    query = select(Service).where(Service.customer_id == customer.id)
+    known = {each.code: each for each in (await session.execute(query)).scalars()} if services else {}
+    for sold in services:
+        service = known.get(sold.code) or Service(customer_id=customer.id, currency=customer.currency, **vars(sold))
+        for name, value in vars(sold).items():
+            setattr(service, name, value)
+        session.add(service)
+
+
+def _check_dates(contract: Contract) -> None:
+    if contract.start_date and contract.end_date and contract.end_date < contract.start_date:
+        message = f"el contrato termina antes de empezar ({contract.start_date})"
+        raise Invalid("Corrija: contract.end_date.", errors=[FieldError(field="contract.end_date", message=message)])
 
 
 async def customer_states(session: AsyncSession, ids: Sequence[UUID], *, today: date) -> dict[UUID, dict[str, Any]]:

@@ -65,13 +65,3 @@ def take_block(series: Sequence[FiscalSeries], *, count: int, issue_date: date) 
         f"Hacen falta {count} números fiscales para el {issue_date} y ninguna serie alcanza ({state or 'no hay series'}).",
         remedy="Pida un nuevo rango y agréguelo en catalog/fiscal_series.yaml; después repita la corrida.",
     )
-
-
-def number_of(series: FiscalSeries, sequence: int) -> str:
-    """A number as it is printed: prefix and zero-filled sequence."""
-    return f"{series.prefix}{sequence:0{series.digits}d}"
-
-
-def range_of(series: FiscalSeries) -> str:
-    """The authorised range as it is printed on the invoice."""
-    return f"{number_of(series, series.from_number)} a {number_of(series, series.to_number)}"

@@ -1,6 +1,7 @@
 """The life of an import: queued, claimed by one process at a time, counted, ended. The rows themselves are in `staging` and `merging`.
 
-A killed import is claimed again when its lease has run out: the file is read anew, and merging goes on behind `merged_line`.
+A killed import is claimed again when its lease has run out. A book is read anew and merging goes on behind `merged_line`; a bank's file is
+read on behind it, for its rows are applied as they are read.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from shared.clock import machine_now
 from shared.db import execute, ring, rows
 
 LEASE = timedelta(seconds=60)
+COUNTERS = frozenset({"rows_read", "rows_new", "rows_changed", "rows_unchanged", "rows_bad", "rows_missing", "notices"})
 
 
 class LostClaim(Exception):
@@ -37,11 +39,11 @@ async def queue_import(
 
 
 async def claim_import(session: AsyncSession, *, holder: str, now: datetime, batch_id: UUID | None = None) -> ImportBatch | None:
-    """Take the oldest import that nobody works on (or that very one), and begin it anew; None when there is none."""
+    """Take the oldest import that nobody works on (or that very one), and go on with it; None when there is none."""
     found = await rows(
         session,
-        "UPDATE import_batch SET state = 'READING', claimed_by = $1, claimed_until = $2, started_at = coalesce(started_at, $3), "
-        "rows_read = 0, rows_bad = 0, notices = 0 WHERE id = (SELECT id FROM import_batch WHERE state IN ('QUEUED', 'READING', 'MERGING') "
+        "UPDATE import_batch SET state = 'READING', claimed_by = $1, claimed_until = $2, started_at = coalesce(started_at, $3) "
+        "WHERE id = (SELECT id FROM import_batch WHERE state IN ('QUEUED', 'READING', 'MERGING') "
         "AND (claimed_until IS NULL OR claimed_until < $4) AND ($5::uuid IS NULL OR id = $5) "
         "ORDER BY requested_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id",
         holder,
@@ -52,28 +54,33 @@ async def claim_import(session: AsyncSession, *, holder: str, now: datetime, bat
     )
     if not found:
         return None
-    await execute(session, "DELETE FROM staged_customer WHERE batch_id = $1", found[0].id)
-    await execute(session, "DELETE FROM import_fault WHERE batch_id = $1", found[0].id)
-    return await session.get_one(ImportBatch, found[0].id, populate_existing=True)
+    batch = await session.get_one(ImportBatch, found[0].id, populate_existing=True)
+    if batch.kind == "customers":
+        for table in ("staged_customer", "import_fault", "import_missing"):
+            await execute(session, f"DELETE FROM {table} WHERE batch_id = $1", batch.id)
+        batch.rows_read = batch.rows_bad = batch.rows_missing = batch.notices = 0
+        await session.flush()
+    return batch
 
 
-async def renew_claim(session: AsyncSession, *, batch_id: UUID, holder: str, state: ImportState, counts: dict[str, int]) -> None:
-    """Prove the claim and prolong it, and add to the counters, in the transaction of the block. Raises LostClaim."""
+async def renew_claim(
+    session: AsyncSession, *, batch_id: UUID, holder: str, state: ImportState, counts: dict[str, int], merged_line: int = 0
+) -> None:
+    """Prove the claim and prolong it, add to the counters, and keep how far the good rows are applied, in the transaction of the block.
+    Raises LostClaim."""
     added = "".join(f", {name} = {name} + {int(count)}" for name, count in counts.items() if name in COUNTERS)
     count = await execute(
         session,
-        f"UPDATE import_batch SET claimed_until = $3, state = $4{added} WHERE id = $1 AND claimed_by = $2 "
-        "AND state IN ('READING', 'MERGING')",
+        f"UPDATE import_batch SET claimed_until = $3, state = $4, merged_line = greatest(merged_line, $5){added} "
+        "WHERE id = $1 AND claimed_by = $2 AND state IN ('READING', 'MERGING')",
         batch_id,
         holder,
         machine_now() + LEASE,
         state.value,
+        merged_line,
     )
     if not count:
         raise LostClaim
-
-
-COUNTERS = frozenset({"rows_read", "rows_new", "rows_changed", "rows_unchanged", "rows_bad", "rows_missing", "notices"})
 
 
 async def finish_import(session: AsyncSession, *, batch_id: UUID, rows_per_second: int, now: datetime, failure: str | None = None) -> None:

@@ -7,8 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.models import BillingRun
-from services.billing.operations.ledgers import lock_ledgers, store_ledgers
-from services.billing.operations.payments import told_refills
+from services.billing.operations.payments import use_left_over
 from services.billing.operations.runs import CLAIM, SHARE, SOLD_THEN
 from services.billing.rules.periods import Period
 from services.billing.rules.terms import PolicyTerms
@@ -17,7 +16,7 @@ from shared.db import execute, new_id, ring, rows
 from shared.events.billing import InvoiceIssued
 from shared.log import current_traceparent
 from shared.operator import Operator
-from shared.outbox import COLUMNS, publish_many
+from shared.outbox import COLUMNS
 
 # Nobody pays or changes these customers while they are billed; whoever waited sees the new invoice.
 LOCK = """
@@ -113,7 +112,8 @@ async def issue_chunk(
     found = (await rows(session, ISSUE, *_arguments(run, span, operator, policies, calendar, now)))[0]
     if found.planned != (planned := chunk.last_ordinal - chunk.first_ordinal + 1):
         raise RuntimeError(f"chunk {chunk.number} of run {run_id} planned {planned} customers and found {found.planned}")
-    await _use_prepayments(session, span, now)
+    ahead = [row.customer_id for row in await rows(session, PREPAID, *span)]
+    await use_left_over(session, ahead, now=now)
     await execute(
         session,
         "UPDATE billing_chunk SET done_at = $3, invoices = $4, total = $5 WHERE run_id = $1 AND number = $2",
@@ -152,14 +152,3 @@ def _arguments(
 def _prefix() -> str:
     """The first 24 characters of new time-ordered ids; the rest numbers the rows of one statement."""
     return str(new_id())[:24]
-
-
-async def _use_prepayments(session: AsyncSession, span: tuple[UUID, int, int], now: datetime) -> None:
-    """Money that was left over from earlier payments goes to the new invoices."""
-    ahead = [row.customer_id for row in await rows(session, PREPAID, *span)]
-    if not ahead:
-        return
-    ledgers = await lock_ledgers(session, ahead)
-    events = [event for ledger in ledgers.values() for event in told_refills(ledger, ledger.refill(), now=now)]
-    await store_ledgers(session, ledgers.values(), now=now)
-    await publish_many(session, events, now=now)

@@ -80,6 +80,8 @@ WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND c.id = A
   AND NOT EXISTS (SELECT FROM jsonb_array_elements(s.services) AS x WHERE x ->> 'code' = v.code)
 """
 
+GOOD = "SELECT count(*) AS good FROM staged_customer WHERE batch_id = $1 AND line BETWEEN $2 AND $3 AND NOT broken"
+
 MISSING = """
 INSERT INTO import_missing (batch_id, external_id, customer_id)
 SELECT $1, c.external_id, c.id FROM customer c
@@ -144,12 +146,7 @@ async def merge_block(session: AsyncSession, *, block: Block, calendar: Business
     await tell_customers(session, new, CustomerRegistered, today=block.today, now=now)
     await take_openings(session, batch_id=block.batch_id, customer_ids=new, calendar=calendar, now=now)
     changed = await tell_changes(session, before, by=by, today=block.today, now=now)
-    good = await rows(
-        session,
-        "UPDATE import_batch SET merged_line = $3 WHERE id = $1 RETURNING "
-        "(SELECT count(*) FROM staged_customer WHERE batch_id = $1 AND line BETWEEN $2 AND $3 AND NOT broken) AS good",
-        *lines[:3],
-    )
+    good = await rows(session, GOOD, *lines[:3])
     return Merged(len(new), changed, good[0].good - len(new) - changed)
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.billing.operations.payments import use_left_over
 from shared.calendar import BusinessCalendar
 from shared.db import execute, new_id, ring, rows
 from shared.events.billing import InvoiceIssued
@@ -54,12 +55,14 @@ WITH credit AS (
     INSERT INTO payment (id, customer_id, channel, reference, amount, unallocated, currency, state, paid_on, reported_at, reported_by,
         settled_at, settled_by, import_id, version)
     SELECT ($3 || lpad(to_hex(s.line), 12, '0'))::uuid, c.id, 'saldo inicial', c.external_source || '/' || c.external_id, s.opening_credit,
-        s.opening_credit, c.currency, 'CONFIRMED', $4, $5, 'importación', $5, 'importación', $1, 1
+        s.opening_credit, c.currency, 'CONFIRMED', $4, $5, 'importación', $5, 'importación', $1, 0
     FROM customer c JOIN staged_customer s ON s.batch_id = $1 AND s.external_id = c.external_id AND NOT s.broken
     WHERE c.id = ANY($2::uuid[]) AND s.opening_credit > 0 RETURNING id, customer_id, amount, currency
+), posted AS (
+    INSERT INTO posting (customer_id, payment_id, debit, credit, amount, currency, posted_at)
+    SELECT customer_id, id, 'OPENING', 'CUSTOMER_CREDIT', amount, currency, $5 FROM credit
 )
-INSERT INTO posting (customer_id, payment_id, debit, credit, amount, currency, posted_at)
-SELECT customer_id, id, 'OPENING', 'CUSTOMER_CREDIT', amount, currency, $5 FROM credit
+SELECT customer_id FROM credit ORDER BY customer_id
 """
 
 
@@ -74,5 +77,6 @@ async def take_openings(
     if dues:
         ends = [calendar.end_of_day(due) for due in dues]
         await execute(session, OWED, batch_id, new, str(new_id())[:24], dues, ends, now, current_traceparent())
-    await execute(session, CREDITS, batch_id, new, str(new_id())[:24], calendar.local(now).date(), now)
+    credited = await rows(session, CREDITS, batch_id, new, str(new_id())[:24], calendar.local(now).date(), now)
+    await use_left_over(session, [row.customer_id for row in credited], now=now)
     ring(session)

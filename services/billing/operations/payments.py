@@ -1,6 +1,6 @@
 """Payments: reported, confirmed, rejected. Each changes its customer's ledger under lock and tells what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -83,6 +83,16 @@ async def reject_payment(session: AsyncSession, *, payment_id: UUID, reason: str
     )
     events = [Outgoing(rejected, f"payment/{payment.id}", payment.version), *told_refills(ledger, refills, now=now)]
     await store_ledgers(session, [ledger], now=now)
+    await publish_many(session, events, now=now)
+
+
+async def use_left_over(session: AsyncSession, customer_ids: Collection[UUID], *, now: datetime) -> None:
+    """Money that these customers' earlier payments had left over goes to what is open now."""
+    if not customer_ids:
+        return
+    ledgers = await lock_ledgers(session, customer_ids)
+    events = [event for ledger in ledgers.values() for event in told_refills(ledger, ledger.refill(), now=now)]
+    await store_ledgers(session, ledgers.values(), now=now)
     await publish_many(session, events, now=now)
 
 
@@ -202,7 +212,9 @@ def _check_values(payment: NewPayment, currency: str, today: date) -> None:
     if payment.amount <= 0:
         errors.append(FieldError(field="amount.amount", message="El importe de un pago es mayor que cero.", rule=ONCE))
     elif payment.amount != round_money(payment.amount, get_currency_precision(payment.currency)):
-        errors.append(FieldError(field="amount.amount", message=f"El importe tiene más decimales que la moneda {payment.currency}.", rule=ONCE))
+        errors.append(
+            FieldError(field="amount.amount", message=f"El importe tiene más decimales que la moneda {payment.currency}.", rule=ONCE)
+        )
     if payment.paid_on > today:
         errors.append(FieldError(field="paid_on", message=f"La fecha del pago es posterior a hoy ({today}).", rule=ONCE))
     if errors:

@@ -65,9 +65,11 @@ async def start_run(
 ) -> RunPlan:
     """Plan a month: who is billed, in which order (VIP-5: those whose policy says so first), with which numbers.
 
-    Raises Refused, and leaves nothing behind, when the month was run before, while an import is under way, when a service has a plan that
-    the catalogue does not know, and when no fiscal series suffices.
+    Raises Refused, and leaves nothing behind, when the month has not begun or was run before, while an import is under way, when a service
+    has a plan that the catalogue does not know, and when no fiscal series suffices.
     """
+    if period > Period.of(issue_date):
+        raise Refused(RULE, f"El período {period} todavía no empieza.", remedy=f"Se factura desde el {period.first_day}.")
     run_id = await _claim_period(session, period, operator.currency, issue_date, requested_by, now)
     await _check_imports(session)
     digits = operator.money_digits

@@ -53,12 +53,12 @@ async def find_customers(
     return (await session.execute(query)).scalars().all()
 
 
-async def history_of(session: AsyncSession, customer_id: UUID, *, before: int = 2**31 - 1, limit: int = 50) -> Sequence[CustomerHistory]:
-    """What changed on a customer, the latest first."""
-    query = (
-        select(CustomerHistory)
-        .where(CustomerHistory.customer_id == customer_id, col(CustomerHistory.version) < before)
-        .order_by(col(CustomerHistory.version).desc())
-        .limit(limit)
-    )
+async def history_of(session: AsyncSession, customer_id: UUID, *, before: int | None = None, limit: int = 50) -> Sequence[CustomerHistory]:
+    """What changed on a customer, the latest first; `before` is the last version seen. Raises NotFound."""
+    if await session.get(Customer, customer_id) is None:
+        raise NotFound(f"No existe el cliente {customer_id}.")
+    query = select(CustomerHistory).where(CustomerHistory.customer_id == customer_id)
+    if before is not None:
+        query = query.where(col(CustomerHistory.version) < before)
+    query = query.order_by(col(CustomerHistory.version).desc()).limit(limit)
     return (await session.execute(query)).scalars().all()

@@ -27,8 +27,17 @@ async def imports_under_way(session: AsyncSession) -> bool:
     return found.first() is not None
 
 
-async def faults_of(session: AsyncSession, batch_id: UUID, *, after: tuple[int, int] = (0, 0), limit: int = 100) -> Sequence[ImportFault]:
-    """What was wrong with the file's rows, by line; `after` is line and id of the last one seen."""
+async def find_imports(session: AsyncSession, *, before: UUID | None = None, limit: int = 50) -> Sequence[ImportBatch]:
+    """Imports, the latest first; `before` is the last one seen."""
+    query = select(ImportBatch).order_by(col(ImportBatch.id).desc()).limit(limit)
+    if before is not None:
+        query = query.where(col(ImportBatch.id) < before)
+    return (await session.execute(query)).scalars().all()
+
+
+async def faults_of(session: AsyncSession, batch_id: UUID, *, after: tuple[int, int] = (-1, 0), limit: int = 100) -> Sequence[ImportFault]:
+    """What was wrong with the file's rows, by line; `after` is line and id of the last one seen. Raises NotFound."""
+    await get_import(session, batch_id)
     line, fault_id = after
     query = (
         select(ImportFault)
@@ -41,7 +50,8 @@ async def faults_of(session: AsyncSession, batch_id: UUID, *, after: tuple[int, 
 
 
 async def missing_of(session: AsyncSession, batch_id: UUID, *, after: str = "", limit: int = 100) -> Sequence[ImportMissing]:
-    """The source's customers that the file does not have, by external id."""
+    """The source's customers that the file does not have, by external id. Raises NotFound."""
+    await get_import(session, batch_id)
     query = (
         select(ImportMissing)
         .where(ImportMissing.batch_id == batch_id, col(ImportMissing.external_id) > after)

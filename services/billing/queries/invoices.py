@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,8 +11,21 @@ from sqlmodel import col, select
 
 from services.billing.models import Customer, FiscalSeries, Invoice, InvoiceLine, Payment, PaymentAllocation
 from services.billing.models.invoices import UNJUDGED
+from services.billing.rules.fiscal import fiscal_range
+from services.billing.rules.states import InvoiceState
 from shared.db import rows
 from shared.errors import NotFound
+from shared.events.billing import InvoiceIssued
+from shared.events.billing import InvoiceLine as InvoiceLineTold
+
+
+@dataclass(frozen=True)
+class Fiscal:
+    """What the tax authority wants on an invoice."""
+
+    authorization_code: str
+    range: str
+    expires: date
 
 
 @dataclass(frozen=True)
@@ -21,7 +35,7 @@ class InvoiceView:
     invoice: Invoice
     customer: Customer
     lines: Sequence[InvoiceLine]
-    series: FiscalSeries | None
+    fiscal: Fiscal | None
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,30 @@ async def get_invoice(session: AsyncSession, invoice_id: UUID) -> InvoiceView:
     query = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(col(InvoiceLine.number))
     lines = (await session.execute(query)).scalars().all()
     series = await session.get(FiscalSeries, invoice.fiscal_series_id) if invoice.fiscal_series_id else None
-    return InvoiceView(invoice, customer, lines, series)
+    return InvoiceView(invoice, customer, lines, _fiscal(series) if series else None)
+
+
+def _fiscal(series: FiscalSeries) -> Fiscal:
+    printed = fiscal_range(series.prefix, series.digits, series.from_number, series.to_number)
+    return Fiscal(series.authorization_code, printed, series.expires)
+
+
+def printed_invoice(view: InvoiceView) -> dict[str, Any]:
+    """What `shared.pdf` prints: the data of the InvoiceIssued event, the customer beside it, and whether it still counts."""
+    invoice, fiscal = view.invoice, view.fiscal
+    fields = {"customer_id", "number", "origin", "period", "issue_date", "due_date", "base", "tax", "total", "balance", "currency"}
+    event = InvoiceIssued(
+        invoice_id=invoice.id,
+        fiscal_code=fiscal.authorization_code if fiscal else None,
+        fiscal_range=fiscal.range if fiscal else None,
+        fiscal_expires=fiscal.expires if fiscal else None,
+        lines=[InvoiceLineTold.model_validate(each, from_attributes=True) for each in view.lines],
+        **invoice.model_dump(include=fields),
+    )
+    customer = view.customer
+    email = next((each["email"] for each in customer.contacts if each.get("email")), None)
+    who = {"name": customer.name, "external_id": customer.external_id, "agent": customer.assigned_agent, "email": email}
+    return {**event.model_dump(mode="json"), "customer": who, "voided": invoice.state == InvoiceState.VOIDED}
 
 
 async def find_invoices(
@@ -78,3 +115,20 @@ async def get_payment(session: AsyncSession, payment_id: UUID) -> PaymentView:
         raise NotFound(f"No existe el pago {payment_id}.")
     query = select(PaymentAllocation).where(PaymentAllocation.payment_id == payment_id).order_by(col(PaymentAllocation.invoice_id))
     return PaymentView(payment, (await session.execute(query)).scalars().all())
+
+
+async def find_payments(
+    session: AsyncSession, *, customer_id: UUID | None = None, state: str | None = None, after: UUID | None = None, limit: int = 50
+) -> list[PaymentView]:
+    """Payments in the order in which they were reported, each with where it went."""
+    query = select(Payment).order_by(col(Payment.id)).limit(limit)
+    if customer_id is not None:
+        query = query.where(Payment.customer_id == customer_id)
+    if state is not None:
+        query = query.where(Payment.state == state)
+    if after is not None:
+        query = query.where(col(Payment.id) > after)
+    found = (await session.execute(query)).scalars().all()
+    wanted = col(PaymentAllocation.payment_id).in_([each.id for each in found])
+    parts = (await session.execute(select(PaymentAllocation).where(wanted).order_by(col(PaymentAllocation.invoice_id)))).scalars().all()
+    return [PaymentView(each, [part for part in parts if part.payment_id == each.id]) for each in found]

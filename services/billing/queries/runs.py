@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from services.billing.models import BillingRun
+from services.billing.models import BillingRun, FiscalSeries
+from services.billing.rules.fiscal import fiscal_number
 from shared.db import rows
 from shared.errors import NotFound
+from shared.operator import FiscalSeries as Granted
 
 STANDING = """
 SELECT (SELECT id FROM billing_run WHERE state = 'RUNNING' ORDER BY period LIMIT 1) AS running,
@@ -48,7 +51,20 @@ class RunProgress:
     chunks: int
     chunks_done: int
     invoices: int
-    total: str
+    total: Decimal
+
+
+@dataclass(frozen=True)
+class SeriesStanding:
+    """A fiscal series as it is printed, and how many of its numbers are left."""
+
+    code: str
+    authorization_code: str
+    first: str
+    last: str
+    next: str | None
+    left: int
+    expires: date
 
 
 async def run_standing(session: AsyncSession) -> Standing:
@@ -63,10 +79,33 @@ async def get_run(session: AsyncSession, run_id: UUID) -> RunProgress:
     if run is None:
         raise NotFound(f"No existe la corrida de facturación {run_id}.")
     found = (await rows(session, PROGRESS, run_id))[0]
-    return RunProgress(run, found.chunks, found.done, found.invoices, str(found.total))
+    return RunProgress(run, found.chunks, found.done, found.invoices, found.total)
 
 
 async def runs_before(session: AsyncSession, *, before: str = "9999-99", limit: int = 50) -> Sequence[BillingRun]:
     """Runs, the newest month first; `before` is the last month seen."""
     query = select(BillingRun).where(col(BillingRun.period) < before).order_by(col(BillingRun.period).desc()).limit(limit)
     return (await session.execute(query)).scalars().all()
+
+
+async def series_standing(session: AsyncSession, granted: Sequence[Granted]) -> list[SeriesStanding]:
+    """The operator's series in the order of its file; one that was never used has all its numbers left."""
+    kept = (await session.execute(select(FiscalSeries))).scalars().all()
+    used = {(each.code, each.authorization_code): each.next_number for each in kept}
+    return [_standing(each, used.get((each.code, each.authorization_code), each.from_number)) for each in granted]
+
+
+def _standing(series: Granted, following: int) -> SeriesStanding:
+    def printed(sequence: int) -> str:
+        return fiscal_number(series.prefix, series.digits, sequence)
+
+    left = max(series.to_number - following + 1, 0)
+    return SeriesStanding(
+        code=series.code,
+        authorization_code=series.authorization_code,
+        first=printed(series.from_number),
+        last=printed(series.to_number),
+        next=printed(following) if left else None,
+        left=left,
+        expires=series.expires,
+    )

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import partial
 
-from services.billing.rules import values
-from services.billing.rules.cells import Compiler, Fault, Row, limited
+from services.billing.rules.cells import Compiler, Fault, Formats, Row, limited
 from services.billing.rules.csv_text import Record, Sheet
 from services.billing.rules.mapping import PaymentMapping
 from services.billing.rules.values import BadValue
@@ -31,19 +29,12 @@ class BankReader:
     def __init__(self, mapping: PaymentMapping, sheet: Sheet, currency: str) -> None:
         self._block = Compiler(mapping, sheet).block(mapping.payment)
         self._currency = currency
-        self._money = partial(values.amount, decimal=mapping.decimal)
-        self._day = partial(values.day, formats=mapping.dates)
+        self._formats = Formats(mapping)
 
     def read(self, record: Record) -> tuple[PaymentRow | None, list[Fault]]:
         """The row, or None and what is wrong with it."""
         row = Row(record)
-        if record.problem:
-            row.fault(
-                "(fila)",
-                " | ".join(record.cells),
-                record.problem,
-                "Corrija la fila (comillas, separadores) y vuelva a importar el archivo.",
-            )
+        if row.unreadable():
             return None, row.faults
         block = self._block
         row.take(block["currency"], self._same_currency)
@@ -52,7 +43,7 @@ class BankReader:
             row.fault("customer, invoice", "", "No se sabe de quién es el pago.", "Complete el cliente o el número de factura.")
         reference = row.take(block["reference"], limited(100), required=True)
         amount = row.take(block["amount"], self._positive, required=True)
-        paid_on = row.take(block["date"], self._day, required=True)
+        paid_on = row.take(block["date"], self._formats.day, required=True)
         channel = row.take(block["channel"], limited(60)) or "banco"
         if row.broken or reference is None or amount is None or paid_on is None:
             return None, row.faults
@@ -64,7 +55,7 @@ class BankReader:
         return text
 
     def _positive(self, text: str) -> Decimal:
-        value: Decimal = self._money(text)
+        value = self._formats.money(text)
         if value <= 0:
             raise BadValue("El importe no es positivo.", "Un pago lleva un importe mayor que cero; una devolución no se importa.")
         return value

@@ -4,16 +4,15 @@ import json
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import partial
 from hashlib import blake2b
 from typing import Any
 
 from services.billing.rules import values
-from services.billing.rules.cells import Compiler, Fault, Getter, Row, limited
+from services.billing.rules.cells import Block, Compiler, Fault, Formats, Row, limited
 from services.billing.rules.csv_text import Record, Sheet, normal
 from services.billing.rules.mapping import CustomerMapping
-from services.billing.rules.periods import Period, months_before, term_end
-from services.billing.rules.states import Severity
+from services.billing.rules.opening import OpeningReader
+from services.billing.rules.periods import months_before, term_end
 from services.billing.rules.terms import BookTerms
 from services.billing.rules.values import BadValue
 
@@ -27,7 +26,6 @@ DELIVERIES = {
 }
 # The opening state is taken once: a later file that differs only in it changes nothing.
 OPENING = frozenset({"opening_status", "policy", "openings", "opening_credit"})
-Block = dict[str, Getter | None]
 
 
 @dataclass(frozen=True)
@@ -65,28 +63,18 @@ class BookReader:
         self._contract = compiler.block(mapping.contract)
         self._contacts = [compiler.block(each) for each in mapping.contacts]
         self._services = [(compiler.condition(each.when), compiler.block(each)) for each in mapping.services]
-        self._opening = compiler.block(mapping.opening)
-        self._invoices = [compiler.block(each) for each in mapping.opening.invoices]
-        self._money = partial(values.amount, decimal=mapping.decimal)
-        self._day = partial(values.day, formats=mapping.dates)
-        self._month = partial(values.month, formats=mapping.months, dates=mapping.dates)
-        self._flag = partial(values.flag, yes=mapping.yes, no=mapping.no)
+        self._opening = OpeningReader(mapping, compiler, terms)
+        self._formats = Formats(mapping)
 
     def read(self, record: Record) -> tuple[CustomerRow | None, list[Fault]]:
         """The row and its notices, or None and what is wrong with it."""
         row = Row(record)
-        if record.problem:
-            row.fault(
-                "(fila)",
-                " | ".join(record.cells),
-                record.problem,
-                "Corrija la fila (comillas, separadores) y vuelva a importar el archivo.",
-            )
+        if row.unreadable():
             return None, row.faults
         customer = self._read_customer(row)
         contract = self._read_contract(row)
         contacts, services = self._read_contacts(row), self._read_services(row, contract["contract_start"])
-        opening = self._read_opening(row, customer)
+        opening = self._opening.read(row, customer["external_id"])
         if row.broken:
             return None, row.faults
         values_read: dict[str, Any] = {**customer, **contract, "contacts": _json(contacts), "services": _json(services), **opening}
@@ -106,7 +94,7 @@ class BookReader:
             "external_id": row.take(block["external_id"], limited(100), required=True),
             "name": name,
             "search_name": values.search_key(name or ""),
-            "is_isp": row.take(block["is_isp"], self._flag),
+            "is_isp": row.take(block["is_isp"], self._formats.flag),
             "special_negotiation": row.take(block["special_negotiation"], limited(500)),
             "agent": row.take(block["agent"], self._agent, soft=True),
         }
@@ -126,7 +114,7 @@ class BookReader:
 
     def _read_contract(self, row: Row) -> dict[str, Any]:
         block = self._contract
-        start, end = row.take(block["start"], self._day), row.take(block["end"], self._day)
+        start, end = row.take(block["start"], self._formats.day), row.take(block["end"], self._formats.day)
         elapsed, term = row.take(block["months_elapsed"], values.whole), row.take(block["term_months"], values.whole)
         as_of = self._mapping.as_of
         if start is None and elapsed is not None and as_of is not None:
@@ -134,9 +122,7 @@ class BookReader:
         if end is None and start is not None and term:
             end = term_end(start, min(term, 1200), as_of or start)
         if start and end and end < start:
-            row.fault(
-                _label(block["end"]), str(end), f"El contrato termina antes de empezar ({start}).", "Corrija las fechas del contrato."
-            )
+            row.fault(block["end"], end, f"El contrato termina antes de empezar ({start}).", "Corrija las fechas del contrato.")
         return {
             "contract_number": row.take(block["number"], limited(60)),
             "contract_kind": row.take(block["kind"], limited(60)),
@@ -171,7 +157,7 @@ class BookReader:
                 continue
             if any(each["code"] == service["code"] for each in found):
                 row.fault(
-                    _label(block["code"]),
+                    block["code"],
                     service["code"],
                     "El código del servicio se repite en la fila.",
                     "Dé a cada servicio su propio código.",
@@ -184,12 +170,10 @@ class BookReader:
         if plan is None:
             return None
         terms = self._terms.plans[plan]
-        amount = row.take(block["amount"], self._positive)
-        start, end = row.take(block["active_from"], self._day) or contract_start, row.take(block["active_to"], self._day)
+        amount = row.take(block["amount"], self._formats.not_negative)
+        start, end = row.take(block["active_from"], self._formats.day) or contract_start, row.take(block["active_to"], self._formats.day)
         if start and end and end < start:
-            row.fault(
-                _label(block["active_to"]), str(end), f"El servicio termina antes de empezar ({start}).", "Corrija las fechas del servicio."
-            )
+            row.fault(block["active_to"], end, f"El servicio termina antes de empezar ({start}).", "Corrija las fechas del servicio.")
         return {
             "code": row.take(block["code"], limited(60)) or code,
             "plan": plan,
@@ -207,92 +191,9 @@ class BookReader:
             raise BadValue("El catálogo no tiene este plan.", "Agregue una conversión en el mapeo, o el plan en catalog/plans.yaml.")
         return text
 
-    def _positive(self, text: str) -> Decimal:
-        value: Decimal = self._money(text)
-        if value < 0:
-            raise BadValue("El importe es negativo.", "Escriba un importe de cero o más.")
-        return value
-
-    def _read_opening(self, row: Row, customer: dict[str, Any]) -> dict[str, Any]:
-        block = self._opening
-        status = row.take(block["status"], limited(60))
-        policy = self._terms.policy_of(status)
-        if status and policy is None:
-            row.fault(
-                _label(block["status"]), status, "Ninguna política conoce este estado; el cliente queda con la política por omisión.",
-                "Agregue una conversión al estado que corresponda.", Severity.NOTICE,
-            )  # fmt: skip
-        last = row.take(block["last_billed"], self._month)
-        owed = [each for one in self._invoices if (each := self._read_invoice(row, one, customer, policy, last)) is not None]
-        balance = row.take(block["balance"], self._money) or Decimal(0)
-        if balance > 0 and not owed:
-            owed = self._balance_alone(row, customer, policy, last, balance)
-        return {
-            "opening_status": status,
-            "policy": policy or self._terms.default_policy,
-            "last_billed": str(last) if last else None,
-            "openings": _json(owed),
-            "opening_credit": -min(balance, Decimal(0)),
-        }
-
-    def _read_invoice(
-        self, row: Row, block: Block, customer: dict[str, Any], policy: str | None, last: Period | None
-    ) -> dict[str, Any] | None:
-        amount, balance = row.take(block["amount"], self._positive), row.take(block["balance"], self._positive)
-        balance = amount if balance is None else balance
-        if not balance:
-            return None
-        if amount is not None and balance > amount:
-            row.fault(
-                _label(block["balance"]),
-                str(balance),
-                f"El saldo es mayor que el importe de la factura ({amount}).",
-                "Corrija el saldo o el importe.",
-            )
-        issued, due = row.take(block["issue_date"], self._day), row.take(block["due_date"], self._day)
-        known = issued or due
-        period = row.take(block["period"], self._month) or (Period.of(known) if known else last)
-        if period is None:
-            row.fault(
-                _label(block["period"]),
-                "",
-                "No se sabe de qué mes es la factura.",
-                "Mapee `period`, `issue_date`, `due_date` o `last_billed`.",
-            )
-            return None
-        number = row.take(block["number"], limited(60)) or f"SALDO-{customer['external_id']}-{period}"
-        return self._owed(number, period, issued, due, amount or balance, balance, policy)
-
-    def _balance_alone(
-        self, row: Row, customer: dict[str, Any], policy: str | None, last: Period | None, balance: Decimal
-    ) -> list[dict[str, Any]]:
-        period = last or (Period.of(self._mapping.as_of) if self._mapping.as_of else None)
-        if period is None:
-            row.fault(
-                _label(self._opening["balance"]),
-                str(balance),
-                "No se sabe de qué mes es el saldo.",
-                "Mapee `last_billed`, o ponga `as_of` en el mapeo.",
-            )
-            return []
-        return [self._owed(f"SALDO-{customer['external_id']}", period, None, None, balance, balance, policy)]
-
-    def _owed(
-        self, number: str, period: Period, issued: date | None, due: date | None, amount: Decimal, balance: Decimal, policy: str | None
-    ) -> dict[str, Any]:
-        terms = self._terms.policies[policy or self._terms.default_policy]
-        issued = issued or min(period.first_day, due or period.first_day)
-        due = due or terms.due(issued)
-        dates = {"period": str(period), "issued": issued.isoformat(), "due": due.isoformat()}
-        return {"number": number, **dates, "amount": str(amount), "balance": str(balance)}
-
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _label(getter: Getter | None) -> str:
-    return getter.label if getter else "(sin columna)"
 
 
 def _delivery(text: str) -> str:

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -10,10 +13,12 @@ from pydantic import BaseModel
 from services.billing.rules import values
 from services.billing.rules.csv_text import Record, Sheet, Unreadable, normal
 from services.billing.rules.mapping import Cell, FileShape, When
+from services.billing.rules.periods import Period
 from services.billing.rules.states import Severity
 from services.billing.rules.values import BadValue
 
 T = TypeVar("T")
+Block = dict[str, "Getter | None"]
 _FIELD = re.compile(r"\{([^{}]+)\}")
 
 
@@ -84,7 +89,7 @@ class Compiler:
             raw = _defaulted(raw, cell.default)
         return Getter(", ".join(_sources(cell)) or "(constante)", raw)
 
-    def block(self, part: BaseModel) -> dict[str, Getter | None]:
+    def block(self, part: BaseModel) -> Block:
         """Compile every cell of a part, by field name."""
         cells = {name: getattr(part, name) for name in type(part).model_fields}
         return {name: self.cell(value) for name, value in cells.items() if value is None or isinstance(value, Cell)}
@@ -154,8 +159,18 @@ class Row:
     def broken(self) -> bool:
         return any(each.severity is Severity.ERROR for each in self.faults)
 
-    def fault(self, column: str, value: str, reason: str, remedy: str, severity: Severity = Severity.ERROR) -> None:
-        self.faults.append(Fault(self.record.line, column, value[:200], reason, remedy, severity))
+    def fault(self, column: "str | Getter | None", value: object, reason: str, remedy: str, severity: Severity = Severity.ERROR) -> None:
+        """Note what is wrong with a column: its name, or the getter that reads it."""
+        name = column if isinstance(column, str) else column.label if column else "(sin columna)"
+        self.faults.append(Fault(self.record.line, name, str(value)[:200], reason, remedy, severity))
+
+    def unreadable(self) -> bool:
+        """Note that the record as a whole cannot be used; False for one that can."""
+        if self.record.problem is None:
+            return False
+        remedy = "Corrija la fila (comillas, separadores) y vuelva a importar el archivo."
+        self.fault("(fila)", " | ".join(self.record.cells), self.record.problem, remedy)
+        return True
 
     def take(self, getter: Getter | None, parse: Callable[[str], T], *, required: bool = False, soft: bool = False) -> T | None:
         """The cell's value; None for a blank one or a wrong one. A `soft` value that is wrong is left out, with a notice."""
@@ -168,13 +183,28 @@ class Row:
                 return parse(text)
         except BadValue as bad:
             severity = Severity.NOTICE if soft else Severity.ERROR
-            self.fault(getter.label, text or bad.value, bad.reason, bad.remedy, severity)
+            self.fault(getter, text or bad.value, bad.reason, bad.remedy, severity)
             return None
         if required:
-            self.fault(
-                getter.label, "", "El valor falta.", "Complete la celda y vuelva a importar el archivo: las filas ya aplicadas no cambian."
-            )
+            self.fault(getter, "", "El valor falta.", "Complete la celda y vuelva a importar: las filas ya aplicadas no cambian.")
         return None
+
+
+class Formats:
+    """How one file writes amounts, dates, months and yes or no: parsers for `Row.take`."""
+
+    def __init__(self, shape: FileShape) -> None:
+        self.money: Callable[[str], Decimal] = partial(values.amount, decimal=shape.decimal)
+        self.day: Callable[[str], date] = partial(values.day, formats=shape.dates)
+        self.month: Callable[[str], Period] = partial(values.month, formats=shape.months, dates=shape.dates)
+        self.flag: Callable[[str], bool] = partial(values.flag, yes=shape.yes, no=shape.no)
+
+    def not_negative(self, text: str) -> Decimal:
+        """An amount of zero or more."""
+        value = self.money(text)
+        if value < 0:
+            raise BadValue("El importe es negativo.", "Escriba un importe de cero o más.")
+        return value
 
 
 def limited(length: int) -> Callable[[str], str]:

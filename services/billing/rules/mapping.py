@@ -1,29 +1,45 @@
-"""The mapping file: which columns of somebody else's CSV mean what to us. See CONTRIBUTING and deploy/operators/*/books/*.mapping.yaml."""
+"""The mapping file: which columns of somebody else's CSV mean what to us.
+
+A book of customers, each value a column's name, or a `Cell` where more is to be said:
+
+    source: crm                                    # with external_id the key of every customer, for ever
+    as_of: 2026-02-28                              # optional: the day of the export
+    customer: {external_id: Código, name: Nombre, agent: {column: Gestor, convert: {Ana: ana.martinez}}}
+    contract: {start: Inicio, end: Fin}            # or months_elapsed, term_months
+    contacts: [{name: Contacto, email: Correo, phone: Teléfono}]
+    services:
+      - {code: internet, plan: {column: Plan, convert: {Fiber optic: hogar_200}}, amount: Mensualidad, delivery: {constant: own}}
+    opening: {status: Estado, last_billed: Último mes, balance: Saldo}
+
+A bank's file of payments says `kind: payments` and has a part `payment` instead. Column names are compared without case, accents and stray
+blanks; how the file is written (`encoding`, `delimiter`, `decimal`, `dates`, …) is found out or said at the top: `FileShape`.
+Samples lie in deploy/operators/*/books/*.mapping.yaml; `schemas()` gives editors the JSON Schemas.
+"""
 
 import codecs
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from shared.operator.base import Document
 
 YES = ("si", "sí", "s", "yes", "y", "true", "verdadero", "1", "x")
 NO = ("no", "n", "false", "falso", "0", "")
 
 
-class Part(BaseModel):
+class Part(Document):
     """A part of the mapping file; a field that we do not know is a mistake, never ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _as_text(value: Any) -> Any:
-    """YAML reads `Yes`, `1` and `2026-03-01` as other things than the text that stands in the CSV."""
+    """Words are text, also those that look like something else in YAML or JSON."""
     if isinstance(value, bool):
-        return "Yes" if value else "No"
+        return str(value).lower()
     return str(value) if isinstance(value, int | float | date) else value
 
 
-Text = Annotated[str, BeforeValidator(_as_text)]
+Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | bool | float)]
 
 
 class Cell(Part):
@@ -58,7 +74,7 @@ def _as_cell(value: Any) -> Any:
     return {"column": value} if isinstance(value, str | list) else value
 
 
-Source = Annotated[Cell, BeforeValidator(_as_cell)]
+Source = Annotated[Cell, BeforeValidator(_as_cell, json_schema_input_type=str | list[str] | Cell)]
 
 
 class When(Part):
@@ -211,3 +227,8 @@ class PaymentMapping(FileShape):
 
 
 Mapping = CustomerMapping | PaymentMapping
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of each kind of mapping, for editors: file name → schema."""
+    return {"customer_mapping": CustomerMapping.model_json_schema(), "payment_mapping": PaymentMapping.model_json_schema()}

@@ -1,0 +1,1 @@
+"""Billing's hands outside PostgreSQL and Kafka: files on disk."""

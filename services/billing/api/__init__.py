@@ -1,0 +1,5 @@
+"""Billing over HTTP."""
+
+from services.billing.api import customers, imports, invoices, payments, runs
+
+ROUTERS = (customers.router, imports.router, runs.router, invoices.router, payments.router)

@@ -1,0 +1,169 @@
+"""Customers over HTTP: entered, changed, looked up, with everything that changed on them."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+
+from services.billing.api.customer_shapes import (
+    ContractShown,
+    CustomerChange,
+    CustomerInput,
+    CustomerListed,
+    CustomerShown,
+    HistoryShown,
+    ServiceInput,
+    ServiceShown,
+)
+from services.billing.api.shapes import money
+from services.billing.models import Customer, CustomerHistory
+from services.billing.operations import customers
+from services.billing.operations.customers import ContractTerms, NewCustomer, SoldService
+from services.billing.queries.customers import CustomerView, find_customers, get_customer, history_of
+from shared.calendar import BusinessCalendar
+from shared.errors import FieldError, Invalid, nearest
+from shared.operator import Operator
+from shared.web import Actor, Cursor, Documents, IfMatch, Now, Page, Session, command_router, page, permits, set_etag
+
+router = command_router(tags=["customers"])
+
+
+@router.post("/customers", status_code=201)
+async def register_customer(
+    body: CustomerInput, response: Response, session: Session, now: Now, actor: Actor, documents: Documents
+) -> CustomerShown:
+    """Enter a customer by hand; files are imported with POST /imports."""
+    permits(actor, documents, "billing.customers")
+    _check_agent(body.assigned_agent, documents)
+    new = NewCustomer(
+        currency=documents.currency,
+        policy=documents.default_policy,
+        contract=ContractTerms(**body.contract.model_dump()),
+        services=_sold(body.services, documents),
+        contacts=[each.model_dump() for each in body.contacts],
+        **body.model_dump(exclude={"contract", "services", "contacts"}),
+    )
+    made = await customers.register_customer(session, customer=new, today=BusinessCalendar(documents).today(now), now=now)
+    response.headers["Location"] = f"/billing/customers/{made.id}"
+    set_etag(response, made.version)
+    return _show(await get_customer(session, made.id), BusinessCalendar(documents).today(now))
+
+
+@router.get("/customers")
+async def list_customers(
+    session: Session,
+    actor: Actor,
+    documents: Documents,
+    cursor: Cursor,
+    name: Annotated[str | None, Query(max_length=200, description="cómo empieza el nombre, sin importar acentos")] = None,
+    external_id: Annotated[str | None, Query(max_length=100)] = None,
+    policy: Annotated[str | None, Query(max_length=60)] = None,
+) -> Page[CustomerListed]:
+    """Customers by name."""
+    permits(actor, documents, "billing.read")
+    after = cursor.after(str, UUID)
+    found = await find_customers(session, name=name, external_id=external_id, policy=policy, after=after, limit=cursor.limit + 1)
+    return page(found, cursor, key=lambda each: (each.search_name, each.id), show=_listed)
+
+
+@router.get("/customers/{customer_id}")
+async def show_customer(
+    customer_id: UUID, response: Response, session: Session, now: Now, actor: Actor, documents: Documents
+) -> CustomerShown:
+    """A customer with its contract and services; the ETag goes into If-Match of a change."""
+    permits(actor, documents, "billing.read")
+    view = await get_customer(session, customer_id)
+    set_etag(response, view.customer.version)
+    return _show(view, BusinessCalendar(documents).today(now))
+
+
+@router.patch("/customers/{customer_id}")
+async def change_customer(
+    customer_id: UUID,
+    body: CustomerChange,
+    seen: IfMatch,
+    response: Response,
+    session: Session,
+    now: Now,
+    actor: Actor,
+    documents: Documents,
+) -> CustomerShown:
+    """Change what the body names; If-Match keeps two people from overwriting each other."""
+    permits(actor, documents, "billing.customers")
+    given = body.model_dump(exclude_unset=True, exclude={"contract", "services"})
+    if given.get("name") == "":
+        raise Invalid("Corrija: name.", errors=[FieldError(field="name", message="no puede quedar vacío")])
+    today = BusinessCalendar(documents).today(now)
+    changed = await customers.change_customer(
+        session,
+        customer_id=customer_id,
+        fields=given,
+        contract=body.contract.model_dump(exclude_unset=True),
+        services=_sold(body.services, documents),
+        seen=seen,
+        by=actor.person,
+        today=today,
+        now=now,
+    )
+    set_etag(response, changed.version)
+    return _show(await get_customer(session, customer_id), today)
+
+
+@router.get("/customers/{customer_id}/history")
+async def show_history(customer_id: UUID, session: Session, actor: Actor, documents: Documents, cursor: Cursor) -> Page[HistoryShown]:
+    """What changed on a customer, when and by whom, the latest first."""
+    permits(actor, documents, "billing.read")
+    before = cursor.after(int)
+    found = await history_of(session, customer_id, before=before[0] if before else None, limit=cursor.limit + 1)
+    return page(found, cursor, key=lambda each: (each.version,), show=_history)
+
+
+def _sold(services: list[ServiceInput], documents: Operator) -> list[SoldService]:
+    """The services with what the catalogue says of their plans. Raises Invalid for an unknown plan and for dates the wrong way round."""
+    plans = {each.code: each for each in documents.plans}
+    errors = []
+    for at, each in enumerate(services):
+        if each.plan_code not in plans:
+            message = f"el catálogo no tiene el plan «{each.plan_code}»{nearest(each.plan_code, plans)}"
+            errors.append(FieldError(field=f"services.{at}.plan_code", message=message))
+        if each.active_to is not None and each.active_to < each.active_from:
+            errors.append(FieldError(field=f"services.{at}.active_to", message=f"es anterior a active_from ({each.active_from})"))
+        if each.code in [other.code for other in services[:at]]:
+            errors.append(FieldError(field=f"services.{at}.code", message=f"«{each.code}» está dos veces"))
+    if errors:
+        raise Invalid(f"Corrija: {', '.join(each.field for each in errors)}.", errors=errors)
+    return [
+        SoldService(
+            plan_kind=plans[each.plan_code].kind,
+            monthly_amount=plans[each.plan_code].monthly_amount if each.monthly_amount is None else each.monthly_amount,
+            **each.model_dump(exclude={"monthly_amount"}),
+        )
+        for each in services
+    ]
+
+
+def _check_agent(agent: str | None, documents: Operator) -> None:
+    if agent is not None and documents.person(agent) is None:
+        message = f"nadie se llama así en operator.yaml{nearest(agent, [each.person for each in documents.people])}"
+        raise Invalid("Corrija: assigned_agent.", errors=[FieldError(field="assigned_agent", message=message)])
+
+
+def _listed(customer: Customer) -> CustomerListed:
+    return CustomerListed.model_validate(customer, from_attributes=True)
+
+
+def _history(change: CustomerHistory) -> HistoryShown:
+    return HistoryShown.model_validate(change, from_attributes=True)
+
+
+def _show(view: CustomerView, today: date) -> CustomerShown:
+    customer = view.customer
+    running = [each.monthly_amount for each in view.services if each.active_to is None or each.active_to >= today]
+    return CustomerShown(
+        **customer.model_dump(include=set(CustomerShown.model_fields)),
+        contract=ContractShown.model_validate(view.contract, from_attributes=True) if view.contract else None,
+        services=[ServiceShown.model_validate(each, from_attributes=True) for each in view.services],
+        monthly_total=money(sum(running, Decimal(0)), customer.currency),
+    )
