@@ -36,11 +36,33 @@ async def open_runtime(service: Service, settings: Settings, operator: Operator,
 
 @asynccontextmanager
 async def open_transport(runtimes: Mapping[str, Runtime]) -> AsyncIterator[None]:
-    """Run the workers of all services of this process, joined by the Courier, until the block ends."""
-    courier = Courier({name: Receiver(each.database, each.service.events.types) for name, each in runtimes.items()})
+    """Run the workers of all services of this process, joined by what their settings say, until the block ends."""
+    receivers = {name: Receiver(each.database, each.service.events.types) for name, each in runtimes.items()}
     async with AsyncExitStack() as stack:
         for runtime in runtimes.values():
-            worker = Worker(runtime, courier, courier_inbox=True)
-            worker.start()
-            stack.push_async_callback(worker.stop)
+            await stack.enter_async_context(_working(runtime, receivers))
         yield
+
+
+@asynccontextmanager
+async def open_worker(runtime: Runtime, databases: Mapping[str, str]) -> AsyncIterator[None]:
+    """Run one service's worker in this process until the block ends. `databases`: the addresses of all, for the Courier."""
+    async with AsyncExitStack() as stack:
+        receivers = {}
+        for service in SERVICES if databases else ():
+            database = Database(databases[service.name], service=service.name, pool_size=2)
+            stack.push_async_callback(database.close)
+            database.wakeup.connect(database.dsn)
+            receivers[service.name] = Receiver(database, service.events.types)
+        await stack.enter_async_context(_working(runtime, receivers))
+        yield
+
+
+@asynccontextmanager
+async def _working(runtime: Runtime, receivers: Mapping[str, Receiver]) -> AsyncIterator[None]:
+    worker = Worker(runtime, Courier(receivers), courier_inbox=True)
+    worker.start()
+    try:
+        yield
+    finally:
+        await worker.stop()

@@ -1,0 +1,52 @@
+"""The commands by name, and how whatever goes wrong is told in a few words."""
+
+import sys
+
+import typer
+
+from services.billing.adapters.mapping_files import MappingError
+from services.cli import data, documents, running
+from services.cli.screen import errors
+from services.installation import InstallationError
+from services.postgres import PostgresFailed
+from shared.errors import Problem
+from shared.migrations import DatabaseBehind
+from shared.operator.loading import OperatorError
+
+app = typer.Typer(
+    name="reconecta",
+    help="Reconecta: facturación, cobros, suspensiones y reconexiones de un operador.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(running.up)
+app.command("serve")(running.serve)
+app.command("conductor")(running.conductor)
+app.command("demo")(running.demo)
+app.command("down")(running.down)
+app.add_typer(data.imports, name="import")
+app.command("replay")(data.replay)
+app.command("token")(data.token)
+app.command("migrate")(data.migrate_databases)
+app.command("check")(documents.check)
+app.command("rules")(documents.rules)
+app.command("schemas")(documents.schemas)
+
+TOLD = (InstallationError, OperatorError, MappingError, PostgresFailed, DatabaseBehind)
+
+
+def main() -> None:
+    """Run a command; an error that a person can mend is one message, not a traceback."""
+    try:
+        app()
+    except TOLD as error:
+        errors.print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)
+    except Problem as problem:
+        errors.print(f"Error: {problem.detail} {problem.remedy or ''}".rstrip(), style="red", markup=False, soft_wrap=True)
+        sys.exit(1)
+    except OSError as error:
+        what = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        errors.print(f"Error: {what}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)

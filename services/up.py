@@ -1,0 +1,51 @@
+"""`reconecta up`: the whole house of one installation on one address, until it is told to stop."""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from services.installation import Installation, InstallationError, business_start
+from services.local import House, open_house
+from services.serving import listen, serving, stop_signals
+from shared.operator import load_operator
+
+TOKEN_LIFETIME = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Up:
+    """What `reconecta up` was asked for. `start` (aware): where a simulated business time begins."""
+
+    operator_folder: Path
+    data: Path
+    host: str
+    port: int
+    start: datetime | None
+
+
+async def run_house(asked: Up, ready: Callable[[House, str, str], None]) -> None:
+    """Run until SIGTERM or SIGINT. `ready` is told the house, its address and a token as soon as it answers. Raises InstallationError."""
+    operator = load_operator(asked.operator_folder)
+    installation = Installation(asked.data.resolve())
+    async with AsyncExitStack() as stack:
+        stack.enter_context(installation.alone())
+        stop = await stack.enter_async_context(stop_signals())
+        urls = await stack.enter_async_context(installation.databases())
+        start = await business_start(urls, asked.start)
+        settings = {name: installation.settings(name, url, operator, start is not None) for name, url in urls.items()}
+        house = await stack.enter_async_context(open_house(operator, settings, start))
+        try:
+            socket = listen(asked.host, asked.port, or_next=True)
+        except OSError as error:
+            raise InstallationError(f"No hay ningún puerto libre desde el {asked.port} en {asked.host}: {error.strerror}.") from None
+        await stack.enter_async_context(serving(house.app, socket))
+        address = f"http://{_reachable(asked.host)}:{socket.getsockname()[1]}"
+        stack.enter_context(installation.announced(address))
+        ready(house, address, installation.token(operator, None, TOKEN_LIFETIME))
+        await stop.wait()
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
