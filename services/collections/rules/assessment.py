@@ -1,0 +1,240 @@
+"""What follows from the facts of one account at one instant: its status, what became of its agreements, what the policy does by itself,
+and when to look again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.collections.rules.agreements import Judgement, judge_plan, judge_promise, running_plan, running_promise
+from services.collections.rules.debts import ZERO, believed_open, exists, unpaid
+from services.collections.rules.facts import Facts, Invoice, Plan, Promise, Review, Suspension
+from services.collections.rules.obstacles import (
+    INSTANT,
+    cut_obstacles,
+    cuttable,
+    open_outages,
+    release_covered,
+    still_requested,
+    unfinished,
+    valid_notice,
+)
+from services.collections.rules.standing import Standing, current_cut, standing
+from services.collections.rules.states import SYSTEM, SuspensionState, WithdrawCause
+from services.collections.rules.terms import Terms
+from shared.operator import Reminder
+
+LATE_REMINDER = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchInvoice:
+    """The system sends the month's invoice."""
+
+    invoice: Invoice
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    """The policy reminds of an invoice."""
+
+    reminder: Reminder
+    invoice: Invoice
+
+
+@dataclass(frozen=True, slots=True)
+class SendNotice:
+    """The system tells the desks of a coming cut."""
+
+    invoice: Invoice
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCut:
+    """The service is to be cut. `resumes` is the order that an outage took back; its agent orders again."""
+
+    agent: str
+    resumes: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawCut:
+    """An order to cut no longer stands."""
+
+    suspension: Suspension
+    cause: WithdrawCause
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReconnection:
+    """The system has the service switched on again."""
+
+    suspension: Suspension
+    basis: str
+
+
+Action = DispatchInvoice | Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """`promises` and `plans` are those whose state differs from what was last told. `next_review_at` is the next instant at which time
+    alone could change anything of this (None: never)."""
+
+    standing: Standing
+    promises: tuple[tuple[Promise, Judgement], ...]
+    plans: tuple[tuple[Plan, Judgement], ...]
+    actions: tuple[Action, ...]
+    next_review_at: datetime | None
+
+
+def assess(facts: Facts, terms: Terms, now: datetime) -> Assessment:
+    """The one function that decides. It writes nothing and may be asked for any instant."""
+    promises = [(each, judge_promise(each, facts, now)) for each in facts.promises if each.made_at <= now]
+    plans = [(each, judge_plan(each, facts, now)) for each in facts.plans if each.agreed_at <= now]
+    return Assessment(
+        standing=standing(facts, now),
+        promises=tuple((each, judged) for each, judged in promises if judged.state != each.state),
+        plans=tuple((each, judged) for each, judged in plans if judged.state != each.state),
+        actions=tuple(_actions(facts, terms, now)),
+        next_review_at=min((each for each in _instants(facts, terms, now) if each > now), default=None),
+    )
+
+
+def _actions(facts: Facts, terms: Terms, now: datetime) -> Iterator[Action]:
+    for invoice in facts.invoices:
+        yield from _dispatches(invoice, terms, now)
+        yield from _reminders(invoice, facts, terms, now)
+    cut = unfinished(facts)
+    if cut is None:
+        yield from _notice(facts, terms, now)
+        yield from _cut(facts, terms, now)
+    elif still_requested(cut) and cut.suspended_at is None:
+        cause = withdraw_cause(facts, now)
+        if cause is not None:
+            yield WithdrawCut(cut, cause)
+    elif cut.state == SuspensionState.SUSPENDED:
+        basis = reconnection_basis(cut, facts, terms, now)
+        if basis is not None:
+            yield OrderReconnection(cut, basis)
+
+
+def _dispatches(invoice: Invoice, terms: Terms, now: datetime) -> Iterator[DispatchInvoice]:
+    """An invoice that the customer brought along was sent by who issued it."""
+    ours = terms.policy.invoice.sent_by == "system" and invoice.origin != "opening"
+    if ours and invoice.dispatched_at is None and exists(invoice, now) and terms.dispatch_from(invoice) <= now:
+        yield DispatchInvoice(invoice)
+
+
+def _reminders(invoice: Invoice, facts: Facts, terms: Terms, now: datetime) -> Iterator[Remind]:
+    """Once each, for what is still open, and never one whose hour had passed before we knew of the invoice."""
+    for reminder in terms.policy.reminders:
+        at = terms.remind_at(reminder, invoice)
+        if reminder.code in invoice.reminders or not invoice.issued_at <= at <= now:
+            continue
+        until = invoice.due_ends_at if at < invoice.due_ends_at else at + LATE_REMINDER
+        if now < until and believed_open(invoice, now) > ZERO and current_cut(facts, now) is None:
+            yield Remind(reminder, invoice)
+
+
+def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[SendNotice]:
+    wanted = terms.policy.suspension.notice
+    if terms.policy.decided_by != "system" or wanted is None or valid_notice(facts, now) is not None:
+        return
+    due = [each for each in unpaid(facts, now) if terms.cut_from(each) - wanted.before <= now]
+    if due and standing(facts, now).code == terms.policy.suspension.requires_status:
+        yield SendNotice(due[0])
+
+
+def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[OrderCut]:
+    """The system cuts where it decides; and it repeats for its agent an order that an outage took back."""
+    if not cuttable(facts, terms, now):
+        return
+    resumed = interrupted(facts)
+    by_system = terms.policy.decided_by == "system"
+    if resumed is None and not by_system:
+        return
+    agent = None if by_system else resumed.agent if resumed else None
+    if next(cut_obstacles(facts, terms, now, person=agent), None) is None:
+        yield OrderCut(agent or SYSTEM, resumed.id if resumed else None)
+
+
+def interrupted(facts: Facts) -> Suspension | None:
+    """The order that an outage took back and nobody has repeated."""
+    last = facts.suspensions[-1] if facts.suspensions else None
+    if last is None or last.state != SuspensionState.CANCELLED or last.withdraw_cause != WithdrawCause.OUTAGE:
+        return None
+    return last
+
+
+def withdraw_cause(facts: Facts, now: datetime) -> WithdrawCause | None:
+    """Why an order that is not carried out yet must be taken back; a payment is not among it: ticketing decides that one itself."""
+    if open_outages(facts, now):
+        return WithdrawCause.OUTAGE
+    if agreement(facts, now) is not None:
+        return WithdrawCause.AGREEMENT
+    if not any(exists(each, now) for each in facts.invoices):
+        return WithdrawCause.NOTHING_OWED
+    return None
+
+
+def agreement(facts: Facts, now: datetime) -> Plan | Review | Promise | None:
+    """What was agreed and still runs: a plan, a review, or a promise."""
+    plan = running_plan(facts, now)
+    if plan is not None:
+        return plan
+    reviews = (each for each in facts.reviews if each.opened_at <= now and not (each.closed_at is not None and each.closed_at <= now))
+    return next(reviews, None) or running_promise(facts, now)
+
+
+def reconnection_basis(cut: Suspension, facts: Facts, terms: Terms, now: datetime) -> str | None:
+    """On what the system reconnects by itself: a payment where the policy lets it decide; an agreement that crossed with the cut."""
+    if terms.policy.reconnection.decided_by == "system" and facts.invoices and release_covered(cut, facts, terms, now):
+        return "payment"
+    if cut.withdraw_cause == WithdrawCause.AGREEMENT:
+        found = agreement(facts, now)
+        names = {Plan: "payment_plan", Review: "review", Promise: "promise"}
+        return names[type(found)] if found is not None else None
+    return None
+
+
+def _instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
+    """Every instant, past or to come, at which time alone may change the assessment."""
+    for promise in facts.promises:
+        yield promise.due_at + INSTANT
+    for plan in facts.plans:
+        yield from (each.due_at + INSTANT for each in plan.instalments)
+        if plan.holds_until is not None:
+            yield plan.holds_until
+    for cut in facts.suspensions:
+        if cut.holds_until is not None:
+            yield cut.holds_until
+    for invoice in facts.invoices:
+        yield from _invoice_instants(invoice, facts, terms, now)
+    yield from _notice_instants(facts, terms)
+
+
+def _invoice_instants(invoice: Invoice, facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
+    if invoice.voided_at is not None:
+        return
+    policy = terms.policy
+    if policy.invoice.sent_by == "system" and invoice.dispatched_at is None and invoice.origin != "opening":
+        yield terms.dispatch_from(invoice)
+    if believed_open(invoice, now) == ZERO:
+        return
+    for reminder in policy.reminders:
+        if reminder.code not in invoice.reminders:
+            yield terms.remind_at(reminder, invoice)
+    if policy.decided_by == "system" or interrupted(facts) is not None:
+        yield terms.cut_from(invoice)
+        if policy.suspension.notice is not None:
+            yield terms.cut_from(invoice) - policy.suspension.notice.before
+
+
+def _notice_instants(facts: Facts, terms: Terms) -> Iterator[datetime]:
+    wanted = terms.policy.suspension.notice
+    if wanted is None or not (terms.policy.decided_by == "system" or interrupted(facts) is not None):
+        return
+    for notice in facts.notices:
+        if notice.accepted_at is not None:
+            yield notice.accepted_at + wanted.before

@@ -1,0 +1,76 @@
+"""What is owed at an instant: on each invoice, once every reported payment is believed, and once only confirmed money counts."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from services.collections.rules.facts import Facts, Invoice, Payment
+
+ZERO = Decimal(0)
+
+
+def exists(invoice: Invoice, at: datetime) -> bool:
+    """Has the invoice been issued and not taken back?"""
+    return invoice.issued_at <= at and not (invoice.voided_at is not None and invoice.voided_at <= at)
+
+
+def believed_open(invoice: Invoice, at: datetime, known_at: datetime | None = None) -> Decimal:
+    """What nobody has paid or reported as paid by `at`; never negative. `known_at` is when we look: a payment that was rejected by then
+    never counted. It is `at` itself unless given."""
+    if not exists(invoice, at):
+        return ZERO
+    seen = known_at or at
+    if invoice.paid_at is not None and invoice.paid_at <= at:
+        return ZERO
+    opened = invoice.balance
+    for part in invoice.parts:
+        if part.believed_at <= at and not (part.rejected_at is not None and part.rejected_at <= seen):
+            opened -= part.amount
+    return max(opened, ZERO)
+
+
+def confirmed_open(invoice: Invoice, at: datetime) -> Decimal:
+    """What confirmed payments leave open."""
+    if not exists(invoice, at) or (invoice.paid_at is not None and invoice.paid_at <= at):
+        return ZERO
+    opened = invoice.balance
+    for part in invoice.parts:
+        if part.believed_at <= at and part.confirmed_at is not None and part.confirmed_at <= at:
+            opened -= part.amount
+    return max(opened, ZERO)
+
+
+def unpaid(facts: Facts, at: datetime) -> list[Invoice]:
+    """The invoices on which something is open that nobody has reported as paid, the oldest due first."""
+    return [each for each in facts.invoices if believed_open(each, at) > ZERO]
+
+
+def overdue(facts: Facts, at: datetime) -> list[Invoice]:
+    """The unpaid invoices whose last day in time has ended."""
+    return [each for each in facts.invoices if each.due_ends_at <= at and believed_open(each, at) > ZERO]
+
+
+def owed(invoices: Iterable[Invoice], at: datetime, known_at: datetime | None = None) -> Decimal:
+    """What is open on these invoices once every reported payment is believed."""
+    return sum((believed_open(each, at, known_at) for each in invoices), ZERO)
+
+
+def owed_unconfirmed(invoices: Iterable[Invoice], at: datetime) -> Decimal:
+    """What is open on these invoices while only confirmed money counts."""
+    return sum((confirmed_open(each, at) for each in invoices), ZERO)
+
+
+def partly_paid(invoice: Invoice, at: datetime) -> bool:
+    """Has anybody reported a payment on this invoice that was not rejected?"""
+    return any(part.believed_at <= at and not (part.rejected_at is not None and part.rejected_at <= at) for part in invoice.parts)
+
+
+def reported_between(facts: Facts, since: datetime, until: datetime, now: datetime, known: Sequence[UUID] = ()) -> list[Payment]:
+    """The payments reported from `since` to `until`, both included, that were not rejected by now; `known` ones do not count."""
+    last = min(until, now)
+    return [
+        each
+        for each in facts.payments
+        if since <= each.reported_at <= last and not (each.rejected_at is not None and each.rejected_at <= now) and each.id not in known
+    ]

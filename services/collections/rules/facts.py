@@ -1,0 +1,168 @@
+"""The facts of one account, as everything that collections decides looks at them. Every fact says when it came to be known.
+
+Instants are aware UTC. A fact counts at an instant when it was known by then; later ones are as if they did not exist.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from services.collections.rules.states import PlanState, PromiseState, SuspensionState
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a payment goes to an invoice since `believed_at`; the money is there from `confirmed_at`, or never came (`rejected_at`)."""
+
+    payment_id: UUID
+    amount: Decimal
+    believed_at: datetime
+    confirmed_at: datetime | None = None
+    rejected_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """An invoice; `balance` is what was owed on it when it came, `due_ends_at` when its last day in time has ended."""
+
+    id: UUID
+    number: str
+    period: str
+    origin: str
+    due_date: date
+    due_ends_at: datetime
+    balance: Decimal
+    issued_at: datetime
+    parts: tuple[Part, ...] = ()
+    paid_at: datetime | None = None
+    voided_at: datetime | None = None
+    dispatched_at: datetime | None = None
+    receipt_confirmed_at: datetime | None = None
+    reminders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment as reported, whole: also what no invoice took."""
+
+    id: UUID
+    amount: Decimal
+    reported_at: datetime
+    confirmed_at: datetime | None = None
+    rejected_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A promise for the unpaid month `period`. `state` is what was last told of it."""
+
+    id: UUID
+    period: str
+    ordinal: int
+    amount: Decimal
+    made_at: datetime
+    due_at: datetime
+    agent: str
+    known_payments: tuple[UUID, ...] = ()
+    state: str = PromiseState.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Instalment:
+    """One part of a plan."""
+
+    number: int
+    due_at: datetime
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A payment plan; without instalments it is one that the customer brought along, and holds until `holds_until`."""
+
+    id: UUID
+    agreed_at: datetime
+    agent: str
+    instalments: tuple[Instalment, ...] = ()
+    holds_until: datetime | None = None
+    known_payments: tuple[UUID, ...] = ()
+    state: str = PlanState.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Something of the billing is looked into until `closed_at`."""
+
+    id: UUID
+    opened_at: datetime
+    reason: str
+    closed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice of a coming cut for the unpaid month `period`."""
+
+    id: UUID
+    period: str
+    requested_at: datetime
+    accepted_at: datetime | None = None
+    failed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """An order to cut and what became of it (see models/cuts.py)."""
+
+    id: UUID
+    agent: str
+    requested_at: datetime
+    state: str = SuspensionState.REQUESTED
+    source: str = "PERSON"
+    invoice_ids: tuple[UUID, ...] = ()
+    withdrawn_at: datetime | None = None
+    withdraw_cause: str | None = None
+    ended_at: datetime | None = None
+    suspended_at: datetime | None = None
+    reconnection_requested_at: datetime | None = None
+    basis: str | None = None
+    target_status: str | None = None
+    reconnected_at: datetime | None = None
+    holds_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """An outage of an access node that the account hangs on."""
+
+    id: UUID
+    access_node: str
+    declared_at: datetime
+    closed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything about one account. `status` and `status_since` are what was last told. Lists are in the order of their instants,
+    invoices in that of their due dates."""
+
+    account_id: UUID
+    policy: str
+    currency: str
+    delivery: str
+    registered_at: datetime
+    agent: str | None = None
+    name: str = ""
+    status: str = "active"
+    status_since: datetime | None = None
+    version: int = 0
+    next_review_at: datetime | None = None
+    invoices: tuple[Invoice, ...] = ()
+    payments: tuple[Payment, ...] = ()
+    promises: tuple[Promise, ...] = ()
+    plans: tuple[Plan, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    suspensions: tuple[Suspension, ...] = ()
+    outages: tuple[Outage, ...] = field(default=())

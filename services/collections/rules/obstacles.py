@@ -1,0 +1,247 @@
+"""What stands in the way of a cut (VIP-9 … VIP-12, NOC-1): one list for the commands, the explanation and the system itself."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.collections.rules import wording
+from services.collections.rules.agreements import judge_plan, judge_promise, running_promise
+from services.collections.rules.debts import believed_open, overdue, owed, partly_paid, unpaid
+from services.collections.rules.facts import Facts, Invoice, Notice, Outage, Suspension
+from services.collections.rules.standing import standing
+from services.collections.rules.states import UNFINISHED, PlanState, PromiseState, SuspensionState
+from services.collections.rules.terms import Terms
+
+INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something that forbids an action now: the rule, why (Spanish, with figures), what would help, and when it ends by time alone."""
+
+    rule: str
+    reason: str
+    remedy: str | None = None
+    until: datetime | None = None
+
+
+def cut_obstacles(facts: Facts, terms: Terms, now: datetime, *, person: str | None) -> Iterator[Obstacle]:
+    """Everything that forbids ordering a cut now; nothing when it is allowed. `person` is who would order it, None the system itself."""
+    yield from _already(facts, terms)
+    yield from _debt(facts, terms, now)
+    yield from _who(facts, terms, person)
+    yield from _status(facts, terms, now)
+    yield from _dates(facts, terms, now)
+    yield from _notice(facts, terms, now)
+    yield from outage_obstacles(facts, terms, now)
+
+
+def _already(facts: Facts, terms: Terms) -> Iterator[Obstacle]:
+    cut = unfinished(facts)
+    if cut is None:
+        return
+    rule, when = terms.policy.rules["status"], wording.moment(terms.operator, cut.requested_at)
+    if cut.suspended_at is not None:
+        yield Obstacle(rule, f"El servicio ya está suspendido desde el {wording.moment(terms.operator, cut.suspended_at)}.")
+    elif cut.withdrawn_at is not None:
+        yield Obstacle(rule, f"La suspensión solicitada el {when} se retiró y el ticket todavía no lo confirma.", "Espere la respuesta.")
+    else:
+        yield Obstacle(rule, f"La suspensión ya está solicitada desde el {when}.", "Siga el ticket que se abrió.")
+
+
+def _debt(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
+    if unpaid(facts, now):
+        return
+    rule = terms.policy.rules["day"]
+    waiting = [each for each in facts.payments if each.confirmed_at is None and each.rejected_at is None and each.reported_at <= now]
+    if waiting:
+        total = sum((each.amount for each in waiting), waiting[0].amount * 0)
+        amount = wording.money(terms.operator, total, facts.currency)
+        yield Obstacle(
+            rule,
+            f"Hay pagos reportados por {amount} que cubren todo lo que debe; mientras no se rechacen, no se suspende.",
+            "Confirme o rechace el pago en facturación.",
+        )
+    else:
+        yield Obstacle(rule, "No debe nada.")
+
+
+def _who(facts: Facts, terms: Terms, person: str | None) -> Iterator[Obstacle]:
+    if person is None or not terms.policy.suspension.only_assigned_agent or person == facts.agent:
+        return
+    rule = terms.policy.rules["agent"]
+    if facts.agent is None:
+        yield Obstacle(rule, "El cliente no tiene gestor asignado.", "Gerencia lo asigna a una cartera.")
+    else:
+        name = wording.who(terms.operator, facts.agent)
+        yield Obstacle(rule, f"Solo el gestor asignado inicia la suspensión: {name} ({facts.agent}).", f"Pídalo a {name}, o reasígnelo.")
+
+
+def _status(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
+    wanted, actual = terms.policy.suspension.requires_status, standing(facts, now)
+    if actual.code == wanted or actual.code == "suspended":
+        return
+    labels = terms.policy.statuses
+    yield Obstacle(
+        terms.policy.rules["status"],
+        f"El cliente está en {labels[actual.code]} desde el {wording.moment(terms.operator, actual.since)}; "  # type: ignore[index]
+        f"solo se suspende a un cliente en {labels[wanted]}.",
+        _how_back(actual.cause),
+    )
+
+
+def _how_back(cause: str) -> str:
+    if cause == "review":
+        return "Concluya la revisión."
+    if cause == "plan":
+        return "El plan de pago tiene que cumplirse o incumplirse antes."
+    return "El pago tiene que confirmarse o rechazarse antes."
+
+
+def _dates(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
+    """Neither a day nor a promised date may still run (VIP-12)."""
+    debts = unpaid(facts, now)
+    promise = running_promise(facts, now)
+    if promise is not None:
+        yield Obstacle(
+            terms.policy.rules["day"],
+            f"El compromiso {promise.ordinal} de {wording.month(terms.operator, promise.period)} corre hasta el "
+            f"{wording.moment(terms.operator, promise.due_at)}.",
+            "Espere a que venza; si se incumple y el plazo del mes pasó, se puede suspender.",
+            promise.due_at + INSTANT,
+        )
+    if not debts:
+        return
+    first = min(debts, key=terms.cut_from)
+    if now < terms.cut_from(first):
+        yield Obstacle(
+            terms.policy.rules["day"],
+            f"La factura {first.number} de {wording.month(terms.operator, first.period)} se puede pagar hasta que termine el "
+            f"{wording.day(terms.operator, terms.last_day_to_pay(first))}.",
+            f"Se podrá suspender desde el {wording.moment(terms.operator, terms.cut_from(first))}, si sigue impaga.",
+            terms.cut_from(first),
+        )
+    elif terms.policy.suspension.reported_payment_counts == "any" and not cuttable(facts, terms, now):
+        yield Obstacle(
+            terms.policy.rules["day"],
+            "Hay un pago reportado para el mes impago y con eso basta para no suspender.",
+            "Si el pago se rechaza, se podrá suspender.",
+        )
+
+
+def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
+    """The desks must have been told long enough before (VIP-10)."""
+    wanted = terms.policy.suspension.notice
+    if wanted is None:
+        return
+    rule, hours = terms.policy.rules["notice"], wording.span(wanted.before)
+    notice = valid_notice(facts, now)
+    if notice is None:
+        failed = last_failed(facts, now)
+        reason = "El último aviso de suspensión no llegó a todos sus destinatarios." if failed else "Falta el aviso de suspensión."
+        yield Obstacle(rule, reason, f"Envíe el aviso; la suspensión se permite {hours} después de que lo acepten todos los correos.")
+    elif notice.accepted_at is None:
+        when = wording.moment(terms.operator, notice.requested_at)
+        yield Obstacle(rule, f"El aviso pedido el {when} todavía no fue aceptado por todos los correos.", "Mire los mensajes del aviso.")
+    elif now < notice.accepted_at + wanted.before:
+        until = notice.accepted_at + wanted.before
+        left, accepted = wording.span(until - now), wording.moment(terms.operator, notice.accepted_at)
+        yield Obstacle(
+            rule,
+            f"Faltan {left} para que se cumplan {hours} desde el aviso, aceptado el {accepted}.",
+            f"Suspenda a partir del {wording.moment(terms.operator, until)}.",
+            until,
+        )
+
+
+def outage_obstacles(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
+    """Nobody behind a node that is down is cut."""
+    for outage in open_outages(facts, now):
+        when = wording.moment(terms.operator, outage.declared_at)
+        yield Obstacle(
+            terms.policy.rules["outage"],
+            f"Hay una avería declarada en el nodo {outage.access_node} desde el {when}.",
+            "Espere a que el NOC la cierre.",
+        )
+
+
+def open_outages(facts: Facts, now: datetime) -> list[Outage]:
+    """The outages behind which the account is at this instant."""
+    return [each for each in facts.outages if each.declared_at <= now and not (each.closed_at is not None and each.closed_at <= now)]
+
+
+def unfinished(facts: Facts) -> Suspension | None:
+    """The order to cut that has not come to its end: requested, withdrawn without an answer, cut, or being reconnected."""
+    return next((each for each in reversed(facts.suspensions) if each.state in UNFINISHED), None)
+
+
+def valid_notice(facts: Facts, now: datetime) -> Notice | None:
+    """The notice that counts: for a month that is unpaid, not failed, and no cut was done since."""
+    periods = {each.period for each in unpaid(facts, now)}
+    cuts = [each.suspended_at for each in facts.suspensions if each.suspended_at is not None and each.suspended_at <= now]
+    after = max(cuts, default=None)
+    good = [each for each in facts.notices if each.requested_at <= now and each.period in periods and each.failed_at is None]
+    good = [each for each in good if after is None or each.requested_at >= after]
+    return min((each for each in good if each.accepted_at is not None), key=_accepted, default=good[-1] if good else None)
+
+
+def _accepted(notice: Notice) -> datetime:
+    assert notice.accepted_at is not None
+    return notice.accepted_at
+
+
+def last_failed(facts: Facts, now: datetime) -> Notice | None:
+    """The last notice, when it did not reach everybody."""
+    last = next((each for each in reversed(facts.notices) if each.requested_at <= now), None)
+    return last if last is not None and last.failed_at is not None and last.accepted_at is None else None
+
+
+def cuttable(facts: Facts, terms: Terms, now: datetime) -> list[Invoice]:
+    """The invoices for which the day allows a cut: unpaid, and with `reported_payment_counts: any` not even partly reported as paid."""
+    found = [each for each in unpaid(facts, now) if terms.cut_from(each) <= now]
+    if terms.policy.suspension.reported_payment_counts == "any":
+        return [each for each in found if not partly_paid(each, now)]
+    return found
+
+
+def cut_reason(facts: Facts, terms: Terms, now: datetime) -> str:
+    """Why the service is cut, in a sentence for tickets and mails."""
+    debts = overdue(facts, now)
+    amount = wording.money(terms.operator, owed(debts, now), facts.currency)
+    months = wording.listed(list(dict.fromkeys(wording.month(terms.operator, each.period) for each in debts)))
+    broken = broken_agreement(facts, now)
+    return f"Falta de pago de {months}: debe {amount}" + (f"; {broken}." if broken else ".")
+
+
+def broken_agreement(facts: Facts, now: datetime) -> str | None:
+    """The agreement that was last broken for what is owed, in words; None when there is none."""
+    periods = {each.period for each in unpaid(facts, now)}
+    plan = next((each for each in reversed(facts.plans) if judge_plan(each, facts, now).state == PlanState.BROKEN), None)
+    broken = [each for each in facts.promises if each.period in periods and judge_promise(each, facts, now).state == PromiseState.BROKEN]
+    if broken:
+        return f"incumplió {len(broken)} compromisos de pago" if len(broken) > 1 else "incumplió su compromiso de pago"
+    return "incumplió su plan de pago" if plan is not None else None
+
+
+def release_covered(cut: Suspension, facts: Facts, terms: Terms, now: datetime) -> bool:
+    """Do reported payments free the service: all that it was cut for, or with `any` one payment since the order?"""
+    counts_any = terms.policy.suspension.reported_payment_counts == "any"
+    if counts_any and any(
+        each.reported_at >= cut.requested_at and not (each.rejected_at is not None and each.rejected_at <= now)
+        for each in facts.payments
+        if each.reported_at <= now
+    ):
+        return True
+    return not any(believed_open(each, now) for each in cut_invoices(cut, facts, now))
+
+
+def cut_invoices(cut: Suspension, facts: Facts, now: datetime) -> list[Invoice]:
+    """What must be paid to be reconnected: the order's invoices; for a cut that the customer brought along, all that is overdue."""
+    if cut.invoice_ids:
+        return [each for each in facts.invoices if each.id in cut.invoice_ids]
+    return [each for each in facts.invoices if each.due_ends_at <= now]
+
+
+def still_requested(cut: Suspension) -> bool:
+    """Is the order out and neither taken back nor answered?"""
+    return cut.state == SuspensionState.REQUESTED and cut.withdrawn_at is None

@@ -1,0 +1,127 @@
+"""The collection status: one function of facts, policy and instant (architecture.md). Nothing else says what a customer's status is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.collections.rules.agreements import judge_plan, judge_promise, running_plan
+from services.collections.rules.debts import ZERO, confirmed_open, exists, reported_between
+from services.collections.rules.facts import Facts, Payment, Promise, Suspension
+from services.collections.rules.states import PlanState, PromiseState
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A status: its stable code, since when, the decision of the policy that it rests on, and the fact (`cause`, by id) behind it."""
+
+    code: str
+    since: datetime
+    decision: str
+    cause: str
+    fact_id: UUID | None = None
+
+
+def standing(facts: Facts, now: datetime) -> Standing:
+    """What the account's status is at this instant."""
+    cut = current_cut(facts, now)
+    if cut is not None and cut.suspended_at is not None:
+        return Standing("suspended", cut.suspended_at, "suspended", "cut", cut.id)
+    plan = running_plan(facts, now)
+    if plan is not None:
+        return Standing("payment_plan", plan.agreed_at, "negotiated", "plan", plan.id)
+    review = next((each for each in facts.reviews if _under_way(each.opened_at, each.closed_at, now)), None)
+    if review is not None:
+        return Standing("under_review", review.opened_at, "negotiated", "review", review.id)
+    trial = last_reconnection(facts, now)
+    if trial is None:
+        return Standing("active", _latest_end(facts, now, facts.registered_at), "segment", "none")
+    assert trial.reconnected_at is not None
+    ended = trial_end(trial, facts, now)
+    if ended is None:
+        return Standing(trial.target_status or "active", trial.reconnected_at, "status_after", f"trial_{trial.basis}", trial.id)
+    return Standing("active", _latest_end(facts, now, ended), "returns", "trial_over", trial.id)
+
+
+def current_cut(facts: Facts, now: datetime) -> Suspension | None:
+    """The cut that stands: done, and not reconnected."""
+    cuts = (each for each in reversed(facts.suspensions) if each.suspended_at is not None)
+    return next((each for each in cuts if _under_way(each.suspended_at, each.reconnected_at, now)), None)
+
+
+def last_reconnection(facts: Facts, now: datetime) -> Suspension | None:
+    """The cut that was last reconnected."""
+    done = [each for each in facts.suspensions if each.reconnected_at is not None and each.reconnected_at <= now]
+    return max(done, key=lambda each: (each.reconnected_at, each.requested_at), default=None)
+
+
+def trial_end(cut: Suspension, facts: Facts, now: datetime) -> datetime | None:
+    """When what the reconnection rests on came to its end; None while it holds.
+
+    A payment holds until it is settled, a promise until it is broken or what kept it is settled; a plan or a review is a status of its own.
+    """
+    assert cut.reconnected_at is not None
+    if cut.holds_until is not None:
+        return _imported_end(cut, facts, now)
+    asked = cut.reconnection_requested_at or cut.reconnected_at
+    if cut.basis == "promise":
+        promise = next((each for each in reversed(facts.promises) if each.made_at <= asked), None)
+        return cut.reconnected_at if promise is None else _promise_end(promise, cut.reconnected_at, facts, now)
+    if cut.basis == "payment":
+        return _payments_end(_reported(facts, cut.requested_at, cut.reconnected_at), asked, cut.reconnected_at, now)
+    return cut.reconnected_at
+
+
+def _promise_end(promise: Promise, reconnected_at: datetime, facts: Facts, now: datetime) -> datetime | None:
+    judged = judge_promise(promise, facts, now)
+    if judged.state == PromiseState.RUNNING:
+        return None
+    if judged.state != PromiseState.KEPT:
+        return max(judged.at, reconnected_at)
+    paid = reported_between(facts, promise.made_at, promise.due_at, now, promise.known_payments)
+    return _payments_end(paid, judged.at, reconnected_at, now)
+
+
+def _payments_end(payments: list[Payment], asked: datetime, reconnected_at: datetime, now: datetime) -> datetime | None:
+    """A rejection ends the trial at once; else it holds until every one of these payments is confirmed."""
+    rejected = [each.rejected_at for each in payments if each.rejected_at is not None and asked < each.rejected_at <= now]
+    if rejected:
+        return max(min(rejected), reconnected_at)
+    settled = [each.confirmed_at if _known(each.confirmed_at, now) else None for each in payments if not _known(each.rejected_at, now)]
+    if any(each is None for each in settled):
+        return None
+    return max((each for each in settled if each is not None), default=reconnected_at)
+
+
+def _imported_end(cut: Suspension, facts: Facts, now: datetime) -> datetime | None:
+    """A customer that came to us in this status keeps it until its debt is settled, or the day on which nobody knows more."""
+    assert cut.holds_until is not None
+    assert cut.reconnected_at is not None
+    issued = [each for each in facts.invoices if exists(each, now)]
+    if issued and all(confirmed_open(each, now) == ZERO for each in issued):
+        settled = [each.confirmed_at for each in facts.payments if each.confirmed_at is not None and each.confirmed_at <= now]
+        return max(settled, default=cut.reconnected_at)
+    return cut.holds_until if now >= cut.holds_until else None
+
+
+def _reported(facts: Facts, since: datetime, until: datetime) -> list[Payment]:
+    return [each for each in facts.payments if since <= each.reported_at <= until]
+
+
+def _known(instant: datetime | None, now: datetime) -> bool:
+    return instant is not None and instant <= now
+
+
+def _under_way(begin: datetime | None, end: datetime | None, now: datetime) -> bool:
+    return begin is not None and begin <= now and not (end is not None and end <= now)
+
+
+def _latest_end(facts: Facts, now: datetime, start: datetime) -> datetime:
+    """Since when nothing else has been the case: the latest end of a cut, a plan or a review, or the start."""
+    ends = [start]
+    ends += [each.closed_at for each in facts.reviews if each.closed_at is not None and each.closed_at <= now]
+    ends += [each.reconnected_at for each in facts.suspensions if each.reconnected_at is not None and each.reconnected_at <= now]
+    for plan in facts.plans:
+        judged = judge_plan(plan, facts, now)
+        if judged.state != PlanState.RUNNING and judged.at <= now:
+            ends.append(judged.at)
+    return max(ends)

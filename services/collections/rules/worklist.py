@@ -1,0 +1,170 @@
+"""What an agent has to do about an account now, and in which order of all accounts (VIP-5 … VIP-12, VIP-20). Pure; texts are Spanish."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from services.collections.rules.agreements import judge_promise, running_plan, running_promise
+from services.collections.rules.assessment import agreement
+from services.collections.rules.debts import ZERO, believed_open, exists, overdue, owed, unpaid
+from services.collections.rules.facts import Facts, Invoice
+from services.collections.rules.obstacles import INSTANT, cut_obstacles, last_failed, release_covered, unfinished, valid_notice
+from services.collections.rules.standing import standing
+from services.collections.rules.states import PromiseState, SuspensionState
+from services.collections.rules.terms import Terms, day_of_period
+from services.collections.rules.wording import day, moment, money, month
+
+
+class Reason(StrEnum):
+    """Why somebody should turn to an account, the most urgent first."""
+
+    RECONNECT = "reconnect"
+    CUT_POSSIBLE = "cut_possible"
+    PROMISE_BROKEN = "promise_broken"
+    PROMISE_DUE = "promise_due"
+    NOTICE_TO_SEND = "notice_to_send"
+    INVOICE_NOT_SENT = "invoice_not_sent"
+    RECEIPT_NOT_CONFIRMED = "receipt_not_confirmed"
+    FOLLOW_UP = "follow_up"
+    REVIEW_OPEN = "review_open"
+
+
+ORDER = tuple(Reason)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One reason: the sentence for the agent, the rule behind it, and the command that takes it off the list (None: a call)."""
+
+    reason: Reason
+    text: str
+    rule: str
+    action: str
+
+
+@dataclass(frozen=True)
+class Debt:
+    """What is owed and for how long: `overdue` of it is late, by `days` since the oldest due date's day ended."""
+
+    owed: Decimal
+    overdue: Decimal
+    days: int
+
+
+def debt(facts: Facts, terms: Terms, now: datetime) -> Debt:
+    """What the account owes once every reported payment is believed."""
+    late = overdue(facts, now)
+    today = terms.calendar.today(now)
+    days = max(((today - each.due_date).days for each in late), default=0)
+    return Debt(owed(facts.invoices, now), owed(late, now), days)
+
+
+def tasks(facts: Facts, terms: Terms, now: datetime) -> list[Task]:
+    """All that is to be done about the account, the most urgent first; nothing when it can be left alone."""
+    return sorted(_tasks(facts, terms, now), key=lambda each: ORDER.index(each.reason))
+
+
+def _tasks(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
+    yield from _reconnection(facts, terms, now)
+    if unpaid(facts, now):
+        yield from _cut(facts, terms, now)
+        yield from _promises(facts, terms, now)
+        yield from _notice(facts, terms, now)
+        yield from _invoices(facts, terms, now)
+        yield from _follow_up(facts, terms, now)
+    yield from _reviews(facts, terms, now)
+
+
+def _reconnection(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
+    cut = unfinished(facts)
+    if cut is None or cut.state != SuspensionState.SUSPENDED or terms.policy.reconnection.decided_by == "system":
+        return
+    rule = terms.policy.rules["reconnection"]
+    if release_covered(cut, facts, terms, now):
+        yield Task(Reason.RECONNECT, "El pago está reportado y el servicio sigue suspendido: pida la reconexión.", rule, "reconnect")
+    elif agreement(facts, now) is not None:
+        yield Task(Reason.RECONNECT, "Hay un acuerdo y el servicio sigue suspendido: pida la reconexión.", rule, "reconnect")
+
+
+def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
+    if terms.policy.decided_by == "person" and next(cut_obstacles(facts, terms, now, person=facts.agent), None) is None:
+        text = "Se cumplen todas las condiciones: desde ahora se puede suspender."
+        yield Task(Reason.CUT_POSSIBLE, text, terms.policy.rules["day"], "suspend")
+
+
+def _promises(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
+    rule, operator = terms.policy.rules["promises"], terms.operator
+    running = running_promise(facts, now)
+    if running is not None:
+        if running.due_at <= terms.calendar.end_of_day(terms.calendar.today(now)):
+            due, amount = moment(operator, running.due_at), money(operator, running.amount, facts.currency)
+            yield Task(Reason.PROMISE_DUE, f"El compromiso {running.ordinal} vence hoy: {amount}, {due}.", rule, "contact")
+        return
+    periods = {each.period for each in unpaid(facts, now)}
+    broken = [each for each in facts.promises if each.period in periods and judge_promise(each, facts, now).state == PromiseState.BROKEN]
+    if not broken or running_plan(facts, now) is not None or unfinished(facts) is not None:
+        return
+    last = broken[-1]
+    text = f"Incumplió el compromiso {last.ordinal} de {month(operator, last.period)}, que vencía el {moment(operator, last.due_at)}."
+    more = last.ordinal < terms.policy.promises.max_per_month and now <= last.due_at + terms.policy.promises.second_within
+    yield Task(Reason.PROMISE_BROKEN, text, rule, "promise" if more else "contact")
+
+
+def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
+    """The last day on which the notice still allows a cut as soon as the month's day has passed, and from then on."""
+    policy = terms.policy
+    wanted = policy.suspension.notice
+    if wanted is None or policy.decided_by == "system" or unfinished(facts) is not None or valid_notice(facts, now) is not None:
+        return
+    if standing(facts, now).code != policy.suspension.requires_status or running_promise(facts, now) is not None:
+        return
+    cut_from = min(terms.cut_from(each) for each in unpaid(facts, now))
+    last = terms.calendar.today(cut_from - wanted.before - INSTANT)
+    if now < terms.calendar.start_of_day(last):
+        return
+    failed = "El último aviso no llegó a todos: mándelo de nuevo" if last_failed(facts, now) else "Falta el aviso de suspensión"
+    text = f"{failed}; para poder suspender el {moment(terms.operator, cut_from)}, envíelo el {day(terms.operator, last)}."
+    if now >= cut_from - wanted.before:
+        text = f"{failed}; sin él no se puede suspender."
+    yield Task(Reason.NOTICE_TO_SEND, text, policy.rules["notice"], "notice")
+
+
+def _invoices(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
+    """Each invoice that is out: sent by the day, then its receipt confirmed."""
+    sending, rules = terms.policy.invoice, terms.policy.rules
+    for each in facts.invoices:
+        if not exists(each, now) or each.origin == "opening" or believed_open(each, now) == ZERO:
+            continue
+        if each.dispatched_at is None:
+            if sending.sent_by == "agent" and now >= terms.dispatch_from(each):
+                yield Task(Reason.INVOICE_NOT_SENT, _not_sent(each, terms, now), rules["dispatch"], "send_invoice")
+        elif sending.confirm_receipt and each.receipt_confirmed_at is None:
+            text = f"Falta confirmar que recibió la factura {each.number}, enviada el {moment(terms.operator, each.dispatched_at)}."
+            yield Task(Reason.RECEIPT_NOT_CONFIRMED, text, rules["receipt"], "confirm_receipt")
+
+
+def _not_sent(invoice: Invoice, terms: Terms, now: datetime) -> str:
+    month_of = month(terms.operator, invoice.period)
+    last = day_of_period(invoice.period, terms.policy.invoice.send_by_day)
+    late = terms.calendar.today(now) > last
+    when = f"el plazo era el {day(terms.operator, last)}" if late else f"a más tardar el {day(terms.operator, last)}"
+    return f"Falta enviar la factura {invoice.number} de {month_of}: {when}."
+
+
+def _follow_up(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
+    late = overdue(facts, now)
+    if not late or agreement(facts, now) is not None:
+        return
+    found = debt(facts, terms, now)
+    days = "1 día" if found.days == 1 else f"{found.days} días"
+    text = f"Debe {money(terms.operator, found.overdue, facts.currency)} desde hace {days} y no hay ningún acuerdo que corra."
+    yield Task(Reason.FOLLOW_UP, text, terms.policy.rules["follow_up"], "contact")
+
+
+def _reviews(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
+    for each in facts.reviews:
+        if each.opened_at <= now and not (each.closed_at is not None and each.closed_at <= now):
+            text = f"La revisión abierta el {moment(terms.operator, each.opened_at)} sigue sin conclusión: {each.reason}"
+            yield Task(Reason.REVIEW_OPEN, text, terms.policy.rules["status_after"], "close_review")
