@@ -32,11 +32,17 @@ def _breaking_fields(old: Schema, new: Schema, defs_old: Schema, defs_new: Schem
         if name not in after:
             found.append(f"{place}: was removed")
             continue
-        found += breaking(schema, after[name], defs_old, defs_new, place)
+        pair = (schema, after[name])
         if (name in must_before) != (name in must_after):
             found.append(f"{place}: {'became optional' if name in must_before else 'became required'}")
+            pair = (_without_default(schema), _without_default(after[name]))
+        found += breaking(*pair, defs_old, defs_new, place)
     new_and_required = sorted(must_after - set(before))
     return found + [f"{path}.{name}".lstrip(".") + ": is new and required" for name in new_and_required]
+
+
+def _without_default(schema: Schema) -> Schema:
+    return {name: value for name, value in schema.items() if name != "default"}
 
 
 def _resolved(schema: Schema, defs: Schema) -> Schema:

@@ -14,7 +14,7 @@ INSERT = (
     "INSERT INTO inbox_pending (event_id, sender, type, subject, sequence, key, occurred_at, traceparent, data) SELECT * FROM unnest("
     "$1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::timestamptz[], $8::text[], $9::text[])"
 )
-TIMEOUT_SECONDS = 10
+TIMEOUT_SECONDS = 5
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from sqlmodel import Field
 from shared.db import Database, MessagingTable, rows, utc
 
 LEASE = timedelta(seconds=10)
+FROZEN = "10s"
 
 
 class LeaseRow(MessagingTable, table=True):
@@ -51,9 +52,16 @@ class Lease:
         return bool(found)
 
     async def prove(self, session: AsyncSession) -> None:
-        """Raise Fenced unless this epoch still leads; until the transaction ends nobody can take over."""
+        """Raise Fenced unless this epoch still leads; until the transaction ends nobody can take over. A process that freezes right
+        after this would keep the row for ever: the database ends such a transaction after FROZEN."""
         found = await rows(
-            session, "SELECT 1 FROM lease WHERE name = $1 AND holder = $2 AND epoch = $3 FOR SHARE", self.name, self.holder, self.epoch
+            session,
+            "SELECT set_config('idle_in_transaction_session_timeout', $4, true) FROM lease "
+            "WHERE name = $1 AND holder = $2 AND epoch = $3 FOR SHARE",
+            self.name,
+            self.holder,
+            self.epoch,
+            FROZEN,
         )
         if not found:
             raise Fenced(self.name)

@@ -29,6 +29,8 @@ INSERT = (
     "$1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])"
 )
 BATCH = 500
+MAX_DATA = 900_000
+AWAY_SECONDS = 1.0
 
 
 class OutboxRow(MessagingTable, table=True):
@@ -77,9 +79,13 @@ async def publish(session: AsyncSession, event: Event, *, subject: str, version:
 
 
 async def publish_many(session: AsyncSession, items: Sequence[Outgoing], *, now: datetime) -> list[UUID]:
-    """Write many events in the order given, in one statement. Answers their ids."""
+    """Write many events in the order given, in one statement. Answers their ids. Raises ValueError for one that no transport takes."""
     if not items:
         return []
+    data = [item.event.model_dump_json() for item in items]
+    for item, text in zip(items, data, strict=True):
+        if len(text) > MAX_DATA:
+            raise ValueError(f"{item.event.TYPE} of {item.subject} is too large: {len(text)} characters, at most {MAX_DATA}")
     await session.flush()
     trace = current_traceparent()
     ids = [new_id() for _ in items]
@@ -93,7 +99,7 @@ async def publish_many(session: AsyncSession, items: Sequence[Outgoing], *, now:
         [item.event.key() for item in items],
         [now] * len(items),
         [trace] * len(items),
-        [item.event.model_dump_json() for item in items],
+        data,
     )
     ring(session)
     return ids
@@ -141,6 +147,7 @@ class Relay:
         self._mine = "" if shards == 1 else f"WHERE mod(abs(hashtext(key)::bigint), {shards}) = {shard}"
         self.lease = Lease(database, f"relay/{shard}", holder)
         self._renew_at = 0.0
+        self._away_until: dict[str, float] = {}
 
     async def _leads(self) -> bool:
         """Renew the lease when a third of it has passed: the deleting transaction proves it anyway."""
@@ -188,9 +195,10 @@ class Relay:
         """Bring what was held to the receivers that are back; True while there is more. Beside `step`: nobody waits for the dead."""
         if not self.lease.epoch:
             return False
+        now = asyncio.get_running_loop().time()
         async with self._database.transaction() as session:
             receivers = [row.receiver for row in await rows(session, "SELECT DISTINCT receiver FROM outbox_held")]
-        more = [await self._redeliver_to(receiver) for receiver in receivers]
+        more = [await self._redeliver_to(receiver) for receiver in receivers if self._away_until.get(receiver, 0.0) <= now]
         return any(more)
 
     async def _redeliver_to(self, receiver: str) -> bool:
@@ -201,6 +209,7 @@ class Relay:
         try:
             await self._sink.send_to(receiver, [to_envelope(row, self._source) for row in found])
         except Exception:  # noqa: BLE001 - whatever broke, the receiver is still away and its rows stay held
+            self._away_until[receiver] = asyncio.get_running_loop().time() + AWAY_SECONDS
             return False
         async with self._database.transaction() as session:
             await self.lease.prove(session)

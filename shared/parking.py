@@ -2,7 +2,8 @@
 
 import traceback
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, Identity, Text
@@ -12,7 +13,12 @@ from sqlmodel import Field
 from shared.db import Database, MessagingTable, execute, ring, rows, utc
 from shared.events import Envelope
 
+RETENTION = timedelta(days=60)
+DEAD, WAITING, BEHIND = "dead", "waiting", "behind"
 EVENT = "event_id, sender, type, subject, sequence, key, occurred_at, traceparent, data"
+MARK = "UPDATE parked_event SET reason = $2, detail = $3, attempts = attempts + 1 WHERE id = $1"
+HEADS = """SELECT DISTINCT ON (key, sender) id, key, sender, reason, attempts FROM parked_event AS parked
+WHERE NOT EXISTS (SELECT 1 FROM parked_event AS dead WHERE dead.key = parked.key AND dead.reason = 'dead') ORDER BY key, sender, id"""
 
 
 class InboxRow(MessagingTable, table=True):
@@ -64,42 +70,46 @@ def describe(error: BaseException) -> str:
     """What a person needs to mend the cause: the error, and where in our code it rose. Event data is not repeated here."""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     where = " < ".join(f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in reversed(frames))
-    return f"{type(error).__name__}: {str(error)[:500]} [{where}]"
+    return f"{type(error).__name__}: {str(error)[:500]} [{where}]".replace("\x00", "\ufffd")
 
 
-async def park(session: AsyncSession, envelopes: Sequence[Envelope], waiting: Mapping[UUID, str]) -> tuple[list[Envelope], list[str]]:
-    """Set aside what may not be handled now; answer the rest, and the keys of the rest that have parked events."""
+async def park(session: AsyncSession, envelopes: Sequence[Envelope]) -> tuple[list[Envelope], list[str]]:
+    """Set aside what may not be handled now; answer the rest, and the keys of the rest that have waiting events."""
     keys = list({each.key for each in envelopes})
-    found = await rows(session, "SELECT DISTINCT key, sender, reason = 'dead' AS dead FROM parked_event WHERE key = ANY($1::text[])", keys)
-    if not found and not waiting:
+    found = await rows(session, "SELECT DISTINCT key, sender, reason FROM parked_event WHERE key = ANY($1::text[])", keys)
+    if not found:
         return list(envelopes), []
-    dead = {row.key for row in found if row.dead}
+    dead = {row.key for row in found if row.reason == DEAD}
     held = {(row.key, row.sender) for row in found}
     ready: list[Envelope] = []
     for each in envelopes:
         if each.key in dead or (each.key, each.source) in held:
-            await _insert(session, each, "behind", "")
-        elif each.id in waiting:
-            await _insert(session, each, "waiting", waiting[each.id])
-            held.add((each.key, each.source))
+            await _insert(session, each, BEHIND, "")
         else:
             ready.append(each)
-    parked = {row.key for row in found} | {each.key for each in envelopes if each.id in waiting}
-    return ready, sorted({each.key for each in ready} & parked)
+    return ready, sorted({each.key for each in ready} & {row.key for row in found if row.reason == WAITING})
 
 
-async def bury(session: AsyncSession, envelope: Envelope, error: BaseException) -> None:
-    """Make an event that fails alone a dead letter; from now on its key waits."""
-    await _insert(session, envelope, "dead", describe(error))
+async def park_waiting(session: AsyncSession, envelopes: Sequence[Envelope], missing: Mapping[UUID, str]) -> None:
+    """Set aside those that lack a fact (their text says which) and those behind them (no text)."""
+    for each in envelopes:
+        if each.id in missing:
+            await _insert(session, each, WAITING if missing[each.id] else BEHIND, missing[each.id])
 
 
-async def _insert(session: AsyncSession, envelope: Envelope, reason: str, detail: str) -> None:
+async def bury(session: AsyncSession, envelope: Envelope, error: BaseException, *, origin: str = "", attempts: int = 1) -> None:
+    """Make an event that fails alone a dead letter; from now on its key waits. `origin` is where the transport had it."""
+    await _insert(session, envelope, DEAD, describe(error) + (f" [{origin}]" if origin else ""), attempts)
+
+
+async def _insert(session: AsyncSession, envelope: Envelope, reason: str, detail: str, attempts: int = 1) -> None:
     await execute(
         session,
         f"INSERT INTO parked_event (reason, detail, attempts, parked_at, {EVENT}) "
-        "VALUES ($1, $2, 1, clock_timestamp(), $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "VALUES ($1, $2, $3, clock_timestamp(), $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         reason,
         detail,
+        attempts,
         envelope.id,
         envelope.source,
         envelope.type,
@@ -112,15 +122,28 @@ async def _insert(session: AsyncSession, envelope: Envelope, reason: str, detail
     )
 
 
+async def try_again(session: AsyncSession, keys: Sequence[str]) -> None:
+    """Something of these keys was handled: whoever waits there may have its fact now."""
+    await execute(session, "UPDATE parked_event SET reason = 'retry' WHERE reason = 'waiting' AND key = ANY($1::text[])", list(keys))
+    ring(session)
+
+
 async def heads(database: Database, keys: Sequence[str] | None) -> list[int]:
-    """The first parked event of each key and sender, for keys that no dead letter blocks."""
+    """The parked events that may be handled now: first of their key and sender, not waiting, in a key without a dead letter."""
     async with database.transaction() as session:
         found = await rows(
             session,
-            "SELECT DISTINCT ON (key, sender) id FROM parked_event p WHERE ($1::text[] IS NULL OR key = ANY($1::text[])) "
-            "AND NOT EXISTS (SELECT 1 FROM parked_event d WHERE d.key = p.key AND d.reason = 'dead') ORDER BY key, sender, id LIMIT 500",
+            f"SELECT id FROM ({HEADS}) AS head WHERE reason <> 'waiting' AND ($1::text[] IS NULL OR key = ANY($1::text[])) "
+            "ORDER BY id LIMIT 500",
             None if keys is None else list(keys),
         )
+    return [row.id for row in found]
+
+
+async def waiting(database: Database) -> list[int]:
+    """Some of the events that wait for a fact, the least tried first."""
+    async with database.transaction() as session:
+        found = await rows(session, f"SELECT id FROM ({HEADS}) AS head WHERE reason = 'waiting' ORDER BY attempts, id LIMIT 100")
     return [row.id for row in found]
 
 
@@ -130,12 +153,15 @@ async def take(session: AsyncSession, row_id: int) -> Envelope | None:
     return to_envelope(found[0]) if found else None
 
 
-async def mark(database: Database, row_id: int, reason: str, detail: str) -> None:
-    """Keep an event parked, with what was learnt by trying it."""
+async def mark_waiting(session: AsyncSession, row_id: int, detail: str) -> None:
+    """Keep an event parked until the fact comes."""
+    await execute(session, MARK, row_id, WAITING, detail)
+
+
+async def mark_dead(database: Database, row_id: int, error: BaseException) -> None:
+    """A parked event that failed is a dead letter (again)."""
     async with database.transaction() as session:
-        await execute(
-            session, "UPDATE parked_event SET reason = $2, detail = $3, attempts = attempts + 1 WHERE id = $1", row_id, reason, detail
-        )
+        await execute(session, MARK, row_id, DEAD, describe(error))
 
 
 async def replay(session: AsyncSession, *, key: str | None = None, discard: bool = False) -> int:
@@ -143,6 +169,48 @@ async def replay(session: AsyncSession, *, key: str | None = None, discard: bool
     change = "DELETE FROM parked_event" if discard else "UPDATE parked_event SET reason = 'retry'"
     ring(session)
     return await execute(session, f"{change} WHERE reason = 'dead' AND ($1::text IS NULL OR key = $1)", key)
+
+
+@dataclass(frozen=True)
+class ParkedLetter:
+    """A parked event as people may see it: never its data. `behind` counts the events of its key that wait behind it."""
+
+    id: int
+    reason: str
+    key: str
+    sender: str
+    type: str
+    subject: str
+    sequence: int
+    event_id: UUID
+    occurred_at: datetime
+    parked_at: datetime
+    attempts: int
+    detail: str
+    behind: int
+
+
+async def letters(session: AsyncSession, *, reason: str | None = None, after: int = 0, limit: int = 100) -> list[ParkedLetter]:
+    """The dead letters and the events that wait for a fact (or one of the two), oldest first, from the number `after` on."""
+    found = await rows(
+        session,
+        "SELECT id, reason, key, sender, type, subject, sequence, event_id, occurred_at, parked_at, attempts, detail, "
+        "(SELECT count(*) FROM parked_event AS b WHERE b.key = p.key AND b.reason = 'behind') AS behind FROM parked_event AS p "
+        "WHERE id > $1 AND reason = ANY($2::text[]) ORDER BY id LIMIT $3",
+        after,
+        [reason] if reason else [DEAD, WAITING],
+        limit,
+    )
+    return [ParkedLetter(**row._mapping) for row in found]
+
+
+async def forget(session: AsyncSession) -> int:
+    """Drop claims older than any transport would bring an event again (reliability R19). Answers how many."""
+    return await execute(
+        session,
+        "DELETE FROM inbox WHERE event_id IN (SELECT event_id FROM inbox WHERE claimed_at < clock_timestamp() - $1::interval LIMIT 5000)",
+        RETENTION,
+    )
 
 
 def to_envelope(row: object) -> Envelope:

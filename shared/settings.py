@@ -21,6 +21,10 @@ class Settings(BaseSettings):
     transport: Literal["courier", "kafka"] = "courier"
     kafka_bootstrap: str = Field(default_factory=lambda: os.environ.get("KAFKA_BOOTSTRAP", "localhost:9092"))
     kafka_prefix: str = ""
+    kafka_partitions: int = Field(default=6, ge=1)  # of topics that are made; changing it later breaks the order of keys
+    kafka_replication: int = Field(default=1, ge=1)
+    kafka_session_seconds: int = Field(default=30, ge=6, le=300)  # how long a consumer may be silent before others take its partitions
+    kafka_instance: str | None = None  # a name that survives restarts: a worker that comes back takes its partitions at once
     clock: Literal["system", "simulated"] = "system"
     token_public_keys: list[str] = []
     smtp_url: str | None = None

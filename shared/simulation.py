@@ -21,8 +21,10 @@ from shared.worker import Runtime
 
 STUCK_SECONDS = 120.0
 BUSY = """SELECT EXISTS (SELECT 1 FROM outbox) AS outbox, EXISTS (SELECT 1 FROM outbox_held) AS held,
-EXISTS (SELECT 1 FROM inbox_pending) AS inbox, EXISTS (SELECT 1 FROM parked_event WHERE reason = 'retry') AS retry,
-(SELECT last_value FROM outbox_id_seq) AS published"""
+EXISTS (SELECT 1 FROM inbox_pending) AS inbox,
+EXISTS (SELECT 1 FROM parked_event AS p WHERE reason IN ('retry', 'behind') AND NOT EXISTS (SELECT 1 FROM parked_event AS d
+    WHERE d.key = p.key AND (d.reason = 'dead' OR d.reason = 'waiting' AND d.sender = p.sender AND d.id < p.id))) AS parked,
+(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM outbox_id_seq) AS published"""
 
 
 class ServiceState(BaseModel):
@@ -51,7 +53,7 @@ async def state_of(runtime: Runtime) -> ServiceState:
     busy = ["transport"] if runtime.lag is not None and await runtime.lag() else []
     async with runtime.database.transaction() as session:
         row = (await rows(session, BUSY))[0]
-        busy += [name for name in ("outbox", "held", "inbox", "retry") if getattr(row, name)]
+        busy += [name for name in ("outbox", "held", "inbox", "parked") if getattr(row, name)]
         due = {job.name: await job.next_due(session, context) for job in runtime.jobs}
     busy += [f"job {name}" for name, instant in due.items() if instant is not None and instant <= now]
     later = [instant for instant in due.values() if instant is not None and instant > now]

@@ -20,6 +20,7 @@ class Wakeup:
         self._bells: set[asyncio.Event] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._outward: asyncio.Event | None = None
+        self._own: int | None = None
 
     def bell(self) -> asyncio.Event:
         """An event that is set at each ring; its owner clears it before it looks for work."""
@@ -60,6 +61,7 @@ class Wakeup:
 
     async def _speak(self, connection: asyncpg.Connection) -> None:
         assert self._outward is not None
+        self._own = connection.get_server_pid()
         while True:
             await self._outward.wait()
             self._outward.clear()
@@ -67,7 +69,12 @@ class Wakeup:
             await asyncio.sleep(DEBOUNCE_SECONDS)
 
     async def _listen(self, connection: asyncpg.Connection) -> None:
-        await connection.add_listener(CHANNEL, lambda *_: self._wake_here())
+        await connection.add_listener(CHANNEL, self._heard)
+        self._wake_here()  # for what was rung while nobody listened
         while not connection.is_closed():
             await asyncio.sleep(5)
             await connection.execute("SELECT 1")
+
+    def _heard(self, _connection: object, pid: int, _channel: str, _payload: object) -> None:
+        if pid != self._own:  # our own loops were woken when we rang
+            self._wake_here()

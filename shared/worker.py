@@ -13,10 +13,11 @@ from fastapi import APIRouter
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import timers
+from shared import idempotency, parking, timers
 from shared.clock import Clock
 from shared.db import Database, execute, rows
 from shared.inbox import Arrival, EventRouter, Inbox
+from shared.kafka import KafkaSource
 from shared.lease import Fenced, Lease
 from shared.log import get_logger
 from shared.operator import Operator
@@ -29,6 +30,8 @@ log = get_logger("worker")
 INBOX_BATCH = 500
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.5
+WAITING_SECONDS = 5.0
+HOUSEKEEPING_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -100,9 +103,12 @@ def timer_job(router: TimerRouter) -> Job:
 
 
 class Worker:
-    """Runs a service's loops in this process. Any number of processes may run one; leases and row locks share the work out."""
+    """Runs a service's loops in this process. Any number of processes may run one; leases and row locks share the work out.
 
-    def __init__(self, runtime: Runtime, sink: Sink, *, courier_inbox: bool) -> None:
+    What arrives comes from the Courier (`courier_inbox`), or from Kafka (`source`, made for this worker's `inbox`).
+    """
+
+    def __init__(self, runtime: Runtime, sink: Sink, *, courier_inbox: bool, kafka: bool = False) -> None:
         self.runtime = runtime
         self._sink = sink
         self._tasks: list[asyncio.Task[None]] = []
@@ -110,6 +116,8 @@ class Worker:
         shards = runtime.settings.outbox_shards
         self._relays = [Relay(runtime.database, sink, holder=runtime.holder, shard=n, shards=shards) for n in range(shards)]
         self._inbox_lease = Lease(runtime.database, "inbox", runtime.holder) if courier_inbox else None
+        self._source = KafkaSource(runtime.settings, self.inbox) if kafka else None
+        self._waiting_at = self._housekeeping_at = 0.0
 
     def start(self) -> None:
         """Start the loops; they run until `stop`."""
@@ -118,6 +126,8 @@ class Worker:
             steps += [(f"relay {number}", relay.step), (f"redelivery {number}", relay.redeliver)]
         if self._inbox_lease is not None:
             steps.append(("inbox", CourierInbox(self.inbox, self._inbox_lease).step))
+        if self._source is not None and self.runtime.service.events.types:
+            steps.append(("kafka", self._source.step))
         steps.append(("parked", self._release))
         loops = [self._loop(name, step) for name, step in steps] + [self._job_loop(job) for job in self.runtime.jobs]
         self._tasks = [asyncio.create_task(loop) for loop in loops]
@@ -127,13 +137,28 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._source is not None:
+            await self._source.close()
+        await self._sink.close()
         leases = [relay.lease for relay in self._relays] + ([self._inbox_lease] if self._inbox_lease else [])
         for lease in leases:
             with contextlib.suppress(Exception):
                 await lease.release()
 
     async def _release(self) -> bool:
+        """Parked events that may go on; now and then those that still wait, and claims and keys that are too old to matter."""
         await self.inbox.release()
+        now = asyncio.get_running_loop().time()
+        if now >= self._waiting_at:
+            self._waiting_at = now + WAITING_SECONDS
+            await self.inbox.try_waiting()
+        if now >= self._housekeeping_at:
+            self._housekeeping_at = now + HOUSEKEEPING_SECONDS
+            async with self.runtime.database.transaction() as session:
+                more = await parking.forget(session)
+                await idempotency.prune(session)
+            if more:
+                self._housekeeping_at = now
         return False
 
     async def _loop(self, name: str, step: Callable[[], Awaitable[bool]]) -> None:

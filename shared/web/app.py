@@ -14,6 +14,7 @@ from shared.errors import Unavailable
 from shared.migrations import behind
 from shared.simulation import ClockSetting, ServiceState, move, state_of
 from shared.web.commands import Actor, Documents, permits, runtime_of
+from shared.web.dead_letters import dead_letter_router
 from shared.web.problems import add_handlers
 from shared.worker import Runtime
 
@@ -42,6 +43,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.verifier = Verifier(runtime.settings.token_public_keys)
     add_handlers(app)
     app.include_router(_health_router())
+    app.include_router(dead_letter_router())
     for router in service.routers:
         app.include_router(router)
     if runtime.clock.simulated:
