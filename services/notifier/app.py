@@ -1,7 +1,20 @@
 """How notifier is put together."""
 
+from services.notifier.adapters import carrier
+from services.notifier.api import routers
 from services.notifier.handlers import events
+from services.notifier.jobs import JOBS
 from services.notifier.models import Table
+from services.notifier.queries import gauges
 from shared.worker import Service
 
-SERVICE = Service(name="notifier", description="Avisos: mensajes, entregas y su resultado", events=events, tables=Table.metadata)
+SERVICE = Service(
+    name="notifier",
+    description="Avisos: mensajes, entregas y su resultado",
+    events=events,
+    tables=Table.metadata,
+    routers=routers,
+    jobs=JOBS,
+    resources=lambda settings, operator: {"mail": carrier(settings)},
+    metrics=gauges,
+)

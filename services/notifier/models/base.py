@@ -1,8 +1,8 @@
-"""Notifier's tables."""
+"""The base of notifier's tables."""
 
 from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
 
 
 class Table(SQLModel, registry=registry()):
-    """Base of the service's own tables."""
+    """Base of notifier's own tables."""

@@ -1,0 +1,5 @@
+"""Notifier over HTTP."""
+
+from services.notifier.api import messages
+
+routers = (messages.router,)

@@ -1,0 +1,96 @@
+"""What others told about customers and invoices, kept for the mails."""
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.db import execute
+from shared.events.billing import Allocation, CustomerState, InvoiceIssued
+
+KEEP_CUSTOMERS = """
+INSERT INTO customer (id, external_id, name, agent, contacts)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[])
+ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name, agent = excluded.agent,
+    contacts = excluded.contacts
+"""
+KEEP_INVOICES = """
+INSERT INTO invoice (id, customer_id, number, period, due_date, open_amount, currency, voided, data)
+SELECT t.*, false, d.data FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::numeric[], $7::text[])
+WITH ORDINALITY AS t(id, customer_id, number, period, due_date, open_amount, currency, n), unnest($8::jsonb[]) WITH ORDINALITY AS d(data, n)
+WHERE t.n = d.n ON CONFLICT (id) DO NOTHING
+"""
+
+
+async def keep_customers(session: AsyncSession, *, states: Sequence[CustomerState]) -> None:
+    """The last state of each customer replaces what was known."""
+    last = list({each.customer_id: each for each in states}.values())
+    await execute(
+        session,
+        KEEP_CUSTOMERS,
+        [each.customer_id for each in last],
+        [each.external_id for each in last],
+        [each.name for each in last],
+        [each.assigned_agent for each in last],
+        [json.dumps([contact.model_dump(mode="json") for contact in each.contacts]) for each in last],
+    )
+
+
+async def keep_policies(session: AsyncSession, *, policies: Mapping[UUID, str]) -> None:
+    """The policy that rules each customer from now on."""
+    await execute(
+        session,
+        "INSERT INTO assignment (customer_id, policy) SELECT * FROM unnest($1::uuid[], $2::text[]) "
+        "ON CONFLICT (customer_id) DO UPDATE SET policy = excluded.policy",
+        list(policies),
+        list(policies.values()),
+    )
+
+
+async def keep_agents(session: AsyncSession, *, agents: Mapping[UUID, str]) -> None:
+    """Who looks after each customer from now on."""
+    await execute(
+        session,
+        "INSERT INTO assignment (customer_id, agent) SELECT * FROM unnest($1::uuid[], $2::text[]) "
+        "ON CONFLICT (customer_id) DO UPDATE SET agent = excluded.agent",
+        list(agents),
+        list(agents.values()),
+    )
+
+
+async def keep_invoices(session: AsyncSession, *, issued: Sequence[InvoiceIssued]) -> None:
+    """Invoices as they were issued."""
+    await execute(
+        session,
+        KEEP_INVOICES,
+        [each.invoice_id for each in issued],
+        [each.customer_id for each in issued],
+        [each.number for each in issued],
+        [each.period for each in issued],
+        [each.due_date for each in issued],
+        [each.balance for each in issued],
+        [each.currency for each in issued],
+        [each.model_dump_json() for each in issued],
+    )
+
+
+async def settle_invoices(session: AsyncSession, *, invoice_ids: Sequence[UUID], voided: bool = False) -> None:
+    """Nothing of these invoices is owed any more: they are paid, or void."""
+    sql = "UPDATE invoice SET open_amount = 0, voided = voided OR $2 WHERE id = ANY($1::uuid[])"
+    await execute(session, sql, list(invoice_ids), voided)
+
+
+async def move_open_amounts(session: AsyncSession, *, allocations: Sequence[Allocation], sign: int) -> None:
+    """Payments that are believed from now on (`sign` -1), or not any more (+1)."""
+    sums: dict[UUID, Decimal] = {}
+    for each in allocations:
+        sums[each.invoice_id] = sums.get(each.invoice_id, Decimal(0)) + each.amount * sign
+    await execute(
+        session,
+        "UPDATE invoice i SET open_amount = greatest(i.open_amount + t.amount, 0) "
+        "FROM unnest($1::uuid[], $2::numeric[]) AS t(id, amount) WHERE i.id = t.id AND NOT i.voided",
+        list(sums),
+        list(sums.values()),
+    )

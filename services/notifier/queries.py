@@ -1,0 +1,124 @@
+"""Notifier's reads."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from services.notifier.models import Assignment, Customer, Delivery, Invoice, Message
+from services.notifier.rules.states import DeliveryState, MessageState
+from shared.db import rows
+from shared.errors import NotFound
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of some customers and invoices, by id. `open_invoices` of each customer, the oldest first."""
+
+    customers: Mapping[UUID, Customer] = field(default_factory=dict)
+    assignments: Mapping[UUID, Assignment] = field(default_factory=dict)
+    invoices: Mapping[UUID, Invoice] = field(default_factory=dict)
+    open_invoices: Mapping[UUID, Sequence[Invoice]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OpenInvoice:
+    """An invoice of which something is neither paid nor reported as paid."""
+
+    number: str
+    period: str
+    due_date: date
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True)
+class MessageView:
+    """A message with its deliveries, in the order of its recipients."""
+
+    message: Message
+    deliveries: Sequence[Delivery]
+
+
+async def known_facts(session: AsyncSession, *, customers: Collection[UUID], invoices: Collection[UUID]) -> Known:
+    """All that is known of these customers and invoices."""
+    if not customers and not invoices:
+        return Known()
+    people = (await session.execute(select(Customer).where(col(Customer.id).in_(customers)))).scalars()
+    assigned = (await session.execute(select(Assignment).where(col(Assignment.customer_id).in_(customers)))).scalars()
+    named = (await session.execute(select(Invoice).where(col(Invoice.id).in_(invoices)))).scalars()
+    still_open = select(Invoice).where(col(Invoice.customer_id).in_(customers), col(Invoice.open_amount) > 0)
+    found: dict[UUID, list[Invoice]] = {}
+    for each in (await session.execute(still_open.order_by(col(Invoice.due_date), col(Invoice.id)))).scalars():
+        found.setdefault(each.customer_id, []).append(each)
+    return Known(
+        {each.id: each for each in people}, {each.customer_id: each for each in assigned}, {each.id: each for each in named}, found
+    )
+
+
+async def find_messages(
+    session: AsyncSession,
+    *,
+    customer_id: UUID | None = None,
+    notice: str | None = None,
+    state: MessageState | None = None,
+    before: UUID | None = None,
+    limit: int = 50,
+) -> Sequence[Message]:
+    """Messages, the newest first."""
+    query = select(Message).order_by(col(Message.id).desc()).limit(limit)
+    for column, value in ((Message.customer_id, customer_id), (Message.notice, notice), (Message.state, state)):
+        if value is not None:
+            query = query.where(col(column) == value)
+    if before is not None:
+        query = query.where(col(Message.id) < before)
+    return (await session.execute(query)).scalars().all()
+
+
+async def get_message(session: AsyncSession, message_id: UUID) -> MessageView:
+    """A message and its deliveries. Raises NotFound."""
+    message = await session.get(Message, message_id, populate_existing=True)
+    if message is None:
+        raise NotFound(f"No existe el mensaje {message_id}.")
+    return MessageView(message, await deliveries_of(session, message_id))
+
+
+async def deliveries_of(session: AsyncSession, message_id: UUID) -> Sequence[Delivery]:
+    """A message's deliveries, in the order of its recipients."""
+    query = select(Delivery).where(Delivery.message_id == message_id).order_by(col(Delivery.id))
+    return (await session.execute(query.execution_options(populate_existing=True))).scalars().all()
+
+
+async def printable_invoice(session: AsyncSession, invoice_id: UUID) -> dict[str, Any] | None:
+    """What `shared.pdf.render_invoice` wants of an invoice; None when it is not known."""
+    invoice = await session.get(Invoice, invoice_id)
+    if invoice is None:
+        return None
+    customer = await session.get_one(Customer, invoice.customer_id)
+    assignment = await session.get(Assignment, invoice.customer_id)
+    email = next((each["email"] for each in customer.contacts if each.get("email")), None)
+    agent = (assignment.agent if assignment else None) or customer.agent
+    person = {"name": customer.name, "external_id": customer.external_id, "email": email, "agent": agent}
+    return {**invoice.data, "customer": person, "voided": invoice.voided}
+
+
+async def next_attempt(session: AsyncSession, now: datetime) -> datetime | None:
+    """When the next delivery is tried (business time): now while one is under way."""
+    sql = "SELECT min(next_attempt_at) AS at, (SELECT count(*) FROM delivery WHERE state = 'SENDING') AS sending FROM delivery"
+    found = (await rows(session, sql + " WHERE next_attempt_at IS NOT NULL"))[0]
+    return now if found.sending else found.at
+
+
+async def gauges(session: AsyncSession) -> Mapping[tuple[str, str], float]:
+    """Deliveries by outcome, messages by state."""
+    found = {("deliveries", str(state)): 0.0 for state in DeliveryState} | {("messages", str(state)): 0.0 for state in MessageState}
+    for row in await rows(session, "SELECT state, count(*) AS n FROM delivery GROUP BY state"):
+        found["deliveries", row.state] = float(row.n)
+    for row in await rows(session, "SELECT state, count(*) AS n FROM message GROUP BY state"):
+        found["messages", row.state] = float(row.n)
+    return found

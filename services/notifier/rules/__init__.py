@@ -1,0 +1,1 @@
+"""Pure: states, who receives what, the rendered mail, its MIME form."""

@@ -1,0 +1,64 @@
+"""A message as mail programs read it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+
+from services.notifier.rules.recipients import Recipient
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file that travels with the mail."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One delivery's mail. `date` (aware) is the message's; `message_id` stays the same however often it is sent."""
+
+    message_id: str
+    date: datetime
+    sender: Recipient
+    to: Sequence[Recipient]
+    reply_to: Recipient | None
+    subject: str
+    text: str
+    html: str
+    notice: str
+    attachments: Sequence[Attachment] = ()
+
+
+def compose(mail: Mail) -> EmailMessage:
+    """The mail in MIME: text and HTML beside each other, files after them. Raises ValueError for an address that no header can hold."""
+    found = EmailMessage(policy=SMTP)
+    found["Message-ID"] = mail.message_id
+    found["Date"] = format_datetime(mail.date)
+    found["From"] = _address(mail.sender)
+    found["To"] = [_address(each) for each in mail.to]
+    if mail.reply_to is not None:
+        found["Reply-To"] = _address(mail.reply_to)
+    found["Subject"] = mail.subject
+    found["Auto-Submitted"] = "auto-generated"
+    found["X-Reconecta-Notice"] = mail.notice
+    found.set_content(mail.text)
+    found.add_alternative(mail.html, subtype="html")
+    for each in mail.attachments:
+        found.add_attachment(each.content, maintype="application", subtype="pdf", filename=each.name)
+    return found
+
+
+def message_id(delivery_id: str, sender_address: str) -> str:
+    """The Message-ID of a delivery, for all its tries."""
+    return f"<{delivery_id}@{sender_address.rpartition('@')[2]}>"
+
+
+def _address(recipient: Recipient) -> Address:
+    name = " ".join(recipient.name.split())
+    return Address(display_name="".join(each for each in name if each.isprintable()), addr_spec=recipient.address)
