@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,8 +23,10 @@ from services.postgres import EmbeddedPostgres, remove
 from services.postgres.launch import SUPERUSER
 from shared.db import Database
 from tests.support.database import Stock
-from tests.support.house import TestHouse, open_test_house
 from tests.support.kafka import KafkaUnavailable, borrow_broker, stop_brokers
+
+if TYPE_CHECKING:
+    from tests.support.house import TestHouse
 
 POSTGRES, FOLDER = "TEST_POSTGRES", "RECONECTA_TEST_FOLDER"
 server: EmbeddedPostgres | None = None
@@ -125,15 +128,19 @@ def kafka_bootstrap() -> str:
 
 
 @pytest.fixture
-async def courier_house(databases: dict[str, str], tmp_path: Path) -> AsyncIterator[TestHouse]:
+async def courier_house(databases: dict[str, str], tmp_path: Path) -> "AsyncIterator[TestHouse]":
     """Five services on the Courier, on a simulated clock that stands at the operator's 1st of March 2026."""
+    from tests.support.house import open_test_house  # all five services: tests of one do not load the others
+
     async with open_test_house(databases, tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture(params=["courier", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.slow])])
-async def house(request: pytest.FixtureRequest, databases: dict[str, str], tmp_path: Path) -> AsyncIterator[TestHouse]:
+async def house(request: pytest.FixtureRequest, databases: dict[str, str], tmp_path: Path) -> "AsyncIterator[TestHouse]":
     """The same on the Courier and on a real Kafka: a story that asks for it is told twice."""
+    from tests.support.house import open_test_house
+
     bootstrap = request.getfixturevalue("kafka_bootstrap") if request.param == "kafka" else None
     async with open_test_house(databases, tmp_path, kafka_bootstrap=bootstrap) as opened:
         yield opened
