@@ -12,7 +12,9 @@ from services.ticketing.app import SERVICE as TICKETING
 from shared.clock import Clock, SimulatedClock, SystemClock
 from shared.courier import Courier, Receiver
 from shared.db import Database
+from shared.kafka import KafkaLag, KafkaSink
 from shared.operator import Operator
+from shared.outbox import Sink
 from shared.settings import Settings
 from shared.worker import Runtime, Service, Worker
 
@@ -22,16 +24,19 @@ SERVICES: tuple[Service, ...] = (BILLING, COLLECTIONS, TICKETING, NOC, NOTIFIER)
 @asynccontextmanager
 async def open_runtime(service: Service, settings: Settings, operator: Operator, start: datetime | None = None) -> AsyncIterator[Runtime]:
     """A service on its database and its clock, until the block ends. `start` (aware) sets a simulated clock that is not there yet."""
-    database = Database(settings.database_url, service=service.name)
-    try:
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database_url, service=service.name)
+        stack.push_async_callback(database.close)
         clock: Clock = SystemClock()
         if start is not None or settings.clock == "simulated":
             clock = simulated = SimulatedClock(database)
             if start is not None:
                 await simulated.set(start)
-        yield Runtime(service, settings, database, clock, operator, service.resources(settings, operator))
-    finally:
-        await database.close()
+        lag = None
+        if settings.transport == "kafka":
+            lag = KafkaLag(settings, database, service.events.senders)
+            stack.push_async_callback(lag.close)
+        yield Runtime(service, settings, database, clock, operator, service.resources(settings, operator), lag)
 
 
 @asynccontextmanager
@@ -60,7 +65,9 @@ async def open_worker(runtime: Runtime, databases: Mapping[str, str]) -> AsyncIt
 
 @asynccontextmanager
 async def _working(runtime: Runtime, receivers: Mapping[str, Receiver]) -> AsyncIterator[None]:
-    worker = Worker(runtime, Courier(receivers), courier_inbox=True)
+    on_kafka = runtime.settings.transport == "kafka"
+    sink: Sink = KafkaSink(runtime.settings) if on_kafka else Courier(receivers)
+    worker = Worker(runtime, sink, courier_inbox=not on_kafka, kafka=on_kafka)
     worker.start()
     try:
         yield
