@@ -1,12 +1,27 @@
 """What every document of an operator has in common: a mistake in a field is an error, never ignored."""
 
+import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
-Login = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]*$", max_length=60)]
+
+def shaped(pattern: str, message: str) -> Any:
+    """A text of this form; editors see the pattern, people the message (Spanish)."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and not re.fullmatch(pattern.strip("^$"), value):
+            raise ValueError(f"«{value}» {message}")
+        return value
+
+    return Field(pattern=pattern), BeforeValidator(check)
+
+
+Code = Annotated[str, *shaped(r"^[A-Za-z][A-Za-z0-9_]*$", "no sirve de código: letras sin tilde, dígitos y _"), Field(max_length=60)]
+Login = Annotated[
+    str, *shaped(r"^[A-Za-z][A-Za-z0-9._-]*$", "no sirve de nombre de usuario: letras sin tilde, dígitos, . _ -"), Field(max_length=60)
+]
 Text = Annotated[str, Field(min_length=1)]
 
 

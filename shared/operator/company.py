@@ -11,9 +11,9 @@ from babel.numbers import list_currencies
 from holidays import list_supported_countries
 from pydantic import AfterValidator, Field, model_validator
 
-from shared.operator.base import Code, Document, Login, Text
+from shared.operator.base import Code, Document, Login, Text, shaped
 
-Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+Email = Annotated[str, *shaped(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "no es una dirección de correo")]
 Weekday = Annotated[int, Field(ge=0, le=6)]
 Amount = Annotated[Decimal, Field(max_digits=18, decimal_places=4, ge=0)]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal, Protocol, get_args, get_origin
 
+from jinja2 import Environment, TemplateSyntaxError
 from pydantic.fields import FieldInfo
 
 from shared.errors import nearest
@@ -71,6 +72,7 @@ def check_references(operator: Operator, rule_ids: list[str], wrong: Wrong) -> N
     for notice in operator.notices.values():
         _check_notice(notice, operator, wrong)
     _check_notices_differ(operator, wrong)
+    _check_templates(operator, wrong)
 
 
 def _uses(operator: Operator) -> Iterator[tuple[str, Place, str, str]]:
@@ -257,3 +259,15 @@ def _check_notices_differ(operator: Operator, wrong: Wrong) -> None:
         if same in seen:
             wrong(f"notices/{code}.yaml", ("on",), f"es igual a notices/{seen[same]}.yaml: el mismo correo saldría dos veces")
         seen.setdefault(same, code)
+
+
+def _check_templates(operator: Operator, wrong: Wrong) -> None:
+    environment = Environment(autoescape=True)
+    for path in sorted((operator.folder / "templates").glob("*.j2")):
+        name = path.relative_to(operator.folder).as_posix()
+        try:
+            environment.parse(path.read_text(encoding="utf-8"))
+        except TemplateSyntaxError as error:
+            wrong(name, (), f"la plantilla no es válida: {error.message}", error.lineno)
+        except UnicodeDecodeError:
+            wrong(name, (), "no está en UTF-8")
