@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,14 @@ customer: {external_id: id, name: nombre, agent: gestor, is_isp: isp, special_ne
 contract: {number: contrato, start: inicio, end: fin}
 contacts: [{name: contacto, email: correo, phone: teléfono}]
 services:
-  - {code: {constant: internet}, plan: plan, amount: precio, delivery: {column: entrega, default: own}, login: usuario, node: nodo, active_from: alta, active_to: baja}
+  - code: {constant: internet}
+    plan: plan
+    amount: precio
+    delivery: {column: entrega, default: own}
+    login: usuario
+    node: nodo
+    active_from: alta
+    active_to: baja
   - {code: {constant: telefonia}, plan: plan2, amount: precio2}
 opening:
   status: estado
@@ -120,8 +127,3 @@ async def report(billing: Served, external_id: str, amount: str, reference: str,
 def local(day: str, hour: str = "08:00") -> datetime:
     """An hour in Honduras as an aware instant."""
     return datetime.fromisoformat(f"{day}T{hour}:00-06:00")
-
-
-def month_day(day: int) -> date:
-    """A day of March 2026."""
-    return date(2026, 3, day)

@@ -49,7 +49,7 @@ def amount(text: str, decimal: str) -> Decimal:
     bare = _MONEY_SIGNS.sub("", bare.strip("()").strip()).strip().replace(" ", "")
     if bare[:1] in {"-", "+"} or bare[-1:] == "-":
         negative = negative or "-" in (bare[:1], bare[-1:])
-        bare = _MONEY_SIGNS.sub("", bare.strip("+-")).strip()
+        bare = _MONEY_SIGNS.sub("", bare[1:] if bare[0] in "+-" else bare[:-1]).strip()
     if not (_PLAIN[decimal].fullmatch(bare) or _GROUPED[decimal].fullmatch(bare)) or not bare.isascii():
         other = "," if decimal == "." else "."
         raise BadValue(

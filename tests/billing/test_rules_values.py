@@ -1,0 +1,104 @@
+"""Cells become values, or say why not."""
+
+import contextlib
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.billing.rules import values
+from services.billing.rules.periods import Period
+from services.billing.rules.values import BadValue
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal", "expected"),
+    [
+        ("1234.50", ".", "1234.50"),
+        ("1,234.50", ".", "1234.50"),
+        ("1.234,50", ",", "1234.50"),
+        ("1234,5", ",", "1234.5"),
+        ("$ 1,234.50", ".", "1234.50"),
+        ("US$45", ".", "45"),
+        ("USD 45.00", ".", "45.00"),
+        ("45.00 USD", ".", "45.00"),
+        ("L. 1,200.00", ".", "1200.00"),
+        ("Bs 146.28", ".", "146.28"),
+        ("(12.50)", ".", "-12.50"),
+        ("-12.50", ".", "-12.50"),
+        ("12.50-", ".", "-12.50"),
+        ("$-12.50", ".", "-12.50"),
+        ("+7", ".", "7"),
+        (".5", ".", "0.5"),
+        ("1\u00a0234,50", ",", "1234.50"),
+        ("0", ".", "0"),
+    ],
+)
+def test_amounts_as_people_write_them(text: str, decimal: str, expected: str) -> None:
+    assert values.amount(text, decimal) == Decimal(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal"),
+    [
+        ("sesenta", "."),
+        ("1.234,50", "."),
+        ("12,34", "."),
+        ("1,23,456.00", "."),
+        ("1.2.3", "."),
+        ("1e5", "."),
+        ("NaN", "."),
+        ("Infinity", "."),
+        ("٣", "."),
+        ("0.00001", "."),
+        ("123456789012345", "."),
+        ("--5", "."),
+    ],
+)
+def test_what_is_no_amount_is_refused_with_reason_and_remedy(text: str, decimal: str) -> None:
+    with pytest.raises(BadValue) as caught:
+        values.amount(text, decimal)
+    assert caught.value.reason and caught.value.remedy
+
+
+@given(st.decimals(min_value=-(10**13), max_value=10**13, places=2), st.sampled_from([".", ","]), st.booleans())
+def test_an_amount_written_in_either_style_is_read_back_exactly(amount: Decimal, decimal: str, grouped: bool) -> None:
+    text = f"{amount:,.2f}" if grouped else f"{amount:.2f}"
+    if decimal == ",":
+        text = text.translate(str.maketrans(",.", ".,"))
+    assert values.amount(text, decimal) == amount
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_an_amount_or_a_bad_value_and_nothing_else(text: str) -> None:
+    with contextlib.suppress(BadValue):
+        assert abs(values.amount(text, ".")) <= values.LARGEST
+
+
+def test_dates_and_months_in_the_mappings_forms() -> None:
+    forms = ("%Y-%m-%d", "%d/%m/%Y")
+    assert values.day("28/02/2026", forms) == values.day("2026-02-28", forms) == date(2026, 2, 28)
+    assert values.month("2026-02", ("%Y-%m",), forms) == values.month("28/02/2026", ("%Y-%m",), forms) == Period(2026, 2)
+    for text in ("31/02/2026", "2026-13-01", "ayer"):
+        with pytest.raises(BadValue):
+            values.day(text, forms)
+
+
+def test_a_yes_in_the_files_own_words() -> None:
+    assert values.flag("Sí", ("si", "sí"), ("no",)) is True
+    assert values.flag("NO", ("si", "sí"), ("no",)) is False
+    with pytest.raises(BadValue):
+        values.flag("quizás", ("si",), ("no",))
+
+
+def test_an_address_is_the_first_of_several() -> None:
+    assert values.email("ana@uno.hn; beto@dos.hn") == "ana@uno.hn"
+    for text in ("ana", "ana@uno", "@uno.hn", "ana@uno.hn>"):
+        with pytest.raises(BadValue):
+            values.email(text)
+
+
+def test_names_are_searched_without_accents_and_case() -> None:
+    assert values.search_key("  Ñandú   CAFÉ ") == "nandu cafe"
