@@ -1,7 +1,9 @@
 """How ticketing is put together."""
 
 from services.ticketing.handlers import events
+from services.ticketing.jobs import JOBS, TIMERS
 from services.ticketing.models import Table
+from services.ticketing.queries.switches import gauges
 from shared.worker import Service
 
 SERVICE = Service(
@@ -9,4 +11,7 @@ SERVICE = Service(
     description="Tickets: procedimientos en curso, tareas de cada área y conmutación de la red",
     events=events,
     tables=Table.metadata,
+    timers=TIMERS,
+    jobs=JOBS,
+    metrics=gauges,
 )

@@ -1,5 +1,104 @@
 """What ticketing does when others speak: the readable map of its reactions."""
 
-from shared.inbox import EventRouter
+from services.ticketing.operations import facts, requests, suspensions
+from shared.events.billing import (
+    CustomerChanged,
+    CustomerRegistered,
+    InvoiceIssued,
+    InvoiceVoided,
+    PaymentAllocated,
+    PaymentConfirmed,
+    PaymentRejected,
+    PaymentReported,
+)
+from shared.events.collections import AgentAssigned, ReconnectionRequested, SuspensionRequested, SuspensionWithdrawn
+from shared.inbox import Context, EventRouter
 
 events = EventRouter()
+
+
+@events.on_batch(CustomerRegistered)
+async def remember_new_customers(ctx: Context, customers: list[CustomerRegistered]) -> None:
+    """Whom tickets are about, and which services can be switched."""
+    await facts.remember_customers(ctx.session, states=customers)
+
+
+@events.on_batch(CustomerChanged)
+async def remember_changed_customers(ctx: Context, customers: list[CustomerChanged]) -> None:
+    """The next switch goes by what the customer has then."""
+    await facts.remember_customers(ctx.session, states=customers)
+
+
+@events.on_batch(AgentAssigned)
+async def remember_agents(ctx: Context, assignments: list[AgentAssigned]) -> None:
+    """What no person asked for is the agent's to finish."""
+    await facts.remember_agents(ctx.session, agents={each.customer_id: each.agent for each in assignments})
+
+
+@events.on_batch(InvoiceIssued)
+async def remember_invoices(ctx: Context, invoices: list[InvoiceIssued]) -> None:
+    """What is open of each invoice decides whether a payment stops a cut."""
+    await facts.remember_invoices(ctx.session, invoices=invoices)
+
+
+@events.on_batch(InvoiceVoided)
+async def forget_voided_invoices(ctx: Context, invoices: list[InvoiceVoided]) -> None:
+    """Nobody is cut for an invoice that does not count any more."""
+    customers = [each.customer_id for each in invoices]
+    await facts.lock_customers(ctx.session, customers)
+    await facts.void_invoices(ctx.session, invoices=invoices)
+    await suspensions.meet_voids(ctx.session, customers=customers, operator=ctx.operator, now=ctx.now)
+
+
+@events.on_batch(PaymentReported)
+async def let_reported_payments_meet_cuts(ctx: Context, payments: list[PaymentReported]) -> None:
+    """A reported payment counts already: it stops a cut, or once that is done takes it back."""
+    await facts.lock_customers(ctx.session, [each.customer_id for each in payments])
+    await facts.remember_payments(ctx.session, payments=payments)
+    ids = [each.payment_id for each in payments]
+    await suspensions.meet_payments(ctx.session, payment_ids=ids, operator=ctx.operator, now=ctx.now)
+
+
+@events.on_batch(PaymentConfirmed)
+async def let_confirmed_payments_meet_cuts(ctx: Context, payments: list[PaymentConfirmed]) -> None:
+    """What is confirmed was reported before; now it cannot be rejected any more."""
+    await facts.lock_customers(ctx.session, [each.customer_id for each in payments])
+    await facts.remember_payments(ctx.session, payments=payments)
+    ids = [each.payment_id for each in payments]
+    await suspensions.meet_payments(ctx.session, payment_ids=ids, operator=ctx.operator, now=ctx.now)
+
+
+@events.on_batch(PaymentAllocated)
+async def let_allocated_money_meet_cuts(ctx: Context, payments: list[PaymentAllocated]) -> None:
+    """Money that was left over may cover what a cut was ordered for."""
+    await facts.lock_customers(ctx.session, [each.customer_id for each in payments])
+    await facts.remember_allocations(ctx.session, payments=payments)
+    ids = [each.payment_id for each in payments]
+    await suspensions.meet_payments(ctx.session, payment_ids=ids, operator=ctx.operator, now=ctx.now)
+
+
+@events.on_batch(PaymentRejected)
+async def forget_rejected_payments(ctx: Context, payments: list[PaymentRejected]) -> None:
+    """What they covered is open again. An order that they stopped stays stopped: collections decides anew."""
+    await facts.lock_customers(ctx.session, [each.customer_id for each in payments])
+    await facts.reject_payments(ctx.session, payments=payments)
+
+
+@events.on(SuspensionRequested)
+async def open_the_ticket_of_a_cut(ctx: Context, wanted: SuspensionRequested) -> None:
+    """The policy's procedure begins (VIP-13, VIP-14)."""
+    await requests.request_suspension(ctx.session, wanted=wanted, operator=ctx.operator, now=ctx.now)
+
+
+@events.on(SuspensionWithdrawn)
+async def stop_a_cut(ctx: Context, event: SuspensionWithdrawn) -> None:
+    """An outage, a hold: the order no longer stands."""
+    await requests.withdraw_suspension(
+        ctx.session, suspension_id=event.suspension_id, customer_id=event.customer_id, operator=ctx.operator, now=ctx.now
+    )
+
+
+@events.on(ReconnectionRequested)
+async def open_the_ticket_of_a_reconnection(ctx: Context, wanted: ReconnectionRequested) -> None:
+    """The policy's procedure begins (VIP-21, VIP-22)."""
+    await requests.request_reconnection(ctx.session, wanted=wanted, operator=ctx.operator, now=ctx.now)

@@ -40,6 +40,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_payment_customer", "payment", ["customer_id"], unique=False)
     op.create_table(
+        "portfolio",
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("agent", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("customer_id"),
+    )
+    op.create_table(
         "simulated_call",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("switch_id", sa.Uuid(), nullable=False),
@@ -438,6 +444,7 @@ def downgrade() -> None:
     op.drop_index("uq_simulated_call_effect", table_name="simulated_call", postgresql_where=sa.text("effect"))
     op.drop_index("ix_simulated_call_switch", table_name="simulated_call")
     op.drop_table("simulated_call")
+    op.drop_table("portfolio")
     op.drop_index("ix_payment_customer", table_name="payment")
     op.drop_table("payment")
     op.drop_table("invoice")

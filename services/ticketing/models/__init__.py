@@ -1,7 +1,7 @@
 """Ticketing's tables."""
 
 from services.ticketing.models.base import Table
-from services.ticketing.models.facts import Allocation, Customer, Invoice, Payment
+from services.ticketing.models.facts import Allocation, Customer, Invoice, Payment, Portfolio
 from services.ticketing.models.network import NetworkSwitch, SimulatedCall, SimulatedPlan, SimulatedService
 from services.ticketing.models.orders import Reconnection, Suspension
 from services.ticketing.models.tickets import Ticket, TicketStep
@@ -12,6 +12,7 @@ __all__ = [
     "Invoice",
     "NetworkSwitch",
     "Payment",
+    "Portfolio",
     "Reconnection",
     "SimulatedCall",
     "SimulatedPlan",

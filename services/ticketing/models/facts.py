@@ -14,7 +14,8 @@ from shared.db import money_column, utc
 
 
 class Customer(Table, table=True):
-    """A customer and its services (`service_id, delivery, network_login, access_node, active_from, active_to`).
+    """A customer, the agent that its source names, and its services (`service_id`, `delivery`, `network_login`, `access_node`,
+    `active_from`, `active_to`).
 
     Its row is the lock under which payments, orders and outcomes of this customer meet, one at a time.
     """
@@ -25,6 +26,14 @@ class Customer(Table, table=True):
     name: str
     agent: str | None = None
     services: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+
+
+class Portfolio(Table, table=True):
+    """The agent to whom collections gave the customer: goes before the one that the source names."""
+
+    __tablename__ = "portfolio"
+    customer_id: UUID = Field(primary_key=True)
+    agent: str
 
 
 class Invoice(Table, table=True):

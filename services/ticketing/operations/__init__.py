@@ -1,0 +1,1 @@
+"""What ticketing changes, and tells."""

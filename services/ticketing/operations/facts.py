@@ -1,0 +1,118 @@
+"""Remember what billing tells: customers, invoices, payments. Set-based, and the same however often it is told."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.db import execute, rows
+from shared.events.billing import (
+    CustomerState,
+    InvoiceIssued,
+    InvoiceVoided,
+    PaymentAllocated,
+    PaymentConfirmed,
+    PaymentRejected,
+    PaymentReported,
+)
+
+REMEMBER_CUSTOMERS = """
+INSERT INTO customer (id, external_id, name, agent, services)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[])
+ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name, agent = excluded.agent,
+    services = excluded.services
+"""
+REMEMBER_INVOICES = """
+INSERT INTO invoice (id, customer_id, balance, voided)
+SELECT id, customer, balance, false FROM unnest($1::uuid[], $2::uuid[], $3::numeric[]) AS t(id, customer, balance)
+ON CONFLICT (id) DO NOTHING
+"""
+REMEMBER_PAYMENTS = """
+INSERT INTO payment (id, customer_id, state, reported_at)
+SELECT id, customer, $4, at FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS t(id, customer, at)
+ON CONFLICT (id) DO UPDATE SET state = excluded.state
+"""
+ALLOCATE = """
+INSERT INTO allocation (payment_id, invoice_id, amount)
+SELECT payment, invoice, sum(amount) FROM unnest($1::uuid[], $2::uuid[], $3::numeric[]) AS t(payment, invoice, amount)
+GROUP BY payment, invoice
+"""
+REPLACE = " ON CONFLICT (payment_id, invoice_id) DO UPDATE SET amount = excluded.amount"
+ADD = " ON CONFLICT (payment_id, invoice_id) DO UPDATE SET amount = allocation.amount + excluded.amount"
+
+
+async def lock_customers(session: AsyncSession, customers: Iterable[UUID]) -> set[UUID]:
+    """Keep everything of these customers to this transaction; answer which of them are known."""
+    wanted = sorted(set(customers))
+    return {row.id for row in await rows(session, "SELECT id FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", wanted)}
+
+
+async def remember_customers(session: AsyncSession, *, states: Sequence[CustomerState]) -> None:
+    """Keep each customer as the last of these events tells it."""
+    latest = {each.customer_id: each for each in states}
+    await execute(
+        session,
+        REMEMBER_CUSTOMERS,
+        list(latest),
+        [each.external_id for each in latest.values()],
+        [each.name for each in latest.values()],
+        [each.assigned_agent for each in latest.values()],
+        [_services(each) for each in latest.values()],
+    )
+
+
+async def remember_agents(session: AsyncSession, *, agents: dict[UUID, str]) -> None:
+    """Keep whose portfolio each customer is in, known or not yet. Tickets that are under way keep their agent."""
+    await execute(
+        session,
+        "INSERT INTO portfolio (customer_id, agent) SELECT * FROM unnest($1::uuid[], $2::text[]) "
+        "ON CONFLICT (customer_id) DO UPDATE SET agent = excluded.agent",
+        list(agents),
+        list(agents.values()),
+    )
+
+
+async def remember_invoices(session: AsyncSession, *, invoices: Sequence[InvoiceIssued]) -> None:
+    """Keep what each invoice leaves open."""
+    await execute(
+        session,
+        REMEMBER_INVOICES,
+        [each.invoice_id for each in invoices],
+        [each.customer_id for each in invoices],
+        [each.balance for each in invoices],
+    )
+
+
+async def void_invoices(session: AsyncSession, *, invoices: Sequence[InvoiceVoided]) -> None:
+    """Nothing is open of these any more."""
+    await execute(session, "UPDATE invoice SET voided = true WHERE id = ANY($1::uuid[])", [each.invoice_id for each in invoices])
+
+
+async def remember_payments(session: AsyncSession, *, payments: Sequence[PaymentReported | PaymentConfirmed]) -> None:
+    """Keep payments, all of one kind, and where they go."""
+    state = "REPORTED" if isinstance(payments[0], PaymentReported) else "CONFIRMED"
+    times = [each.reported_at if isinstance(each, PaymentReported) else each.confirmed_at for each in payments]
+    await execute(session, REMEMBER_PAYMENTS, [each.payment_id for each in payments], [each.customer_id for each in payments], times, state)
+    await _allocate(session, payments, REPLACE)
+
+
+async def remember_allocations(session: AsyncSession, *, payments: Sequence[PaymentAllocated]) -> None:
+    """Keep where money that was left over goes."""
+    await _allocate(session, payments, ADD)
+
+
+async def reject_payments(session: AsyncSession, *, payments: Sequence[PaymentRejected]) -> None:
+    """These payments count for nothing any more."""
+    await execute(session, "UPDATE payment SET state = 'REJECTED' WHERE id = ANY($1::uuid[])", [each.payment_id for each in payments])
+
+
+async def _allocate(session: AsyncSession, payments: Sequence[Any], conflict: str) -> None:
+    parts = [(each.payment_id, part.invoice_id, part.amount) for each in payments for part in each.allocations]
+    if parts:
+        await execute(session, ALLOCATE + conflict, *(list(column) for column in zip(*parts, strict=True)))
+
+
+def _services(state: CustomerState) -> str:
+    kept = {"service_id", "delivery", "network_login", "access_node", "active_from", "active_to"}
+    return "[" + ", ".join(each.model_dump_json(include=kept) for each in state.services) + "]"

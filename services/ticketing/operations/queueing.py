@@ -1,0 +1,58 @@
+"""Queue the switches of a step, and take back those that nobody has touched."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.ticketing.models import Customer, NetworkSwitch, Ticket
+from services.ticketing.queries.facts import ServiceView, services_on
+from services.ticketing.rules.switching import ACTIONS, StepResult, SwitchAction, result_of
+from services.ticketing.rules.ticket import Turn
+from shared.db import execute, ring
+from shared.operator.procedures import Action
+
+
+async def queue_switches(
+    session: AsyncSession, *, ticket: Ticket, turn: Turn, action: Action, customer: Customer, day: date, now: datetime
+) -> StepResult | None:
+    """Queue one switch for each service that the customer has; answer the step's result at once when there is none."""
+    services = services_on(customer, day)
+    for service in services:
+        session.add(new_switch(ticket, turn.code, turn.number, ACTIONS[action], service, now=now))
+    ring(session)
+    return None if services else _only_result(ACTIONS[action])
+
+
+def new_switch(ticket: Ticket, step: str, number: int, action: SwitchAction, service: ServiceView, *, now: datetime) -> NetworkSwitch:
+    """A switch to be done; what third parties deliver is switched by hand."""
+    return NetworkSwitch(
+        ticket_id=ticket.id,
+        step=step,
+        number=number,
+        customer_id=ticket.customer_id,
+        service_id=service.service_id,
+        action=action,
+        adapter="network" if service.delivery == "own" else "manual",
+        network_login=service.network_login or str(service.service_id),
+        access_node=service.access_node or "",
+        queued_at=now,
+    )
+
+
+async def cancel_switches(session: AsyncSession, *, ticket_id: UUID, step: str, now: datetime) -> None:
+    """Take back what was queued and never touched."""
+    await execute(
+        session,
+        "UPDATE network_switch SET state = 'CANCELLED', settled_at = $3 "
+        "WHERE ticket_id = $1 AND step = $2 AND state = 'QUEUED' AND attempts = 0",
+        ticket_id,
+        step,
+        now,
+    )
+
+
+def _only_result(action: SwitchAction) -> StepResult:
+    result = result_of(action, [])
+    assert isinstance(result, StepResult)
+    return result

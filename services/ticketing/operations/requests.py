@@ -1,0 +1,106 @@
+"""What collections orders: to cut, not to cut after all, to reconnect."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.ticketing.models import Customer, Reconnection, Suspension
+from services.ticketing.operations import reconnections, suspensions, tickets
+from services.ticketing.operations.facts import lock_customers
+from services.ticketing.queries.facts import agent_of, is_covered, missing_invoices
+from services.ticketing.queries.orders import live_reconnection
+from services.ticketing.rules.states import ReconnectionState, SuspensionState
+from services.ticketing.rules.ticket import SYSTEM
+from shared.db import lock
+from shared.events.collections import ReconnectionRequested, SuspensionRequested
+from shared.inbox import FactMissing
+from shared.operator import Operator
+
+
+async def request_suspension(session: AsyncSession, *, wanted: SuspensionRequested, operator: Operator, now: datetime) -> None:
+    """Open the ticket of an order to cut, unless it is there already. An order that is paid for by now falls at once.
+
+    Raises FactMissing while billing has not told us of the customer or of one of the invoices.
+    """
+    if not await lock_customers(session, [wanted.customer_id]):
+        raise FactMissing(f"customer {wanted.customer_id}")
+    if await session.get(Suspension, wanted.suspension_id) is not None:
+        return
+    if missing := await missing_invoices(session, wanted.invoice_ids):
+        raise FactMissing(f"invoice {missing[0]}")
+    customer = await lock(session, Customer, wanted.customer_id)
+    agent = wanted.agent if wanted.agent != SYSTEM else await agent_of(session, customer)
+    new = tickets.NewTicket(operator.procedure(wanted.procedure), customer, wanted.suspension_id, wanted.agent, agent)
+    ticket, _ = await tickets.open_ticket(session, new=new, operator=operator, now=now)
+    order = Suspension(
+        id=wanted.suspension_id,
+        ticket_id=ticket.id,
+        **wanted.model_dump(include={"customer_id", "procedure", "delivery", "rule", "reason", "release_on", "agent", "requested_at"}),
+        invoice_ids=list(wanted.invoice_ids),
+    )
+    session.add(order)
+    await session.flush()
+    if ticket.closed_at is not None:
+        await suspensions.fall(session, order, "refused", now=now)
+    elif await is_covered(session, order):
+        await suspensions.release(session, order=order, cause="payment", operator=operator, now=now)
+
+
+async def withdraw_suspension(session: AsyncSession, *, suspension_id: UUID, customer_id: UUID, operator: Operator, now: datetime) -> None:
+    """Collections no longer wants the cut. One that cannot be stopped any more is taken back once it is done."""
+    await lock_customers(session, [customer_id])
+    order = await session.get(Suspension, suspension_id, populate_existing=True)
+    if order is None or order.state != SuspensionState.REQUESTED:
+        return
+    order.withdrawn_at = now
+    await suspensions.release(session, order=order, cause="withdrawn", operator=operator, now=now)
+
+
+async def request_reconnection(session: AsyncSession, *, wanted: ReconnectionRequested, operator: Operator, now: datetime) -> None:
+    """Take an order to reconnect: send it, hold it while a cut cannot be stopped any more, or let it stop the cut.
+
+    One is absorbed when another of the same suspension is under way or done, and when there was no cut. A suspension that we do not know
+    is that of a customer who came to us suspended. Raises FactMissing while billing has not told us of the customer.
+    """
+    if not await lock_customers(session, [wanted.customer_id]):
+        raise FactMissing(f"customer {wanted.customer_id}")
+    order = await session.get(Suspension, wanted.suspension_id, populate_existing=True)
+    if order is None:
+        order = await _imported(session, wanted, now=now)
+    if await session.get(Reconnection, wanted.reconnection_id) is not None or await live_reconnection(session, order.id) is not None:
+        return
+    if order.state not in (SuspensionState.REQUESTED, SuspensionState.SUSPENDED):
+        return
+    reconnection = Reconnection(
+        id=wanted.reconnection_id,
+        suspension_id=order.id,
+        **wanted.model_dump(include={"customer_id", "procedure", "basis", "target_status", "rule", "agent"}),
+        state=ReconnectionState.HELD,
+        requested_at=now,
+    )
+    session.add(reconnection)
+    await session.flush()
+    if order.state == SuspensionState.SUSPENDED:
+        await reconnections.send(session, reconnection=reconnection, order=order, operator=operator, now=now)
+    else:
+        await suspensions.release(session, order=order, cause="withdrawn", operator=operator, now=now)
+
+
+async def _imported(session: AsyncSession, wanted: ReconnectionRequested, *, now: datetime) -> Suspension:
+    """The suspension of a customer that came to us suspended."""
+    order = Suspension(
+        id=wanted.suspension_id,
+        customer_id=wanted.customer_id,
+        procedure="",
+        delivery=wanted.delivery,
+        rule=wanted.rule,
+        reason="Suspendido antes de llegar a este sistema.",
+        agent=wanted.agent,
+        state=SuspensionState.SUSPENDED,
+        requested_at=now,
+        settled_at=now,
+    )
+    session.add(order)
+    await session.flush()
+    return order

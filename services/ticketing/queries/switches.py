@@ -1,0 +1,62 @@
+"""Switches of the network."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from services.ticketing.models import NetworkSwitch
+from shared.db import rows
+from shared.errors import NotFound
+
+NEXT_DUE = """
+SELECT CASE WHEN EXISTS (SELECT 1 FROM network_switch WHERE state IN ('QUEUED', 'CLAIMED')) THEN $1::timestamptz
+ELSE (SELECT min(next_attempt_at) FROM network_switch WHERE state = 'UNKNOWN') END AS due
+"""
+LIST = """
+SELECT s.*, t.number AS ticket_number, c.name AS customer_name, c.external_id
+FROM network_switch s JOIN ticket t ON t.id = s.ticket_id JOIN customer c ON c.id = s.customer_id
+WHERE ($1::text IS NULL OR s.state = $1) AND ($2::uuid IS NULL OR s.id > $2) ORDER BY s.id LIMIT $3
+"""
+GAUGES = """
+SELECT 'switches' AS name, state AS label, count(*) AS value FROM network_switch GROUP BY state
+UNION ALL SELECT 'switches_untold', action, count(*) FROM network_switch WHERE state = 'UNKNOWN' AND NOT told GROUP BY action
+UNION ALL SELECT 'tasks_open', coalesce(desk, ''), count(*) FROM ticket_step WHERE state = 'OPEN' AND task GROUP BY desk
+UNION ALL SELECT 'tasks_overdue', coalesce(desk, ''), count(*) FROM ticket_step WHERE state = 'OPEN' AND task AND late GROUP BY desk
+"""
+
+
+async def get_switch(session: AsyncSession, switch_id: UUID) -> NetworkSwitch:
+    """A switch. Raises NotFound."""
+    found = await session.get(NetworkSwitch, switch_id)
+    if found is None:
+        raise NotFound(f"No existe la conmutación {switch_id}.")
+    return found
+
+
+async def switches_of_step(session: AsyncSession, switch: NetworkSwitch) -> Sequence[NetworkSwitch]:
+    """All switches of the same turn of the same step."""
+    query = select(NetworkSwitch).where(
+        NetworkSwitch.ticket_id == switch.ticket_id, NetworkSwitch.step == switch.step, NetworkSwitch.number == switch.number
+    )
+    found = await session.execute(query.order_by(col(NetworkSwitch.id)).with_for_update().execution_options(populate_existing=True))
+    return found.scalars().all()
+
+
+async def next_switch_due(session: AsyncSession, now: datetime) -> datetime | None:
+    """When the network has to be called next (business time); what is queued or under way is due now."""
+    return (await rows(session, NEXT_DUE, now))[0].due  # type: ignore[no-any-return]
+
+
+async def list_switches(session: AsyncSession, *, state: str | None, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
+    """Switches, oldest first, one more than `limit`."""
+    return await rows(session, LIST, state, after, limit + 1)
+
+
+async def gauges(session: AsyncSession) -> Mapping[tuple[str, str], float]:
+    """Switches by state, and the tasks of each desk that are open or past their deadline."""
+    return {(f"ticketing_{row.name}", row.label): float(row.value) for row in await rows(session, GAUGES)}

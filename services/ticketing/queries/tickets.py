@@ -1,0 +1,111 @@
+"""Tickets, their steps, and the tasks of each desk."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from services.ticketing.models import NetworkSwitch, Ticket, TicketStep
+from services.ticketing.rules import ticket as engine
+from services.ticketing.rules.states import StepState
+from shared.db import rows
+from shared.errors import NotFound
+
+TOUCHED = """
+SELECT step, number, bool_or(state <> 'QUEUED' OR attempts > 0) AS touched
+FROM (SELECT step, number, state, attempts FROM network_switch WHERE ticket_id = $1 FOR UPDATE) s GROUP BY step, number
+"""
+LIST = """
+SELECT t.*, c.name AS customer_name, c.external_id FROM ticket t JOIN customer c ON c.id = t.customer_id
+WHERE ($1::text IS NULL OR t.desk = $1 OR EXISTS (
+    SELECT 1 FROM ticket_step s WHERE s.ticket_id = t.id AND s.state = 'OPEN' AND s.desk = $1
+))
+AND ($2::boolean IS NULL OR (t.closed_at IS NULL) = $2) AND ($3::uuid IS NULL OR t.customer_id = $3)
+AND ($4::text IS NULL OR t.kind = $4) AND ($5::bigint IS NULL OR t.number < $5) ORDER BY t.number DESC LIMIT $6
+"""
+TASKS = """
+SELECT s.ticket_id, s.code, s.number AS turn, s.desk, s.person, s.opened_at, s.deadline, s.late, t.number, t.kind, t.document, t.revision,
+    t.customer_id, t.requested_by, c.name AS customer_name, c.external_id
+FROM ticket_step s JOIN ticket t ON t.id = s.ticket_id JOIN customer c ON c.id = t.customer_id
+WHERE s.state = 'OPEN' AND s.task AND (s.desk = ANY($1::text[]) OR s.person = $2)
+AND ($3::timestamptz IS NULL OR (s.opened_at, s.ticket_id, s.code) > ($3, $4::uuid, $5::text))
+ORDER BY s.opened_at, s.ticket_id, s.code LIMIT $6
+"""
+
+
+async def get_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
+    """A ticket. Raises NotFound."""
+    found = await session.get(Ticket, ticket_id)
+    if found is None:
+        raise NotFound(f"No existe el ticket {ticket_id}.")
+    return found
+
+
+async def turns_of(session: AsyncSession, ticket_id: UUID) -> Sequence[TicketStep]:
+    """The turns of a ticket's steps, in the order in which they came up."""
+    query = select(TicketStep).where(TicketStep.ticket_id == ticket_id).order_by(col(TicketStep.place))
+    return (await session.execute(query)).scalars().all()
+
+
+async def switches_of(session: AsyncSession, ticket_id: UUID) -> Sequence[NetworkSwitch]:
+    """A ticket's switches, oldest first."""
+    query = select(NetworkSwitch).where(NetworkSwitch.ticket_id == ticket_id).order_by(col(NetworkSwitch.id))
+    return (await session.execute(query)).scalars().all()
+
+
+async def engine_ticket(session: AsyncSession, ticket: Ticket) -> engine.Ticket:
+    """The ticket as the engine sees it, with its switches locked: until the commit none of them can be claimed."""
+    touched = {(row.step, row.number): row.touched for row in await rows(session, TOUCHED, ticket.id)}
+    seen = as_engine(ticket, await turns_of(session, ticket.id))
+    turns = tuple(replace(turn, claimed=touched.get((turn.code, turn.number), False)) for turn in seen.turns)
+    return replace(seen, turns=turns)
+
+
+def as_engine(ticket: Ticket, turns: Sequence[TicketStep]) -> engine.Ticket:
+    """Rows as the engine's value."""
+    closed = None
+    if ticket.closed_at is not None and ticket.outcome is not None:
+        closed = engine.Closure(ticket.outcome, ticket.closed_at, ticket.comment)
+    return engine.Ticket(ticket.requested_by, ticket.agent, tuple(_turn(each) for each in turns), closed)
+
+
+def _turn(row: TicketStep) -> engine.Turn:
+    return engine.Turn(
+        code=row.code,
+        number=row.number,
+        state=StepState(row.state),
+        opened_at=row.opened_at,
+        deadline=row.deadline,
+        late=row.late,
+        finished_at=row.finished_at,
+        by=row.finished_by,
+        outcome=row.outcome,
+        captured=row.captured,
+        comment=row.comment,
+    )
+
+
+async def list_tickets(
+    session: AsyncSession,
+    *,
+    desk: str | None,
+    is_open: bool | None,
+    customer_id: UUID | None,
+    kind: str | None,
+    before: int | None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """Tickets, newest first, one more than `limit`. A desk's are those assigned to it and those that wait for it."""
+    return await rows(session, LIST, desk, is_open, customer_id, kind, before, limit + 1)
+
+
+async def list_tasks(
+    session: AsyncSession, *, desks: Sequence[str], person: str | None, after: tuple[datetime, UUID, str] | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Open tasks of these desks and of this person, oldest first, one more than `limit`."""
+    return await rows(session, TASKS, list(desks), person, *(after or (None, None, None)), limit + 1)
