@@ -1,0 +1,177 @@
+"""Assess accounts and write what follows: the one way in which a status changes and the policy does something by itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.collections.operations import orders
+from services.collections.operations.changes import Changes, lock_accounts
+from services.collections.queries.facts import load_facts
+from services.collections.rules.agreements import Judgement
+from services.collections.rules.assessment import (
+    Assessment,
+    DispatchInvoice,
+    OrderCut,
+    OrderReconnection,
+    Remind,
+    SendNotice,
+    WithdrawCut,
+    assess,
+)
+from services.collections.rules.facts import Facts, Invoice, Plan, Promise
+from services.collections.rules.reasons import standing_reason
+from services.collections.rules.states import SYSTEM, PlanState, PromiseState
+from services.collections.rules.terms import Book, Terms
+from shared.db import execute
+from shared.events import Event
+from shared.events.collections import PaymentPlanBroken, PaymentPlanCompleted, PromiseBroken, PromiseKept, StatusChanged
+from shared.operator import Operator
+
+PROMISES = """
+UPDATE promise p SET state = t.state, state_at = t.at FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(id, state, at)
+WHERE p.id = t.id
+"""
+PLANS = """
+UPDATE payment_plan p SET state = t.state, state_at = t.at FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(id, state, at)
+WHERE p.id = t.id
+"""
+REVIEWED = """
+UPDATE account a SET next_review_at = t.at FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at)
+WHERE a.id = t.id AND a.next_review_at IS DISTINCT FROM t.at
+"""
+STATUSES = """
+WITH changed AS (
+    UPDATE account a SET status = t.code, status_since = t.since, status_rule = t.rule, status_reason = t.reason
+    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])
+        AS t(id, version, previous, code, label, since, rule, reason)
+    WHERE a.id = t.id RETURNING t.*
+)
+INSERT INTO status_change (account_id, version, previous, code, label, rule, reason, changed_at)
+SELECT id, version, previous, code, label, rule, reason, $9 FROM changed
+"""
+
+
+@dataclass
+class Written:
+    """What the assessments of many accounts came to, gathered to be written together."""
+
+    promises: list[tuple[Promise, Judgement]] = field(default_factory=list)
+    plans: list[tuple[Plan, Judgement]] = field(default_factory=list)
+    statuses: list[tuple[UUID, int, str, str, str, datetime, str, str]] = field(default_factory=list)
+    dispatches: list[tuple[Facts, Invoice]] = field(default_factory=list)
+    reviewed: list[tuple[UUID, datetime | None]] = field(default_factory=list)
+
+
+async def reassess(session: AsyncSession, ids: Sequence[UUID], *, operator: Operator, now: datetime) -> int:
+    """Assess these accounts at `now` and write what changed. Answers how many there were."""
+    changes = await lock_accounts(session, ids, book=Book(operator), now=now)
+    await settle(session, changes)
+    return len(changes.versions)
+
+
+async def settle(session: AsyncSession, changes: Changes) -> dict[UUID, Facts]:
+    """Assess the locked accounts from the facts as they are now, write what changed and tell it. Answers the facts that were assessed."""
+    await session.flush()
+    facts = await load_facts(session, list(changes.versions), now=changes.now)
+    written = Written()
+    for each in facts.values():
+        await _settle_one(session, changes, each, written)
+    await _write(session, changes, written)
+    await changes.write(session)
+    return facts
+
+
+async def _settle_one(session: AsyncSession, changes: Changes, facts: Facts, written: Written) -> None:
+    terms = changes.terms(facts.policy)
+    found = assess(facts, terms, changes.now)
+    if found.next_review_at != facts.next_review_at:
+        written.reviewed.append((facts.account_id, found.next_review_at))
+    for promise, judged in found.promises:
+        written.promises.append((promise, judged))
+        _tell(changes, facts, _promise_event(promise, judged, facts))
+    for plan, verdict in found.plans:
+        written.plans.append((plan, verdict))
+        _tell(changes, facts, _plan_event(plan, verdict, facts))
+    if found.standing.code != facts.status:
+        _change_status(changes, facts, terms, found, written)
+    for action in found.actions:
+        if isinstance(action, DispatchInvoice):
+            written.dispatches.append((facts, action.invoice))
+        else:
+            await _act(session, changes, facts, action)
+
+
+def _tell(changes: Changes, facts: Facts, event: Event | None) -> None:
+    if event is not None:
+        changes.tell(facts.account_id, event)
+
+
+def _promise_event(promise: Promise, judged: Judgement, facts: Facts) -> Event | None:
+    if judged.state == PromiseState.KEPT:
+        return PromiseKept(promise_id=promise.id, customer_id=facts.account_id, ordinal=promise.ordinal, kept_at=judged.at)
+    if judged.state == PromiseState.BROKEN:
+        return PromiseBroken(
+            promise_id=promise.id,
+            customer_id=facts.account_id,
+            ordinal=promise.ordinal,
+            due_at=promise.due_at,
+            amount=promise.amount,
+            currency=facts.currency,
+        )
+    return None
+
+
+def _plan_event(plan: Plan, judged: Judgement, facts: Facts) -> Event | None:
+    if judged.state == PlanState.COMPLETED:
+        return PaymentPlanCompleted(plan_id=plan.id, customer_id=facts.account_id, completed_at=judged.at)
+    if judged.state == PlanState.BROKEN:
+        return PaymentPlanBroken(plan_id=plan.id, customer_id=facts.account_id, instalment=judged.instalment or 1, broken_at=judged.at)
+    return None
+
+
+def _change_status(changes: Changes, facts: Facts, terms: Terms, found: Assessment, written: Written) -> None:
+    stands, policy = found.standing, terms.policy
+    rule, label = policy.rules[stands.decision], policy.statuses[stands.code]  # type: ignore[index]
+    reason = standing_reason(stands, facts, terms, changes.now)
+    event = StatusChanged(
+        customer_id=facts.account_id,
+        previous=facts.status,
+        code=stands.code,
+        label=label,
+        rule=rule,
+        reason=reason,
+        changed_at=changes.now,
+    )
+    version = changes.tell(facts.account_id, event)
+    written.statuses.append((facts.account_id, version, facts.status, stands.code, label, stands.since, rule, reason))
+
+
+async def _act(
+    session: AsyncSession, changes: Changes, facts: Facts, action: Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection
+) -> None:
+    if isinstance(action, Remind):
+        orders.remind(session, changes, facts, action.reminder, action.invoice)
+    elif isinstance(action, SendNotice):
+        await orders.send_notice(session, changes, facts, by=SYSTEM, reason=None)
+    elif isinstance(action, OrderCut):
+        await orders.order_cut(session, changes, facts, agent=action.agent, resumes=action.resumes)
+    elif isinstance(action, WithdrawCut):
+        await orders.withdraw_cut(session, changes, facts, action.suspension, action.cause)
+    else:
+        await orders.order_reconnection(session, changes, facts, action.suspension, basis=action.basis, agent=SYSTEM)
+
+
+async def _write(session: AsyncSession, changes: Changes, written: Written) -> None:
+    """A statement for each kind of change, however many accounts there are."""
+    for sql, judged in ((PROMISES, written.promises), (PLANS, written.plans)):
+        if judged:
+            ids = [each.id for each, _ in judged]
+            await execute(session, sql, ids, [each.state for _, each in judged], [each.at for _, each in judged])
+    if written.statuses:
+        await execute(session, STATUSES, *map(list, zip(*written.statuses, strict=True)), changes.now)
+    await orders.dispatch_many(session, changes, written.dispatches)
+    if written.reviewed:
+        await execute(session, REVIEWED, [each for each, _ in written.reviewed], [at for _, at in written.reviewed])

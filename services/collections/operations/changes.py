@@ -1,0 +1,62 @@
+"""What one transaction changes on some locked accounts: rows to write and events to tell, collected and then written together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.collections.rules.terms import Book, Terms
+from shared.db import execute, rows
+from shared.errors import NotFound
+from shared.events import Event
+from shared.outbox import Outgoing, publish_many
+
+LOCK = "SELECT id, version FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+VERSIONS = "UPDATE account a SET version = t.version FROM unnest($1::uuid[], $2::int[]) AS t(id, version) WHERE a.id = t.id"
+
+
+@dataclass
+class Changes:
+    """The accounts under lock with their versions, and what is to be told of them. Every event of an account raises its version."""
+
+    book: Book
+    now: datetime
+    versions: dict[UUID, int] = field(default_factory=dict)
+    items: list[Outgoing] = field(default_factory=list)
+    touched: set[UUID] = field(default_factory=set)
+
+    def terms(self, policy: str) -> Terms:
+        """The terms of a policy."""
+        return self.book.terms(policy)
+
+    def tell(self, account_id: UUID, event: Event) -> int:
+        """Add an event of this account; answers the account's version with it."""
+        self.versions[account_id] += 1
+        self.touched.add(account_id)
+        self.items.append(Outgoing(event, f"account/{account_id}", self.versions[account_id]))
+        return self.versions[account_id]
+
+    async def write(self, session: AsyncSession) -> None:
+        """Write the new versions and the events. Rows of facts are written by who makes them."""
+        await session.flush()
+        ids = sorted(self.touched)
+        if ids:
+            await execute(session, VERSIONS, ids, [self.versions[each] for each in ids])
+            await publish_many(session, self.items, now=self.now)
+        self.items, self.touched = [], set()
+
+
+async def lock_accounts(session: AsyncSession, ids: Sequence[UUID], *, book: Book, now: datetime) -> Changes:
+    """Lock these accounts, in the order of their ids; unknown ones are left out."""
+    found = await rows(session, LOCK, list(ids))
+    return Changes(book, now, {row.id: row.version for row in found})
+
+
+async def lock_account(session: AsyncSession, account_id: UUID, *, book: Book, now: datetime) -> Changes:
+    """Lock one account. Raises NotFound."""
+    changes = await lock_accounts(session, [account_id], book=book, now=now)
+    if account_id not in changes.versions:
+        raise NotFound(f"No existe el cliente {account_id}.", remedy="Búsquelo por su nombre en GET /customers?q=.")
+    return changes

@@ -1,0 +1,195 @@
+"""What is ordered, by an agent or by the policy itself: notices, cuts, withdrawals, reconnections, dispatches, reminders."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.collections.models import Notice, Reminder, Suspension
+from services.collections.operations.changes import Changes
+from services.collections.rules import wording
+from services.collections.rules.debts import believed_open, overdue, owed
+from services.collections.rules.facts import Facts, Invoice
+from services.collections.rules.facts import Suspension as Cut
+from services.collections.rules.obstacles import cut_reason
+from services.collections.rules.states import SYSTEM, Source, WithdrawCause
+from shared.db import execute, new_id
+from shared.events.collections import (
+    InvoiceDispatchRequested,
+    ReconnectionRequested,
+    ReminderRequested,
+    SuspensionNoticeRequested,
+    SuspensionRequested,
+    SuspensionWithdrawn,
+)
+from shared.operator import Reminder as Reminding
+
+
+async def send_notice(session: AsyncSession, changes: Changes, facts: Facts, *, by: str, reason: str | None) -> Notice:
+    """Have the desks told that a cut is coming for what is overdue (VIP-10)."""
+    terms, now = changes.terms(facts.policy), changes.now
+    wanted = terms.policy.suspension.notice
+    assert wanted is not None
+    debts = overdue(facts, now)
+    made = Notice(
+        id=new_id(),
+        account_id=facts.account_id,
+        notice=wanted.name,
+        period=debts[0].period,
+        amount=owed(debts, now),
+        currency=facts.currency,
+        reason=reason or cut_reason(facts, terms, now),
+        requested_by=by,
+        source=_source(by),
+        requested_at=now,
+    )
+    session.add(made)
+    event = SuspensionNoticeRequested(
+        notice_id=made.id,
+        customer_id=facts.account_id,
+        notice=made.notice,
+        amount=made.amount,
+        currency=made.currency,
+        reason=made.reason,
+        requested_by=by,
+        requested_at=now,
+    )
+    changes.tell(facts.account_id, event)
+    return made
+
+
+async def order_cut(
+    session: AsyncSession, changes: Changes, facts: Facts, *, agent: str, resumes: UUID | None = None, reason: str | None = None
+) -> Suspension:
+    """Order the cut for what is overdue. It is the request, not the cut: ticketing opens the procedure of this policy and delivery."""
+    terms, now = changes.terms(facts.policy), changes.now
+    suspension, debts = terms.policy.suspension, overdue(facts, now)
+    why = cut_reason(facts, terms, now)
+    made = Suspension(
+        id=new_id(),
+        account_id=facts.account_id,
+        source=Source.SYSTEM if resumes is not None else _source(agent),
+        procedure=getattr(suspension.procedure, facts.delivery),
+        delivery=facts.delivery,
+        rule=terms.policy.rules["day"],
+        reason=f"{why} {reason}" if reason else why,
+        amount=owed(debts, now),
+        currency=facts.currency,
+        invoice_ids=[each.id for each in debts],
+        agent=agent,
+        resumes=resumes,
+        requested_at=now,
+    )
+    session.add(made)
+    event = SuspensionRequested(
+        suspension_id=made.id,
+        customer_id=facts.account_id,
+        procedure=made.procedure,
+        delivery=facts.delivery,
+        rule=made.rule,
+        reason=made.reason,
+        amount=made.amount,
+        currency=made.currency,
+        invoice_ids=made.invoice_ids,
+        release_on=suspension.reported_payment_counts,
+        agent=agent,
+        requested_at=now,
+    )
+    changes.tell(facts.account_id, event)
+    return made
+
+
+WITHDRAW = """
+UPDATE suspension SET state = 'WITHDRAWN', withdrawn_at = $2, withdraw_cause = $3, withdraw_reason = $4
+WHERE id = $1 AND state = 'REQUESTED'
+"""
+
+
+async def withdraw_cut(session: AsyncSession, changes: Changes, facts: Facts, cut: Cut, cause: WithdrawCause) -> None:
+    """Take back an order that is not carried out yet; ticketing answers whether that came in time."""
+    reason = _withdraw_words(changes, facts, cause)
+    await execute(session, WITHDRAW, cut.id, changes.now, cause.value, reason)
+    event = SuspensionWithdrawn(suspension_id=cut.id, customer_id=facts.account_id, reason=reason, withdrawn_at=changes.now)
+    changes.tell(facts.account_id, event)
+
+
+def _withdraw_words(changes: Changes, facts: Facts, cause: WithdrawCause) -> str:
+    if cause is WithdrawCause.OUTAGE:
+        nodes = wording.listed(sorted({each.access_node for each in facts.outages}))
+        return f"Avería declarada en el nodo {nodes}: la suspensión espera a que se cierre."
+    if cause is WithdrawCause.AGREEMENT:
+        return "Se llegó a un acuerdo con el cliente antes de suspender."
+    return "Ya no hay ninguna factura por la que suspender."
+
+
+RECONNECT = """
+UPDATE suspension SET state = 'RECONNECTING', reconnection_id = $2, reconnection_requested_at = $3, reconnection_by = $4, basis = $5,
+    target_status = $6 WHERE id = $1
+"""
+
+
+async def order_reconnection(session: AsyncSession, changes: Changes, facts: Facts, cut: Cut, *, basis: str, agent: str) -> UUID:
+    """Have the service switched on again (VIP-20); the policy says in which status the customer is then. Answers the reconnection's id."""
+    terms, now = changes.terms(facts.policy), changes.now
+    reconnection, made = terms.policy.reconnection, new_id()
+    target = reconnection.target_status[basis]  # type: ignore[index]
+    await execute(session, RECONNECT, cut.id, made, now, agent, basis, target)
+    event = ReconnectionRequested(
+        reconnection_id=made,
+        suspension_id=cut.id,
+        customer_id=facts.account_id,
+        procedure=getattr(reconnection.procedure, facts.delivery),
+        delivery=facts.delivery,
+        basis=basis,
+        target_status=target,
+        rule=terms.policy.rules["reconnection"],
+        agent=agent,
+        requested_at=now,
+    )
+    changes.tell(facts.account_id, event)
+    return made
+
+
+DISPATCHED = """
+UPDATE invoice SET dispatched_at = coalesce(dispatched_at, $2), dispatched_by = coalesce(dispatched_by, $3) WHERE id = ANY($1::uuid[])
+"""
+
+
+async def dispatch(session: AsyncSession, changes: Changes, facts: Facts, invoice: Invoice, *, by: str) -> None:
+    """Have the month's invoice sent to the customer (VIP-5). The first sending is the one that counts."""
+    await execute(session, DISPATCHED, [invoice.id], changes.now, by)
+    tell_dispatch(changes, facts, invoice, by=by)
+
+
+async def dispatch_many(session: AsyncSession, changes: Changes, invoices: list[tuple[Facts, Invoice]]) -> None:
+    """Have many invoices sent by the system."""
+    if not invoices:
+        return
+    await execute(session, DISPATCHED, [invoice.id for _, invoice in invoices], changes.now, SYSTEM)
+    for facts, invoice in invoices:
+        tell_dispatch(changes, facts, invoice, by=SYSTEM)
+
+
+def tell_dispatch(changes: Changes, facts: Facts, invoice: Invoice, *, by: str) -> None:
+    """Tell that an invoice goes to the customer now."""
+    event = InvoiceDispatchRequested(
+        customer_id=facts.account_id, invoice_id=invoice.id, number=invoice.number, requested_by=by, requested_at=changes.now
+    )
+    changes.tell(facts.account_id, event)
+
+
+def remind(session: AsyncSession, changes: Changes, facts: Facts, reminder: Reminding, invoice: Invoice) -> None:
+    """Remind the customer of an invoice."""
+    session.add(Reminder(invoice_id=invoice.id, code=reminder.code, account_id=facts.account_id, requested_at=changes.now))
+    event = ReminderRequested(
+        customer_id=facts.account_id,
+        reminder=reminder.code,
+        amount=believed_open(invoice, changes.now),
+        currency=facts.currency,
+        due_date=invoice.due_date,
+        requested_at=changes.now,
+    )
+    changes.tell(facts.account_id, event)
+
+
+def _source(by: str) -> Source:
+    return Source.SYSTEM if by == SYSTEM else Source.PERSON

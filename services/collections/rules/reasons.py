@@ -1,0 +1,61 @@
+"""Why an account stands where it stands, in a sentence for agents and events (Spanish)."""
+
+from datetime import datetime
+
+from services.collections.rules import wording
+from services.collections.rules.agreements import judge_plan, judge_promise
+from services.collections.rules.debts import ZERO, owed, unpaid
+from services.collections.rules.facts import Facts
+from services.collections.rules.standing import Standing
+from services.collections.rules.states import PlanState, PromiseState
+from services.collections.rules.terms import Terms
+
+
+def standing_reason(standing: Standing, facts: Facts, terms: Terms, now: datetime) -> str:
+    """What the status rests on."""
+    when = wording.moment(terms.operator, standing.since)
+    if standing.cause == "cut":
+        return f"El servicio se suspendió el {when}; debe {_owed(facts, terms, now)}."
+    if standing.cause == "plan":
+        return _plan_reason(standing, facts, terms, when)
+    if standing.cause == "review":
+        review = next(each for each in facts.reviews if each.id == standing.fact_id)
+        return f"En revisión desde el {when}: {review.reason}"
+    if standing.cause == "trial_payment":
+        return f"Reconectado el {when} por un pago reportado que falta confirmar."
+    if standing.cause == "trial_promise":
+        return f"Reconectado el {when} por un compromiso de pago."
+    if standing.cause.startswith("trial_") and standing.cause != "trial_over":
+        return f"Reconectado el {when}."
+    return _active_reason(standing, facts, terms, now)
+
+
+def _owed(facts: Facts, terms: Terms, now: datetime) -> str:
+    return wording.money(terms.operator, owed(facts.invoices, now), facts.currency)
+
+
+def _plan_reason(standing: Standing, facts: Facts, terms: Terms, when: str) -> str:
+    plan = next(each for each in facts.plans if each.id == standing.fact_id)
+    if not plan.instalments:
+        return f"Tenía un plan de pago cuando se importó, el {when}."
+    last = wording.moment(terms.operator, plan.instalments[-1].due_at)
+    return f"Plan de pago de {len(plan.instalments)} cuota(s) acordado el {when}; la última vence el {last}."
+
+
+def _active_reason(standing: Standing, facts: Facts, terms: Terms, now: datetime) -> str:
+    """Nothing else is the case; what came to its end last says how it got here."""
+    debt = f"debe {_owed(facts, terms, now)}" if unpaid(facts, now) else "no debe nada que no esté reportado"
+    for plan in reversed(facts.plans):
+        state = judge_plan(plan, facts, now).state
+        if state == PlanState.BROKEN:
+            return f"Incumplió su plan de pago; {debt}."
+        if state == PlanState.COMPLETED:
+            return f"Cumplió su plan de pago; {debt}."
+    if standing.cause != "trial_over":
+        return f"Ningún plan, revisión ni suspensión en curso; {debt}."
+    broken = [each for each in facts.promises if judge_promise(each, facts, now).state == PromiseState.BROKEN]
+    if broken and owed(facts.invoices, now) > ZERO:
+        return f"Reconectado por un compromiso que no cumplió; {debt}."
+    if any(each.rejected_at is not None and each.rejected_at == standing.since for each in facts.payments):
+        return f"El pago por el que se reconectó fue rechazado; {debt}."
+    return f"Reconectado y con los pagos confirmados; {debt}."
