@@ -131,11 +131,9 @@ def promise(operator: Operator, policy: Policy, made: models.Promise) -> Iterato
 def plan(operator: Operator, policy: Policy, made: models.Plan, instalments: Sequence[models.PlanInstalment]) -> Iterator[Entry]:
     """A payment plan and how it ended."""
     parts = sorted(instalments, key=lambda each: each.number)
-    listed = "; ".join(
-        f"{money(operator, each.amount, each.currency)} el {day(operator, _local_day(operator, each.due_at))}" for each in parts
-    )
+    listed = "; ".join(f"{money(operator, each.amount, each.currency)} el {moment(operator, each.due_at)}" for each in parts)
     text = f"Plan de pago: {listed}." if parts else "El cliente llegó con un plan de pago del que no se conocen las cuotas."
-    yield Entry(made.agreed_at, "payment_plan", text, made.agent, policy.rules["reconnection"], made.id)
+    yield Entry(made.agreed_at, "payment_plan", text, made.agent, policy.rules["negotiated"], made.id)
     ends = {
         PlanState.COMPLETED: "Cumplió el plan de pago.",
         PlanState.BROKEN: "Incumplió el plan de pago.",
@@ -143,12 +141,12 @@ def plan(operator: Operator, policy: Policy, made: models.Plan, instalments: Seq
     }
     if made.state in ends:
         kind = f"payment_plan_{made.state.lower()}"
-        yield Entry(made.state_at, kind, ends[PlanState(made.state)], SYSTEM, policy.rules["status_after"], made.id)
+        yield Entry(made.state_at, kind, ends[PlanState(made.state)], SYSTEM, policy.rules["negotiated"], made.id)
 
 
 def review(operator: Operator, policy: Policy, made: models.Review) -> Iterator[Entry]:
     """A review from its opening to its conclusion."""
-    rule = policy.rules["status_after"]
+    rule = policy.rules["negotiated"]
     yield Entry(made.opened_at, "review", f"Se investiga la facturación: {made.reason}", made.opened_by, rule, made.id)
     if made.closed_at is not None:
         text = f"Termina la investigación: {made.conclusion or 'sin conclusión'}"
@@ -182,7 +180,7 @@ def suspension(operator: Operator, policy: Policy, made: models.Suspension) -> I
         yield Entry(made.ended_at, "suspension_ended", text, fact_id=made.id)
     if made.suspended_at is not None:
         text = "Servicio suspendido." if made.source != "IMPORT" else "El cliente llegó con el servicio ya suspendido."
-        yield Entry(made.suspended_at, "suspended", text, rule=policy.rules["status_after"], fact_id=made.id)
+        yield Entry(made.suspended_at, "suspended", text, rule=policy.rules["suspended"], fact_id=made.id)
     yield from _reconnection(operator, policy, made)
     if made.unresolved_at is not None:
         text = f"La red no contestó con claridad: {made.unresolved or 'sin detalle'}"

@@ -167,4 +167,4 @@ def _reviews(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     for each in facts.reviews:
         if each.opened_at <= now and not (each.closed_at is not None and each.closed_at <= now):
             text = f"La revisión abierta el {moment(terms.operator, each.opened_at)} sigue sin conclusión: {each.reason}"
-            yield Task(Reason.REVIEW_OPEN, text, terms.policy.rules["status_after"], "close_review")
+            yield Task(Reason.REVIEW_OPEN, text, terms.policy.rules["negotiated"], "close_review")

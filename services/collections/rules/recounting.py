@@ -1,0 +1,125 @@
+"""The facts that a decision rests on, told in sentences (Spanish) with the instant at which each came to be known."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.collections.rules.agreements import judge_plan, judge_promise
+from services.collections.rules.debts import ZERO, believed_open, confirmed_open, exists
+from services.collections.rules.facts import Facts, Invoice
+from services.collections.rules.obstacles import open_outages
+from services.collections.rules.states import PlanState, PromiseState, SuspensionState
+from services.collections.rules.terms import Terms
+from services.collections.rules.wording import day, moment, money, month, who
+
+PROMISES = {
+    PromiseState.RUNNING: "corre",
+    PromiseState.KEPT: "se cumplió",
+    PromiseState.BROKEN: "se incumplió",
+    PromiseState.LAPSED: "quedó sin efecto",
+}
+PLANS = {
+    PlanState.RUNNING: "está en curso",
+    PlanState.COMPLETED: "se cumplió",
+    PlanState.BROKEN: "se incumplió",
+    PlanState.LAPSED: "llegó a su fin",
+}
+SUSPENSIONS = {
+    SuspensionState.REQUESTED: "Suspensión solicitada, todavía no hecha.",
+    SuspensionState.WITHDRAWN: "La suspensión solicitada se retiró; falta la respuesta del ticket.",
+    SuspensionState.CANCELLED: "La última suspensión solicitada no se hizo.",
+    SuspensionState.REFUSED: "La última suspensión solicitada no fue posible.",
+    SuspensionState.SUSPENDED: "El servicio está suspendido.",
+    SuspensionState.RECONNECTING: "El servicio está suspendido y la reconexión está solicitada.",
+    SuspensionState.RECONNECTED: "El servicio se reconectó.",
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A fact: its kind, the sentence, and since when it is known (UTC)."""
+
+    kind: str
+    text: str
+    at: datetime
+    fact_id: UUID | None = None
+
+
+def recount(facts: Facts, terms: Terms, now: datetime) -> list[Known]:
+    """The facts that matter now: what is owed, what was paid, what was agreed, what was ordered."""
+    return [
+        *_portfolio(facts, terms),
+        *_invoices(facts, terms, now),
+        *_payments(facts, terms, now),
+        *_agreements(facts, terms, now),
+        *_orders(facts, terms, now),
+    ]
+
+
+def _portfolio(facts: Facts, terms: Terms) -> Iterator[Known]:
+    agent = f"Su gestor es {who(terms.operator, facts.agent)}." if facts.agent else "No tiene gestor asignado."
+    how = "directamente por la empresa" if facts.delivery == "own" else "por terceros"
+    yield Known("account", f"Lo rige la política {terms.policy.name}. {agent} El servicio se entrega {how}.", facts.registered_at)
+
+
+def _invoices(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
+    """Those of which something is open, believed or confirmed."""
+    found = [each for each in facts.invoices if exists(each, now) and confirmed_open(each, now) > ZERO]
+    if not found:
+        yield Known("debt", "No tiene facturas abiertas.", now)
+    for each in found:
+        yield Known("invoice", _invoice(each, facts, terms, now), each.issued_at, each.id)
+
+
+def _invoice(invoice: Invoice, facts: Facts, terms: Terms, now: datetime) -> str:
+    left = believed_open(invoice, now)
+    head = f"Factura {invoice.number} de {month(terms.operator, invoice.period)}, a pagar hasta el {day(terms.operator, invoice.due_date)}"
+    if left == ZERO:
+        return f"{head}: reportada como pagada, falta confirmar {money(terms.operator, confirmed_open(invoice, now), facts.currency)}."
+    late = " (vencida)" if invoice.due_ends_at <= now else ""
+    return f"{head}: debe {money(terms.operator, left, facts.currency)}{late}."
+
+
+def _payments(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
+    """Payments that wait for their confirmation, and those that were rejected."""
+    for each in facts.payments:
+        amount, when = money(terms.operator, each.amount, facts.currency), moment(terms.operator, each.reported_at)
+        if each.rejected_at is not None and each.rejected_at <= now:
+            text = f"El pago de {amount} reportado el {when} se rechazó el {moment(terms.operator, each.rejected_at)}."
+            yield Known("payment", text, each.rejected_at, each.id)
+        elif each.confirmed_at is None and each.reported_at <= now:
+            yield Known("payment", f"Pago de {amount} reportado el {when}, sin confirmar.", each.reported_at, each.id)
+
+
+def _agreements(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
+    for each in facts.promises:
+        amount, due = money(terms.operator, each.amount, facts.currency), moment(terms.operator, each.due_at)
+        judged = judge_promise(each, facts, now)
+        state = PROMISES[PromiseState(judged.state)]
+        text = f"Compromiso {each.ordinal} de {month(terms.operator, each.period)}: {amount} hasta el {due}; {state}."
+        yield Known("promise", text, each.made_at, each.id)
+    for plan in facts.plans:
+        state = PLANS[PlanState(judge_plan(plan, facts, now).state)]
+        text = f"Plan de pago de {len(plan.instalments)} cuotas; {state}." if plan.instalments else f"Plan de pago anterior; {state}."
+        yield Known("payment_plan", text, plan.agreed_at, plan.id)
+    for review in facts.reviews:
+        ended = f"; concluida el {moment(terms.operator, review.closed_at)}" if review.closed_at is not None else "; abierta"
+        yield Known("review", f"Revisión de la facturación: {review.reason}{ended}", review.opened_at, review.id)
+
+
+def _orders(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
+    for each in facts.notices:
+        month_of, asked = month(terms.operator, each.period), moment(terms.operator, each.requested_at)
+        if each.accepted_at is not None:
+            state = f"aceptado por todos los correos el {moment(terms.operator, each.accepted_at)}"
+        else:
+            state = "no llegó a todos" if each.failed_at is not None else "todavía sin aceptar por todos los correos"
+        yield Known("notice", f"Aviso de suspensión de {month_of}, pedido el {asked}: {state}.", each.requested_at, each.id)
+    if facts.suspensions:
+        last = facts.suspensions[-1]
+        known = last.reconnected_at or last.reconnection_requested_at or last.suspended_at or last.ended_at or last.requested_at
+        yield Known("suspension", SUSPENSIONS[SuspensionState(last.state)], known, last.id)
+    for outage in open_outages(facts, now):
+        since = moment(terms.operator, outage.declared_at)
+        yield Known("outage", f"El nodo {outage.access_node} tiene una avería desde el {since}.", outage.declared_at, outage.id)
