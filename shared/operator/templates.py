@@ -93,7 +93,8 @@ def mistakes(folder: Path, code: str, event: type[Event]) -> Iterator[tuple[str,
 def _unknown(tree: nodes.Template, event: type[Event]) -> Iterator[tuple[int, str]]:
     """Names that no template has, and fields that the event does not have."""
     lines = {node.name: node.lineno for node in tree.find_all(nodes.Name)}
-    for name in sorted(meta.find_undeclared_variables(tree) - NAMES - {"range", "dict", "namespace"}):
+    imported = {node.target for node in tree.find_all(nodes.Import)}
+    for name in sorted(meta.find_undeclared_variables(tree) - NAMES - imported - {"range", "dict", "namespace"}):
         yield lines.get(name, 1), f"no existe «{name}»{nearest(name, NAMES)}"
     for node in tree.find_all(nodes.Getattr):
         if isinstance(node.node, nodes.Name) and node.node.name == "event" and node.attr not in event.model_fields:

@@ -1,0 +1,52 @@
+"""Events for notifier's tests: the golden samples, and the same ones changed so that each notice applies."""
+
+import json
+from collections.abc import Mapping
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import SMTP
+from pathlib import Path
+from typing import Any
+
+from shared.events import CATALOGUE, Event
+from shared.operator import Notice
+from shared.operator.notices import Unless, values_of
+
+GOLDEN = Path("tests/contracts/golden")
+
+
+def golden(wire_type: str, **changes: Any) -> Any:
+    """The golden sample of an event type, with some fields changed."""
+    data = json.loads((GOLDEN / f"{wire_type}.json").read_text())["data"]
+    return CATALOGUE[wire_type].model_validate({**data, **changes})
+
+
+def occasion(notice: Notice) -> Event:
+    """An event that this notice follows from."""
+    when = {name: values_of(each)[0] for name, each in notice.when.items() if not isinstance(each, Unless)}
+    if notice.on == "ticketing.ticket_closed.v1":
+        return ticket(when)
+    event: Event = golden(notice.on, **when)
+    return event
+
+
+def ticket(when: Mapping[str, str]) -> Event:
+    kinds = {"suspended": "SUSPENSION CLIENTE VIP", "reconnected": "RECONEXION CLIENTE VIP"}
+    event: Event = golden("ticketing.ticket_closed.v1", **{"kind": kinds[when["outcome"]], "requested_by": "ana.martinez", **when})
+    return event
+
+
+def background(policy: str = "vip") -> list[Event]:
+    """What must be known before anything can be said: the customer, its policy and agent, its invoice."""
+    return [
+        golden("billing.customer_registered.v1"),
+        golden("collections.segment_changed.v1", policy=policy),
+        golden("collections.agent_assigned.v1", agent="ana.martinez"),
+        golden("billing.invoice_issued.v1"),
+    ]
+
+
+def read_mails(folder: Path) -> list[EmailMessage]:
+    """The mails of a Maildir, in the order of their names."""
+    parser = BytesParser(_class=EmailMessage, policy=SMTP)
+    return [parser.parsebytes(path.read_bytes()) for path in sorted((folder / "new").glob("*"))]
