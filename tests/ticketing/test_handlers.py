@@ -1,0 +1,158 @@
+"""The ways of a cut and of a reconnection, as the other services and the people see them."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+
+from shared.db import Database
+from shared.events.ticketing import ServiceReconnected, SwitchUnresolved, TicketClosed, TicketOpened
+from tests.support.rules import rule
+from tests.ticketing.support import START, Debtor, is_on, plan, story, ticketing, tickets
+
+Open = Callable[[str], Awaitable[Database]]
+
+
+@rule("VIP-13", "VIP-15")
+async def test_own_delivery_the_switch_closes_the_ticket_by_itself(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        await served.deliver(*debtor.known(), debtor.requested())
+        opened = (await served.published(TicketOpened))[0].event
+        assert (opened.kind, opened.desk, opened.requested_by) == ("SUSPENSION CLIENTE VIP", "cobros", "ana.martinez")
+        assert await story(served) == []
+        await served.work()
+        closed = (await served.published(TicketClosed))[0].event
+        assert (closed.outcome, closed.request_id, closed.requested_by) == ("suspended", debtor.suspension_id, "ana.martinez")
+        assert await story(served) == ["ServiceSuspended"]
+        assert not await is_on(served)
+
+
+@rule("VIP-21", "VIP-24")
+async def test_own_delivery_is_reconnected_directly_by_a_ticket_that_closes_itself(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        await served.deliver(*debtor.known(), debtor.requested())
+        await served.work()
+        wanted = debtor.reconnection("payment_plan")
+        await served.deliver(wanted)
+        await served.work()
+        assert await tickets(served) == [("SUSPENSION CLIENTE VIP", "suspended"), ("RECONEXION CLIENTE VIP", "reconnected")]
+        told = (await served.published(ServiceReconnected))[0].event
+        assert (told.reconnection_id, told.basis, told.target_status) == (wanted.reconnection_id, "payment_plan", "temporary_active")
+        assert await is_on(served)
+
+
+async def test_events_that_come_twice_change_nothing(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        await served.deliver(*debtor.known(), debtor.requested(), debtor.requested())
+        await served.work()
+        await served.deliver(debtor.requested(), debtor.reconnection(), debtor.reconnection())
+        await served.work()
+        await served.deliver(debtor.reconnection())
+        assert await story(served) == ["ServiceSuspended", "ServiceReconnected"]
+        assert len(await tickets(served)) == 2
+
+
+async def test_an_order_waits_for_what_billing_has_not_told_yet(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        await served.deliver(debtor.requested())
+        assert await tickets(served) == []
+        await served.deliver(debtor.registered())
+        assert await tickets(served) == []
+        await served.deliver(debtor.issued())
+        assert await tickets(served) == [("SUSPENSION CLIENTE VIP", None)]
+
+
+async def test_a_payment_before_the_switch_is_claimed_cancels_the_cut(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        await served.deliver(*debtor.known(), debtor.requested(), debtor.reported())
+        await served.work()
+        assert await story(served) == ["SuspensionCancelled (payment)"]
+        assert await tickets(served) == [("SUSPENSION CLIENTE VIP", "cancelled")]
+        assert await is_on(served)
+
+
+async def test_a_part_of_the_debt_cancels_only_where_any_payment_counts(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        strict, mild = Debtor(logins=["a"]), Debtor(logins=["b"], release_on="any")
+        for debtor in (strict, mild):
+            await served.deliver(*debtor.known(), debtor.requested(), debtor.reported(Decimal("574.99")))
+        await served.work()
+        assert await story(served) == ["SuspensionCancelled (payment)", "ServiceSuspended"]
+        assert (await is_on(served, "a"), await is_on(served, "b")) == (False, True)
+
+
+async def test_a_payment_after_the_cut_is_for_collections_to_decide_on(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        await served.deliver(*debtor.known(), debtor.requested())
+        await served.work()
+        await served.at(START + timedelta(hours=1))
+        await served.deliver(debtor.reported(at=START + timedelta(hours=1)))
+        await served.work()
+        assert await story(served) == ["ServiceSuspended"]
+
+
+async def test_a_payment_reported_before_the_cut_and_heard_of_after_it_reconnects(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        payment = debtor.reported(at=START - timedelta(minutes=1))
+        await served.deliver(*debtor.known(), debtor.requested())
+        await served.work()
+        await served.deliver(payment)
+        await served.work()
+        assert await story(served) == ["ServiceSuspended", "ReconnectionOrdered (payment)", "ServiceReconnected"]
+
+
+async def test_at_the_same_simulated_instant_the_machine_tells_which_came_first(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        early, late = Debtor(logins=["a"]), Debtor(logins=["b"])
+        before = early.reported()
+        for debtor in (early, late):
+            await served.deliver(*debtor.known(), debtor.requested())
+        await served.work()
+        await served.deliver(before, late.reported())
+        await served.work()
+        assert (await is_on(served, "a"), await is_on(served, "b")) == (True, False)
+
+
+async def test_a_customer_who_came_suspended_is_reconnected(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        await served.deliver(*debtor.known(), debtor.reconnection("payment"))
+        await served.work()
+        assert await story(served) == ["ServiceReconnected"]
+
+
+async def test_a_refused_cut_is_told_and_a_refused_reconnection_may_be_asked_for_again(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor, other = Debtor(logins=["a"]), Debtor(logins=["b"])
+        await plan(served, "refused", login="a")
+        await plan(served, "done,refused,done", login="b")
+        for each in (debtor, other):
+            await served.deliver(*each.known(), each.requested())
+        await served.work()
+        await served.deliver(other.reconnection())
+        await served.work()
+        assert await story(served) == ["SuspensionCancelled (refused)", "ServiceSuspended"] or await story(served) == [
+            "ServiceSuspended",
+            "SuspensionCancelled (refused)",
+        ]
+        assert [each.event.outcome for each in await served.published(SwitchUnresolved)] == ["refused", "refused"]
+        await served.deliver(other.reconnection())
+        await served.work()
+        assert (await story(served))[-1] == "ServiceReconnected"
+
+
+async def test_a_cut_refused_in_part_is_taken_back(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor(logins=["a", "b"])
+        await plan(served, "refused", login="b")
+        await served.deliver(*debtor.known(), debtor.requested())
+        await served.work()
+        assert (await is_on(served, "a"), await is_on(served, "b")) == (True, True)
+        assert await story(served) == ["SuspensionCancelled (refused)"]
+        assert [row.active for row in await served.sql("SELECT active FROM simulated_service WHERE login = 'a'")] == [True]
