@@ -1,5 +1,13 @@
 """Collections over HTTP."""
 
-from services.collections.api import contacts, portfolios, segments
+from services.collections.api import accounts, agreements, contacts, cuts, portfolios, segments, worklist
 
-ROUTERS = (segments.router, portfolios.router, contacts.router)
+ROUTERS = (
+    accounts.router,
+    worklist.router,
+    contacts.router,
+    agreements.router,
+    cuts.router,
+    segments.router,
+    portfolios.router,
+)

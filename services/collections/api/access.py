@@ -1,11 +1,23 @@
-"""Whose accounts a person sees: an agent its own list, everybody else who may read all of them (VIP-4)."""
+"""Whose accounts a person sees, an agent its own list, everybody else who may read all of them (VIP-4); and who has seen which version."""
 
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Header
+
+from services.collections.models import Account
 from shared.auth import Principal
+from shared.db import lock
 from shared.errors import Forbidden
 from shared.operator import Operator
-from shared.web import permits
+from shared.web import Session, expect_version, permits
 
 READ, WORK, PORTFOLIOS, LISTS = "collections.read", "collections.work", "collections.portfolios", "collections.vip_lists"
+
+Seen = Annotated[
+    str | None,
+    Header(alias="If-Match", pattern=r'^(W/)?"?\d{1,9}"?$', description="el ETag del cliente que usted leyó; opcional"),
+]
 
 
 def sees_all(actor: Principal, documents: Operator) -> bool:
@@ -19,10 +31,16 @@ def agent_shown(actor: Principal, documents: Operator, asked: str | None) -> str
     if sees_all(actor, documents):
         return asked
     if asked not in (None, actor.person):
-        rule = documents.policies[documents.qualification.policy].rules["portfolio"]
         raise Forbidden(
             f"La cartera de {asked} la ven solo su gestor y la gerencia.",
-            rule=rule,
+            rule=documents.policies[documents.qualification.policy].rules["portfolio"],
             remedy=f"Deje `agent` vacío: verá la cartera de {actor.name}.",
         )
     return actor.person
+
+
+async def expect_unchanged(session: Session, customer_id: UUID, seen: str | None) -> None:
+    """Where the caller says which version it has read: keep the account as it is until the commit. Raises Stale when it has changed."""
+    if seen is not None:
+        account = await lock(session, Account, customer_id)
+        expect_version(account.version, int(seen.removeprefix("W/").strip('"')))

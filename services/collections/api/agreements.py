@@ -1,9 +1,19 @@
 """What an agent agrees with a customer: promises, payment plans, and reviews of what was billed (VIP-11, VIP-20 … VIP-23)."""
 
+from datetime import UTC
+from uuid import UUID
+
+from fastapi import Response
 from pydantic import Field
 
+from services.collections.api.access import WORK, Seen, expect_unchanged
+from services.collections.api.details import show_plan, show_promise, show_review, show_where
 from services.collections.api.inputs import EXAMPLE_MONEY, Instant, MoneyInput, Words
-from shared.web import Input, command_router
+from services.collections.api.shapes import PlanView, PromiseView, ReviewView
+from services.collections.operations import plans, promises, reviews
+from services.collections.operations.plans import NewInstalment
+from services.collections.queries.accounts import instalments_of
+from shared.web import Actor, Documents, Input, Now, Session, command_router, permits
 
 router = command_router(tags=["acuerdos"])
 
@@ -57,3 +67,91 @@ class ReviewEnd(Input):
     conclusion: Words
 
     model_config = {"json_schema_extra": {"examples": [{"conclusion": "El cargo es correcto; el cliente lo acepta."}]}}
+
+
+@router.post("/customers/{customer_id}/promises", status_code=201)
+async def make_promise(
+    customer_id: UUID,
+    body: PromiseInput,
+    response: Response,
+    session: Session,
+    now: Now,
+    actor: Actor,
+    documents: Documents,
+    seen: Seen = None,
+) -> PromiseView:
+    """The customer promises to pay; the ledger will say whether the promise was kept (VIP-11)."""
+    permits(actor, documents, WORK)
+    await expect_unchanged(session, customer_id, seen)
+    made = await promises.make_promise(
+        session,
+        customer_id=customer_id,
+        amount=body.amount.amount,
+        currency=body.amount.currency,
+        due_at=body.due_at.astimezone(UTC),
+        actor=actor,
+        operator=documents,
+        now=now,
+    )
+    await show_where(response, session, customer_id)
+    return show_promise(made, documents)
+
+
+@router.post("/customers/{customer_id}/payment-plans", status_code=201)
+async def agree_plan(
+    customer_id: UUID,
+    body: PlanInput,
+    response: Response,
+    session: Session,
+    now: Now,
+    actor: Actor,
+    documents: Documents,
+    seen: Seen = None,
+) -> PlanView:
+    """Agree that all that is owed is paid in instalments (VIP-23)."""
+    permits(actor, documents, WORK)
+    await expect_unchanged(session, customer_id, seen)
+    parts = [NewInstalment(each.due_at.astimezone(UTC), each.amount.amount, each.amount.currency) for each in body.instalments]
+    made = await plans.agree_plan(session, customer_id=customer_id, instalments=parts, actor=actor, operator=documents, now=now)
+    await show_where(response, session, customer_id)
+    return show_plan(made, await instalments_of(session, made), documents)
+
+
+@router.post("/customers/{customer_id}/reviews", status_code=201)
+async def open_review(
+    customer_id: UUID,
+    body: ReviewInput,
+    response: Response,
+    session: Session,
+    now: Now,
+    actor: Actor,
+    documents: Documents,
+    seen: Seen = None,
+) -> ReviewView:
+    """Begin to look into the customer's billing; nobody is cut meanwhile (VIP-23)."""
+    permits(actor, documents, WORK)
+    await expect_unchanged(session, customer_id, seen)
+    made = await reviews.open_review(session, customer_id=customer_id, reason=body.reason, actor=actor, operator=documents, now=now)
+    await show_where(response, session, customer_id)
+    return show_review(made)
+
+
+@router.post("/customers/{customer_id}/reviews/close")
+async def close_review(
+    customer_id: UUID,
+    body: ReviewEnd,
+    response: Response,
+    session: Session,
+    now: Now,
+    actor: Actor,
+    documents: Documents,
+    seen: Seen = None,
+) -> ReviewView:
+    """Conclude the open review."""
+    permits(actor, documents, WORK)
+    await expect_unchanged(session, customer_id, seen)
+    found = await reviews.close_review(
+        session, customer_id=customer_id, conclusion=body.conclusion, actor=actor, operator=documents, now=now
+    )
+    await show_where(response, session, customer_id)
+    return show_review(found)

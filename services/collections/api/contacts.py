@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, StringConstraints
 from services.collections.api.access import LISTS, WORK
 from services.collections.api.inputs import Words
 from services.collections.models import Contact, ContactKind
-from services.collections.operations import contacts
+from services.collections.operations import contacts, dispatches
 from services.collections.rules.wording import who
 from shared.operator import Operator
 from shared.web import Actor, Documents, Input, Now, Session, command_router, permits
@@ -82,5 +82,36 @@ async def record_contact(
         operator=documents,
         now=now,
     )
-    response.headers["Location"] = "timeline"
+    response.headers["Location"] = f"/collections/customers/{customer_id}/timeline"
     return show_contact(made, documents)
+
+
+class DispatchAsked(BaseModel):
+    """An invoice on its way to the customer."""
+
+    customer_id: UUID
+    invoice_id: UUID
+    number: str
+    first_sent_at: AwareDatetime | None
+    first_sent_by: str | None
+    message: str
+
+
+@router.post("/customers/{customer_id}/invoice-dispatches", status_code=202)
+async def dispatch_invoice(
+    customer_id: UUID, body: DispatchInput, response: Response, session: Session, now: Now, actor: Actor, documents: Documents
+) -> DispatchAsked:
+    """Send the month's invoice to the customer by mail; the sending is documented by itself (VIP-5, VIP-7)."""
+    permits(actor, documents, WORK)
+    sent = await dispatches.request_dispatch(
+        session, customer_id=customer_id, invoice_id=body.invoice_id, actor=actor, operator=documents, now=now
+    )
+    response.headers["Location"] = f"/collections/customers/{customer_id}/timeline"
+    return DispatchAsked(
+        customer_id=customer_id,
+        invoice_id=sent.id,
+        number=sent.number,
+        first_sent_at=sent.dispatched_at,
+        first_sent_by=sent.dispatched_by,
+        message=f"Envío de la factura {sent.number} solicitado. Después confirme con el cliente que la recibió.",
+    )

@@ -99,7 +99,7 @@ async def receive_list(body: ListInput, response: Response, session: Session, no
     permits(actor, documents, LISTS)
     wanted = [Wanted(each.external_id, each.note, each.external_source) for each in body.rows]
     made = await segments.apply_list(session, period=body.period, wanted=wanted, actor=actor, operator=documents, now=now)
-    response.headers["Location"] = f"vip-lists/{made.id}"
+    response.headers["Location"] = f"/collections/vip-lists/{made.id}"
     return await _report(session, made, documents)
 
 

@@ -56,6 +56,12 @@ async def get_account(session: AsyncSession, customer_id: UUID) -> Account:
     return found
 
 
+async def version_of(session: AsyncSession, customer_id: UUID) -> int:
+    """The account's version as this transaction leaves it."""
+    found = await rows(session, "SELECT version FROM account WHERE id = $1", customer_id)
+    return int(found[0].version)
+
+
 async def find_accounts(
     session: AsyncSession,
     *,
@@ -100,7 +106,7 @@ async def view_account(session: AsyncSession, customer_id: UUID) -> AccountView:
         invoices=(await session.execute(invoices.order_by(*newest).limit(KEPT_INVOICES))).scalars().all(),
         promises=(await session.execute(promises.order_by(col(Promise.made_at).desc()))).scalars().all(),
         plan=plan,
-        instalments=await _instalments(session, plan),
+        instalments=await instalments_of(session, plan),
         review=(await session.execute(reviews.order_by(col(Review.opened_at).desc()).limit(1))).scalars().first(),
         notice=(await session.execute(notices.order_by(col(Notice.requested_at).desc()).limit(1))).scalars().first(),
         suspension=(await session.execute(orders.order_by(col(Suspension.requested_at).desc()).limit(1))).scalars().first(),
@@ -108,7 +114,8 @@ async def view_account(session: AsyncSession, customer_id: UUID) -> AccountView:
     )
 
 
-async def _instalments(session: AsyncSession, plan: Plan | None) -> Sequence[PlanInstalment]:
+async def instalments_of(session: AsyncSession, plan: Plan | None) -> Sequence[PlanInstalment]:
+    """The parts of a plan by number."""
     if plan is None:
         return []
     query = select(PlanInstalment).where(PlanInstalment.plan_id == plan.id).order_by(col(PlanInstalment.number))
