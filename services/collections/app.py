@@ -2,7 +2,9 @@
 
 from services.collections.api import ROUTERS
 from services.collections.handlers import events
+from services.collections.jobs import JOBS
 from services.collections.models import Table
+from services.collections.queries.gauges import gauges
 from shared.worker import Service
 
 SERVICE = Service(
@@ -11,4 +13,6 @@ SERVICE = Service(
     events=events,
     tables=Table.metadata,
     routers=ROUTERS,
+    metrics=gauges,
+    jobs=JOBS,
 )

@@ -1,5 +1,137 @@
-"""What collections does when others speak: the readable map of its reactions."""
+"""What collections does when others speak: the readable map of its reactions. All of them write facts; the review follows at once."""
 
-from shared.inbox import EventRouter
+from services.collections.operations import outcomes, payments, registering, tidings
+from shared.events.billing import (
+    CustomerChanged,
+    CustomerRegistered,
+    InvoiceIssued,
+    InvoiceOverdue,
+    InvoicePaid,
+    InvoiceVoided,
+    PaymentAllocated,
+    PaymentConfirmed,
+    PaymentRejected,
+    PaymentReported,
+)
+from shared.events.noc import OutageClosed, OutageDeclared
+from shared.events.notifier import MessageAccepted, MessageFailed
+from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected, ServiceSuspended, SuspensionCancelled, SwitchUnresolved
+from shared.inbox import Context, EventRouter, FactMissing
 
 events = EventRouter()
+
+
+@events.on_batch(CustomerRegistered)
+async def open_accounts(ctx: Context, customers: list[CustomerRegistered]) -> None:
+    """Every customer has an account, under the policy and in the status that its opening state names."""
+    await registering.register(ctx.session, customers=customers, operator=ctx.operator, now=ctx.now)
+
+
+@events.on_batch(CustomerChanged)
+async def follow_customers(ctx: Context, customers: list[CustomerChanged]) -> None:
+    """Names, contacts, services and nodes follow billing."""
+    known = await registering.change(ctx.session, customers=customers, operator=ctx.operator, now=ctx.now)
+    if unknown := {each.customer_id for each in customers} - known:
+        raise FactMissing(f"customer {min(unknown)} is not known yet")
+
+
+@events.on_batch(InvoiceIssued)
+async def keep_invoices(ctx: Context, invoices: list[InvoiceIssued]) -> None:
+    """The month's ladder begins."""
+    await tidings.invoices_issued(ctx.session, invoices=invoices, operator=ctx.operator, now=ctx.now)
+
+
+@events.on_batch(InvoiceOverdue)
+async def keep_overdue(ctx: Context, invoices: list[InvoiceOverdue]) -> None:
+    """Shown with the account; the ladder looks at the days itself."""
+    await tidings.invoices_overdue(ctx.session, invoices=invoices, now=ctx.now)
+
+
+@events.on_batch(InvoicePaid)
+async def keep_paid(ctx: Context, invoices: list[InvoicePaid]) -> None:
+    """Nothing of these invoices is owed any more."""
+    await tidings.invoices_paid(ctx.session, invoices=invoices, now=ctx.now)
+
+
+@events.on_batch(InvoiceVoided)
+async def keep_voided(ctx: Context, invoices: list[InvoiceVoided]) -> None:
+    """Nobody is cut for an invoice that was taken back."""
+    await tidings.invoices_voided(ctx.session, invoices=invoices, now=ctx.now)
+
+
+@events.on_batch(PaymentReported)
+async def believe_payments(ctx: Context, reported: list[PaymentReported]) -> None:
+    """A reported payment counts already: promises are kept by it, cuts held off, reconnections possible."""
+    await payments.payments_reported(ctx.session, payments=reported, now=ctx.now)
+
+
+@events.on_batch(PaymentConfirmed)
+async def confirm_payments(ctx: Context, confirmed: list[PaymentConfirmed]) -> None:
+    """The customer is in order again."""
+    await payments.payments_confirmed(ctx.session, payments=confirmed, now=ctx.now)
+
+
+@events.on_batch(PaymentRejected)
+async def disbelieve_payments(ctx: Context, rejected: list[PaymentRejected]) -> None:
+    """The ladder goes on where the month stands."""
+    await payments.payments_rejected(ctx.session, payments=rejected, now=ctx.now)
+
+
+@events.on_batch(PaymentAllocated)
+async def allocate_payments(ctx: Context, allocated: list[PaymentAllocated]) -> None:
+    """Money that was left over pays newer invoices."""
+    await payments.payments_allocated(ctx.session, payments=allocated, now=ctx.now)
+
+
+@events.on(MessageAccepted)
+async def count_from_acceptance(ctx: Context, event: MessageAccepted) -> None:
+    """The hours of a notice begin when the last mail server took it (VIP-10)."""
+    await outcomes.message_accepted(ctx.session, event=event, now=ctx.now)
+
+
+@events.on(MessageFailed)
+async def note_failed_notice(ctx: Context, event: MessageFailed) -> None:
+    """A notice that did not reach everybody does not count."""
+    await outcomes.message_failed(ctx.session, event=event, now=ctx.now)
+
+
+@events.on(ServiceSuspended)
+async def note_cut(ctx: Context, event: ServiceSuspended) -> None:
+    """The customer is suspended from that instant."""
+    await outcomes.service_suspended(ctx.session, event=event, now=ctx.now)
+
+
+@events.on(SuspensionCancelled)
+async def note_no_cut(ctx: Context, event: SuspensionCancelled) -> None:
+    """The order to cut is over; an outage's is given anew when the node works again."""
+    await outcomes.suspension_cancelled(ctx.session, event=event, now=ctx.now)
+
+
+@events.on(ReconnectionOrdered)
+async def note_crossing(ctx: Context, event: ReconnectionOrdered) -> None:
+    """Ticketing reconnects by itself because a payment and the cut crossed."""
+    await outcomes.reconnection_ordered(ctx.session, event=event, operator=ctx.operator, now=ctx.now)
+
+
+@events.on(ServiceReconnected)
+async def note_reconnection(ctx: Context, event: ServiceReconnected) -> None:
+    """The customer goes to the status that was negotiated (VIP-21)."""
+    await outcomes.service_reconnected(ctx.session, event=event, operator=ctx.operator, now=ctx.now)
+
+
+@events.on(SwitchUnresolved)
+async def note_unresolved(ctx: Context, event: SwitchUnresolved) -> None:
+    """Somebody should look at the network; the account shows it."""
+    await outcomes.switch_unresolved(ctx.session, event=event, now=ctx.now)
+
+
+@events.on(OutageDeclared)
+async def pause_cuts(ctx: Context, event: OutageDeclared) -> None:
+    """Nobody behind the node is cut meanwhile."""
+    await tidings.outage_declared(ctx.session, outage_id=event.outage_id, access_node=event.access_node, at=event.declared_at, now=ctx.now)
+
+
+@events.on(OutageClosed)
+async def resume_cuts(ctx: Context, event: OutageClosed) -> None:
+    """What the outage held up goes on."""
+    await tidings.outage_closed(ctx.session, outage_id=event.outage_id, access_node=event.access_node, at=event.closed_at, now=ctx.now)
