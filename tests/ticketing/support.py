@@ -114,9 +114,7 @@ class Debtor:
         )
 
     def withdrawn(self) -> SuspensionWithdrawn:
-        return SuspensionWithdrawn(
-            suspension_id=self.suspension_id, customer_id=self.id, reason="Falla del nodo", withdrawn_at=START
-        )
+        return SuspensionWithdrawn(suspension_id=self.suspension_id, customer_id=self.id, reason="Falla del nodo", withdrawn_at=START)
 
     def reported(self, amount: Decimal | None = None, *, payment_id: UUID | None = None, at: datetime = START) -> PaymentReported:
         paid = self.owes if amount is None else amount
