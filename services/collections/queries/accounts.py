@@ -126,9 +126,3 @@ async def latest_contacts(session: AsyncSession, ids: Sequence[UUID]) -> dict[UU
     """The last contact with each of these customers, where there was one."""
     found = await rows(session, LATEST_CONTACTS, list(ids))
     return {row.customer_id: LatestContact(row.kind, row.channel, row.agent, row.said, row.contacted_at) for row in found}
-
-
-async def accounts_by_status(session: AsyncSession) -> dict[tuple[str, str], float]:
-    """How many accounts are in each status: the service's own gauge."""
-    found = await rows(session, "SELECT status, count(*) AS customers FROM account GROUP BY status")
-    return {("accounts", row.status): float(row.customers) for row in found}
