@@ -60,8 +60,16 @@ def read_source(folder: Path, name: str, mistakes: list[Mistake]) -> Source | No
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         mistakes.append(Mistake(name, line, "", f"no es YAML válido: {error.problem}"))
         return None
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        mistakes.append(Mistake(name, line, "", f"hay un carácter que no es de texto (código {error.character})"))
+        return None
     source = Source(name, None)
-    source.value = _value(node, (), source, mistakes)
+    try:
+        source.value = _value(node, (), source, mistakes)
+    except RecursionError:
+        mistakes.append(Mistake(name, 1, "", "una parte se contiene a sí misma (&ancla y *ancla)"))
+        return None
     return source
 
 

@@ -16,5 +16,6 @@ PERMISSIONS: dict[str, str] = {
     "noc.outages": "declarar y cerrar fallas",
     "notifier.read": "ver los mensajes enviados",
     "notifier.retry": "enviar de nuevo un mensaje que no salió",
+    "events.replay": "ver los eventos apartados y entregarlos de nuevo",
     "simulation.clock": "mover el reloj de una instalación de prueba",
 }
