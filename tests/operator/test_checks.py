@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,13 +128,14 @@ def test_every_rule_has_a_text_and_a_page() -> None:
 
 
 class PlainLoader(yaml.SafeLoader):
-    """YAML as an editor reads it: a date is a text."""
+    """YAML 1.2 as an editor reads it: a date is a text, and so is `on`."""
 
 
+OLD = {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool"}
 PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in found if tag != "tag:yaml.org,2002:timestamp"]
-    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    first: [(tag, regexp) for tag, regexp in found if tag not in OLD] for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
 SHIPPED = sorted(OPERATOR_FOLDER.rglob("*.yaml"))
 
 
