@@ -19,7 +19,7 @@ from tests.billing.books import COLUMNS, MAPPING, line
 from tests.support.service import operator
 
 
-def read(folder: Path, mapping: str = MAPPING, **cells: object) -> tuple[CustomerRow | None, list[Fault]]:
+def read(folder: Path, mapping: str = MAPPING, **cells: Any) -> tuple[CustomerRow | None, list[Fault]]:
     """Read one row of a book, `id` C-1 unless told otherwise."""
     path = folder / "m.mapping.yaml"
     path.write_text(mapping)
@@ -31,13 +31,13 @@ def read(folder: Path, mapping: str = MAPPING, **cells: object) -> tuple[Custome
     return BookReader(loaded, sheet, book_terms(operator())).read(next(records(iter(lines[1:]), sheet)))
 
 
-def good(folder: Path, mapping: str = MAPPING, **cells: object) -> CustomerRow:
+def good(folder: Path, mapping: str = MAPPING, **cells: Any) -> CustomerRow:
     row, faults = read(folder, mapping, **cells)
     assert row is not None, faults
     return row
 
 
-def only_fault(folder: Path, mapping: str = MAPPING, **cells: object) -> Fault:
+def only_fault(folder: Path, mapping: str = MAPPING, **cells: Any) -> Fault:
     row, faults = read(folder, mapping, **cells)
     assert len(faults) == 1, faults
     assert (row is None) == (faults[0].severity is Severity.ERROR)
@@ -94,7 +94,7 @@ def test_the_status_tells_the_policy(tmp_path: Path) -> None:
         ({"factura": "F-1", "total": "10", "facturado": ""}, "mes", "qué mes"),
     ],
 )
-def test_a_wrong_cell_breaks_its_row_and_is_named(tmp_path: Path, cells: dict[str, object], column: str, reason: str) -> None:
+def test_a_wrong_cell_breaks_its_row_and_is_named(tmp_path: Path, cells: dict[str, Any], column: str, reason: str) -> None:
     found = only_fault(tmp_path, **cells)
     assert (found.severity, found.column, found.line) == (Severity.ERROR, column, 2)
     assert reason in found.reason
@@ -104,7 +104,7 @@ def test_a_wrong_cell_breaks_its_row_and_is_named(tmp_path: Path, cells: dict[st
 @pytest.mark.parametrize(
     ("cells", "column"), [({"correo": "no-es-correo", "contacto": "Ana"}, "correo"), ({"gestor": "pedro.perez"}, "gestor")]
 )
-def test_a_wrong_contact_or_agent_is_left_out_with_a_notice(tmp_path: Path, cells: dict[str, object], column: str) -> None:
+def test_a_wrong_contact_or_agent_is_left_out_with_a_notice(tmp_path: Path, cells: dict[str, Any], column: str) -> None:
     found = only_fault(tmp_path, **cells)
     assert (found.severity, found.column) == (Severity.NOTICE, column)
 
@@ -162,7 +162,7 @@ services:
 
 
 def test_conversions_defaults_conditions_and_terms(tmp_path: Path) -> None:
-    given: dict[str, object] = {"plan": "fiber  OPTIC", "precio": "1.200,50", "contrato": "14", "fin": "Anual", "isp": "No", "inicio": ""}
+    given: dict[str, Any] = {"plan": "fiber  OPTIC", "precio": "1.200,50", "contrato": "14", "fin": "Anual", "isp": "No", "inicio": ""}
     row = good(tmp_path, CONVERSIONS, **given)
     assert (row.name, row.is_isp, row.contract_start, row.contract_end) == ("Cliente C-1", False, date(2024, 12, 28), date(2026, 12, 27))
     assert [(each["code"], each["plan"], each["amount"]) for each in services(row)] == [("a", "hogar_200", "1200.50")]

@@ -50,9 +50,9 @@ def test_the_named_invoice_comes_first_and_then_the_oldest_due() -> None:
 
 def check(ledger: Ledger, owed: Decimal) -> None:
     """What holds after every step; `owed` is what was ever issued."""
-    for each in ledger.invoices.values():
-        assert 0 <= each.reported <= each.balance
-        assert (each.balance == 0) == (each.state is InvoiceState.PAID)
+    for owing in ledger.invoices.values():
+        assert 0 <= owing.reported <= owing.balance
+        assert (owing.balance == 0) == (owing.state is InvoiceState.PAID)
     for each in ledger.payments.values():
         parts = sum((part.amount for part in each.parts), Decimal(0))
         assert each.state is PaymentState.REJECTED or parts + each.unallocated == each.amount
@@ -110,8 +110,8 @@ def test_a_rejected_payment_makes_room_for_what_others_had_left_over() -> None:
     ledger.report(first)
     ledger.report(second)
     ledger.confirm(second, by="ines", at=NOW)
-    assert (ledger.open, second.unallocated) == (0, Decimal(30))
+    assert (ledger.open, second.unallocated) == (Decimal(0), Decimal(30))
     refills = ledger.reject(first, by="ines", at=NOW, reason="cheque devuelto")
     assert [(each.id, [part.amount for part in parts]) for each, parts in refills] == [(second.id, [Decimal(30)])]
-    assert (ledger.open, second.unallocated) == (Decimal(70), 0)
+    assert (ledger.open, second.unallocated) == (Decimal(70), Decimal(0))
     check(ledger, Decimal(100))

@@ -81,7 +81,7 @@ def test_dates_and_months_in_the_mappings_forms() -> None:
     forms = ("%Y-%m-%d", "%d/%m/%Y")
     assert values.day("28/02/2026", forms) == values.day("2026-02-28", forms) == date(2026, 2, 28)
     assert values.month("2026-02", ("%Y-%m",), forms) == values.month("28/02/2026", ("%Y-%m",), forms) == Period(2026, 2)
-    for text in ("31/02/2026", "2026-13-01", "ayer"):
+    for text in ("31/02/2026", "2026-13-01", "ayer", "9999-12-31", "0201-01-01"):
         with pytest.raises(BadValue):
             values.day(text, forms)
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from services.billing.rules.csv_text import REPLACED
 from services.billing.rules.periods import Period
 
+YEARS = range(1900, 2200)
 LARGEST = Decimal("99999999999999.9999")
 _EMAIL = re.compile(r"[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>().]{2,}")
 _GROUPED = {".": re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?"), ",": re.compile(r"\d{1,3}(\.\d{3})+(,\d+)?")}
@@ -57,7 +58,7 @@ def amount(text: str, decimal: str) -> Decimal:
             f'Corrija el valor; si el archivo usa «{other}», ponga `decimal: "{other}"` en el mapeo.',
         )
     value = Decimal(bare.replace("," if decimal == "." else ".", "").replace(",", "."))
-    if value != value.quantize(Decimal("0.0001")) or value > LARGEST:
+    if value > LARGEST or value != value.quantize(Decimal("0.0001")):
         raise BadValue("El importe tiene más de cuatro decimales o es demasiado grande.", "Redondee el importe en el archivo.")
     return -value if negative else value
 
@@ -71,9 +72,13 @@ def day(text: str, formats: Sequence[str]) -> date:
     """Read a date in the first of the formats that fits."""
     for each in formats:
         try:
-            return _parsed(text, each)
+            found = _parsed(text, each)
         except ValueError:
             continue
+        if found.year in YEARS:
+            return found
+        remedy = "Corrija la fecha; si quiere decir «sin fecha», agréguela a `blanks` en el mapeo."
+        raise BadValue(f"El año está fuera de {YEARS.start} a {YEARS.stop - 1}.", remedy)
     raise BadValue(f"No es una fecha de las formas {', '.join(formats)}.", "Corrija la fecha o agregue su forma a `dates` en el mapeo.")
 
 
@@ -82,9 +87,11 @@ def month(text: str, formats: Sequence[str], dates: Sequence[str]) -> Period:
     """Read a month in the first of the formats that fits; a whole date stands for its month."""
     for each in (*formats, *dates):
         try:
-            return Period.of(_parsed(text, each))
+            found = Period.of(_parsed(text, each))
         except ValueError:
             continue
+        if found.year in YEARS:
+            return found
     raise BadValue(f"No es un mes de las formas {', '.join(formats)}.", "Corrija el mes o agregue su forma a `months` en el mapeo.")
 
 
