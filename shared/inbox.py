@@ -126,6 +126,8 @@ class Inbox:
             if carefully:
                 missing = await self.router.dispatch_carefully(self._context(session, now), ready)
                 await parking.park_waiting(session, ready, missing)
+                handled = {each.key for each in ready if each.id not in missing}  # the fact may have come later in this very batch
+                retry = sorted({*retry, *(each.key for each in ready if each.id in missing and each.key in handled)})
             else:
                 await self.router.dispatch(self._context(session, now), ready)
             if retry:
@@ -165,7 +167,7 @@ class Inbox:
         log.error(
             "event became a dead letter",
             service=self.database.service,
-            event=str(arrival.envelope.id),
+            event_id=str(arrival.envelope.id),
             type=arrival.envelope.type,
             origin=arrival.origin,
             error=type(error).__name__,

@@ -115,7 +115,7 @@ class Worker:
         self.inbox = Inbox(runtime.database, runtime.service.events, runtime.operator, runtime.clock)
         shards = runtime.settings.outbox_shards
         self._relays = [Relay(runtime.database, sink, holder=runtime.holder, shard=n, shards=shards) for n in range(shards)]
-        self._inbox_lease = Lease(runtime.database, "inbox", runtime.holder) if courier_inbox else None
+        self.courier_inbox = CourierInbox(self.inbox, Lease(runtime.database, "inbox", runtime.holder)) if courier_inbox else None
         self._source = KafkaSource(runtime.settings, self.inbox) if kafka else None
         self._waiting_at = self._housekeeping_at = 0.0
 
@@ -124,8 +124,8 @@ class Worker:
         steps: list[tuple[str, Callable[[], Awaitable[bool]]]] = []
         for number, relay in enumerate(self._relays):
             steps += [(f"relay {number}", relay.step), (f"redelivery {number}", relay.redeliver)]
-        if self._inbox_lease is not None:
-            steps.append(("inbox", CourierInbox(self.inbox, self._inbox_lease).step))
+        if self.courier_inbox is not None:
+            steps.append(("inbox", self.courier_inbox.step))
         if self._source is not None and self.runtime.service.events.types:
             steps.append(("kafka", self._source.step))
         steps.append(("parked", self._release))
@@ -140,7 +140,7 @@ class Worker:
         if self._source is not None:
             await self._source.close()
         await self._sink.close()
-        leases = [relay.lease for relay in self._relays] + ([self._inbox_lease] if self._inbox_lease else [])
+        leases = [relay.lease for relay in self._relays] + ([self.courier_inbox.lease] if self.courier_inbox else [])
         for lease in leases:
             with contextlib.suppress(Exception):
                 await lease.release()
@@ -200,27 +200,32 @@ class CourierInbox:
     """Takes what the Courier brought, oldest first, under one leader."""
 
     def __init__(self, inbox: Inbox, lease: Lease, batch: int = INBOX_BATCH) -> None:
-        self._inbox, self._lease, self._batch = inbox, lease, batch
+        self._inbox, self.lease, self._batch = inbox, lease, batch
         self._renew_at = 0.0
 
     async def step(self) -> bool:
         """Handle the oldest pending events; True while there are more. False when another process leads."""
         now = asyncio.get_running_loop().time()
-        if now >= self._renew_at or not self._lease.epoch:
-            if not await self._lease.held():
+        if now >= self._renew_at or not self.lease.epoch:
+            if not await self.lease.held():
                 return False
-            self._renew_at = now + self._lease.duration.total_seconds() / 3
+            self._renew_at = now + self.lease.duration.total_seconds() / 3
         async with self._inbox.database.transaction() as session:
-            found = await rows(session, f"SELECT seq, {EVENT} FROM inbox_pending ORDER BY seq LIMIT {self._batch}")
+            found = await self.oldest(session)
         if not found:
             return False
         try:
-            await self._inbox.handle([Arrival(to_envelope(row), row.seq) for row in found], self._settle)
+            await self._inbox.handle(found, self._settle)
         except Fenced:
-            self._lease.epoch = 0
+            self.lease.epoch = 0
             raise
         return True
 
+    async def oldest(self, session: AsyncSession) -> list[Arrival]:
+        """What came first."""
+        found = await rows(session, f"SELECT seq, {EVENT} FROM inbox_pending ORDER BY seq LIMIT {self._batch}")
+        return [Arrival(to_envelope(row), row.seq, origin=f"inbox_pending/{row.seq}") for row in found]
+
     async def _settle(self, session: AsyncSession, arrivals: Sequence[Arrival]) -> None:
-        await self._lease.prove(session)
+        await self.lease.prove(session)
         await execute(session, "DELETE FROM inbox_pending WHERE seq = ANY($1::bigint[])", [each.mark for each in arrivals])
