@@ -45,8 +45,8 @@ def weekday(operator: Operator, value: date | str) -> str:
 def instant(operator: Operator, value: datetime | str) -> str:
     """`28 de marzo de 2026, 8:05 a. m.` on the operator's clock."""
     found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    hour = format_time(found, "h:mm a", tzinfo=operator.zone, locale=operator.locale)
-    return f"{day(operator, found)}, {hour}".replace("\u202f", "\u00a0")
+    hour = "\u00a0".join(format_time(found, "h:mm a", tzinfo=operator.zone, locale=operator.locale).split())
+    return f"{day(operator, found)}, {hour}"
 
 
 def month(operator: Operator, period: str) -> str:

@@ -17,10 +17,9 @@ ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, name = exclud
     contacts = excluded.contacts
 """
 KEEP_INVOICES = """
-INSERT INTO invoice (id, customer_id, number, period, due_date, open_amount, currency, voided, data)
-SELECT t.*, false, d.data FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::numeric[], $7::text[])
-WITH ORDINALITY AS t(id, customer_id, number, period, due_date, open_amount, currency, n), unnest($8::jsonb[]) WITH ORDINALITY AS d(data, n)
-WHERE t.n = d.n ON CONFLICT (id) DO NOTHING
+INSERT INTO invoice (id, customer_id, number, period, due_date, open_amount, currency, data, voided)
+SELECT t.*, false FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::numeric[], $7::text[], $8::jsonb[]) AS t
+ON CONFLICT (id) DO NOTHING
 """
 
 
