@@ -21,7 +21,7 @@ from services.collections.rules.explaining import Explanation, explain
 from services.collections.rules.facts import Facts
 from services.collections.rules.qualification import findings
 from services.collections.rules.terms import Book
-from services.collections.rules.wording import moment, who
+from services.collections.rules.wording import dated, who
 from shared.calendar import BusinessCalendar
 from shared.operator import Operator
 from shared.operator.policies import StatusCode
@@ -195,7 +195,7 @@ def _item(account: Account, facts: Facts, documents: Operator, now: Now) -> Acco
 def _entry(entry: Entry, documents: Operator) -> TimelineEntry:
     return TimelineEntry(
         at=entry.at,
-        local=moment(documents, entry.at),
+        local=dated(documents, entry.at),
         kind=entry.kind,
         text=entry.text,
         who=entry.who,

@@ -7,13 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.collections.models import Account, Contact, ContactKind, Invoice
+from services.collections.operations.changes import Changes, lock_account
+from services.collections.rules.terms import Book
 from services.collections.rules.wording import moment, who
 from shared.auth import Principal
-from shared.db import lock
 from shared.errors import Conflict, FieldError, Invalid, Refused
 from shared.events.collections import ContactRecorded
 from shared.operator import Operator
-from shared.outbox import publish
 
 ABOUT_INVOICES = frozenset({ContactKind.INVOICE_SENT, ContactKind.RECEIPT_CONFIRMED})
 
@@ -32,28 +32,41 @@ async def record(
 ) -> Contact:
     """Write down a contact that took place now. One about an invoice without naming it means the latest that is out; a confirmed receipt
     ends the asking for it. Raises NotFound, Invalid for another customer's invoice, Refused for the receipt of an invoice never sent."""
-    account = await lock(session, Account, customer_id)
+    changes = await lock_account(session, customer_id, book=Book(operator), now=now)
+    account = await session.get_one(Account, customer_id, populate_existing=True)
     invoice = await _invoice(session, account, kind, invoice_id)
     if kind is ContactKind.INVOICE_SENT and invoice is not None:
         _mark_sent(invoice, actor, now)
     if kind is ContactKind.RECEIPT_CONFIRMED and invoice is not None:
         _confirm_receipt(operator, account, invoice, actor, now)
+    account.next_review_at = now
+    made = note(
+        session, changes, account.id, kind=kind, channel=channel, said=said, by=actor.person, invoice_id=invoice.id if invoice else None
+    )
+    await changes.write(session)
+    return made
+
+
+def note(
+    session: AsyncSession,
+    changes: Changes,
+    customer_id: UUID,
+    *,
+    kind: ContactKind,
+    channel: str,
+    said: str,
+    by: str,
+    invoice_id: UUID | None = None,
+) -> Contact:
+    """Add a contact of a locked account to what is being changed, and tell it."""
     made = Contact(
-        customer_id=account.id,
-        kind=kind,
-        channel=channel,
-        agent=actor.person,
-        said=said,
-        invoice_id=invoice.id if invoice else None,
-        contacted_at=now,
+        customer_id=customer_id, kind=kind, channel=channel, agent=by, said=said, invoice_id=invoice_id, contacted_at=changes.now
     )
     session.add(made)
-    account.version += 1
-    account.next_review_at = now
     event = ContactRecorded(
-        contact_id=made.id, customer_id=account.id, kind=kind, channel=channel, agent=actor.person, said=said, contacted_at=now
+        contact_id=made.id, customer_id=customer_id, kind=kind, channel=channel, agent=by, said=said, contacted_at=changes.now
     )
-    await publish(session, event, subject=f"account/{account.id}", version=account.version, now=now)
+    changes.tell(customer_id, event)
     return made
 
 

@@ -100,8 +100,8 @@ def _check(opened: Opened, amount: Decimal, currency: str, due_at: datetime, now
     if due_at > limit:
         raise Refused(
             rule,
-            f"{_why(facts, terms.policy.promises.second_within, now)} El compromiso puede ser a más tardar para el "
-            f"{wording.moment(terms.operator, limit)}.",
+            f"{_why(facts, terms.policy.promises.second_within, now)} El compromiso puede ser a más tardar para "
+            f"{wording.until(terms.operator, limit)}.",
             remedy="Acuerde una fecha anterior, o un plan de pago.",
             errors=[FieldError(field="due_at", message=f"a más tardar {limit.astimezone(terms.operator.zone).isoformat()}", rule=rule)],
         )

@@ -30,7 +30,16 @@ ENDED = {
     "withdrawn": "La suspensión no se hizo: se retiró a tiempo.",
     "refused": "La suspensión no se hizo: no fue posible cortar el servicio.",
 }
-FIRST, USUAL, LAST = 0, 1, 2  # of one instant: facts first, then what they led to
+# What happened in one instant is told in the order in which one leads to another.
+ORDER = (
+    "registered", "outage", "outage_closed", "segment", "portfolio", "invoice", "invoice_dispatch", "invoice_sent", "receipt_confirmed",
+    "invoice_overdue", "reminder", "terms_told", "follow_up", "other", "promise_talk", "promise", "payment_plan", "review",
+    "suspension_notice", "suspension_notice_accepted", "suspension_notice_failed", "suspension_withdrawn", "suspension", "suspended",
+    "payment_reported", "payment_confirmed", "payment_rejected", "suspension_ended", "invoice_paid", "invoice_voided", "promise_kept",
+    "promise_broken", "promise_lapsed", "payment_plan_completed", "payment_plan_broken", "payment_plan_lapsed", "review_closed",
+    "reconnection", "reconnected", "switch_unresolved", "status",
+)  # fmt: skip
+RANKS = {kind: rank for rank, kind in enumerate(ORDER)}
 
 
 @dataclass(frozen=True)
@@ -43,14 +52,18 @@ class Entry:
     who: str | None = None
     rule: str | None = None
     fact_id: UUID | None = None
-    rank: int = USUAL
+
+    @property
+    def place(self) -> tuple[datetime, int]:
+        """Where it stands in the timeline."""
+        return (self.at, RANKS[self.kind])
 
 
 def registered(operator: Operator, policy: Policy, account: models.Account) -> Entry:
     """The account came to be known."""
     opening = f" con el estado «{account.opening_status}»" if account.opening_status else ""
     text = f"El cliente llega de {account.external_source} con el código {account.external_id}{opening}."
-    return Entry(account.registered_at, "registered", text, rule=policy.rules["segment"], fact_id=account.id, rank=FIRST)
+    return Entry(account.registered_at, "registered", text, rule=policy.rules["segment"], fact_id=account.id)
 
 
 def segment(operator: Operator, policy: Policy, change: models.SegmentChange) -> Entry:
@@ -80,7 +93,7 @@ def invoice(operator: Operator, policy: Policy, made: models.Invoice, *, sending
     """An invoice from its issue to its end."""
     amount = money(operator, made.balance, made.currency)
     text = f"Factura {made.number} de {month(operator, made.period)} por {amount}; se paga a más tardar el {day(operator, made.due_date)}."
-    yield Entry(made.issued_at, "invoice", text, rule=policy.rules["due"], fact_id=made.id, rank=FIRST)
+    yield Entry(made.issued_at, "invoice", text, rule=policy.rules["due"], fact_id=made.id)
     if made.dispatched_at is not None and not sending_told:
         text = f"Se envía la factura {made.number} al cliente por correo."
         yield Entry(made.dispatched_at, "invoice_dispatch", text, made.dispatched_by, policy.rules["dispatch"], made.id)
@@ -103,13 +116,13 @@ def payment(operator: Operator, policy: Policy, made: models.Payment) -> Iterato
     """A payment from its report to its end."""
     amount = money(operator, made.amount, made.currency)
     text = f"Pago reportado: {amount} por {made.channel}, referencia {made.reference}."
-    yield Entry(made.reported_at, "payment_reported", text, fact_id=made.id, rank=FIRST)
+    yield Entry(made.reported_at, "payment_reported", text, fact_id=made.id)
     if made.confirmed_at is not None:
         text = f"Pago confirmado: {amount}, referencia {made.reference}."
-        yield Entry(made.confirmed_at, "payment_confirmed", text, fact_id=made.id, rank=FIRST)
+        yield Entry(made.confirmed_at, "payment_confirmed", text, fact_id=made.id)
     if made.rejected_at is not None:
         text = f"Pago rechazado: {amount}, referencia {made.reference}. Motivo: {made.reject_reason or 'sin motivo'}"
-        yield Entry(made.rejected_at, "payment_rejected", text, fact_id=made.id, rank=FIRST)
+        yield Entry(made.rejected_at, "payment_rejected", text, fact_id=made.id)
 
 
 def promise(operator: Operator, policy: Policy, made: models.Promise) -> Iterator[Entry]:
@@ -201,13 +214,13 @@ def outage(policy: Policy, made: models.Outage) -> Iterator[Entry]:
     """An outage of a node that the customer hangs on."""
     rule = policy.rules["outage"]
     text = f"El NOC declara caído el nodo {made.access_node}: nadie detrás de él se suspende."
-    yield Entry(made.declared_at, "outage", text, rule=rule, fact_id=made.id, rank=FIRST)
+    yield Entry(made.declared_at, "outage", text, rule=rule, fact_id=made.id)
     if made.closed_at is not None:
         text = f"El nodo {made.access_node} funciona de nuevo."
-        yield Entry(made.closed_at, "outage_closed", text, rule=rule, fact_id=made.id, rank=FIRST)
+        yield Entry(made.closed_at, "outage_closed", text, rule=rule, fact_id=made.id)
 
 
 def status(operator: Operator, policy: Policy, change: models.StatusChange) -> Entry:
     """The status changed."""
     text = f"Estado: {change.label}. {change.reason}".strip()
-    return Entry(change.changed_at, "status", text, SYSTEM, change.rule or None, rank=LAST)
+    return Entry(change.changed_at, "status", text, SYSTEM, change.rule or None)

@@ -44,7 +44,7 @@ async def timeline(session: AsyncSession, operator: Operator, customer_id: UUID,
     """Everything that is known of the account up to now, the oldest first. Raises NotFound."""
     facts = await _facts(session, customer_id)
     found = [each for each in _entries(operator, facts) if each.at <= now]
-    return sorted(found, key=lambda each: (each.at, each.rank))
+    return sorted(found, key=lambda each: each.place)
 
 
 async def _facts(session: AsyncSession, customer_id: UUID) -> Facts:
@@ -105,4 +105,4 @@ def _entries(operator: Operator, facts: Facts) -> Iterator[Entry]:
         yield from sentences.suspension(operator, policy, suspension)
     for outage in facts.outages:
         yield from sentences.outage(policy, outage)
-    yield from (sentences.status(operator, policy, each) for each in facts.statuses)
+    yield from (sentences.status(operator, policy, each) for each in sorted(facts.statuses, key=lambda each: each.version))

@@ -81,5 +81,5 @@ def promise_terms(facts: Facts, terms: Terms, now: datetime) -> str:
     latest = promise_limit(facts, terms, now)
     return (
         f"Puede hacer el compromiso {len(made) + 1} de {terms.policy.promises.max_per_month} por {wording.month(terms.operator, period)}, "
-        f"a más tardar para el {wording.moment(terms.operator, latest)}."
+        f"a más tardar para {wording.until(terms.operator, latest)}."
     )

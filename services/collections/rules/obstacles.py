@@ -148,7 +148,7 @@ def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
         left, accepted = wording.span(until - now), wording.moment(terms.operator, notice.accepted_at)
         yield Obstacle(
             rule,
-            f"Faltan {left} para que se cumplan {hours} desde el aviso, aceptado el {accepted}.",
+            f"Desde el aviso, aceptado el {accepted}, tienen que pasar {hours}; todavía faltan {left}.",
             f"Suspenda a partir del {wording.moment(terms.operator, until)}.",
             until,
         )

@@ -81,8 +81,8 @@ def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:
         return
     notice = valid_notice(facts, now)
     if notice is None:
-        text = f"Último momento para que el aviso de suspensión cumpla {span(wanted.before)} cuando el plazo termine."
+        text = f"Último momento para enviar el aviso de suspensión {span(wanted.before)} antes de que se permita suspender."
         yield Prospect(terms.cut_from(first) - wanted.before, text, policy.rules["notice"])
     elif notice.accepted_at is not None:
-        text = f"Se cumplen {span(wanted.before)} desde que se aceptó el aviso de suspensión."
+        text = f"Ya pasaron {span(wanted.before)} desde que se aceptó el aviso de suspensión."
         yield Prospect(notice.accepted_at + wanted.before, text, policy.rules["notice"])

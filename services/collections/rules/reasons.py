@@ -15,7 +15,7 @@ def standing_reason(standing: Standing, facts: Facts, terms: Terms, now: datetim
     """What the status rests on."""
     when = wording.moment(terms.operator, standing.since)
     if standing.cause == "cut":
-        return f"El servicio se suspendió el {when}; debe {_owed(facts, terms, now)}."
+        return f"El servicio se suspendió el {when}; {_debt(facts, terms, now)}."
     if standing.cause == "plan":
         return _plan_reason(standing, facts, terms, when)
     if standing.cause == "review":
@@ -34,6 +34,10 @@ def _owed(facts: Facts, terms: Terms, now: datetime) -> str:
     return wording.money(terms.operator, owed(facts.invoices, now), facts.currency)
 
 
+def _debt(facts: Facts, terms: Terms, now: datetime) -> str:
+    return f"debe {_owed(facts, terms, now)}" if unpaid(facts, now) else "no debe nada que no esté reportado"
+
+
 def _plan_reason(standing: Standing, facts: Facts, terms: Terms, when: str) -> str:
     plan = next(each for each in facts.plans if each.id == standing.fact_id)
     if not plan.instalments:
@@ -44,7 +48,7 @@ def _plan_reason(standing: Standing, facts: Facts, terms: Terms, when: str) -> s
 
 def _active_reason(standing: Standing, facts: Facts, terms: Terms, now: datetime) -> str:
     """Nothing else is the case; what came to its end last says how it got here."""
-    debt = f"debe {_owed(facts, terms, now)}" if unpaid(facts, now) else "no debe nada que no esté reportado"
+    debt = _debt(facts, terms, now)
     for plan in reversed(facts.plans):
         state = judge_plan(plan, facts, now).state
         if state == PlanState.BROKEN:

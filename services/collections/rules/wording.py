@@ -2,11 +2,12 @@
 
 import unicodedata
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from babel.dates import format_date, format_datetime
 
+from services.collections.rules.states import SYSTEM
 from shared.money import format_money
 from shared.operator import Operator
 
@@ -36,15 +37,26 @@ def moment(operator: Operator, instant: datetime) -> str:
     return format_datetime(instant.astimezone(operator.zone), "EEEE d 'de' MMMM 'a las' HH:mm", locale=operator.locale)
 
 
+def dated(operator: Operator, instant: datetime) -> str:
+    """`viernes 27 de marzo de 2026 a las 09:15`, for what may be read years later."""
+    return format_datetime(instant.astimezone(operator.zone), "EEEE d 'de' MMMM 'de' y 'a las' HH:mm", locale=operator.locale)
+
+
+def until(operator: Operator, instant: datetime) -> str:
+    """A last instant: `el viernes 27 de marzo a las 09:15`, and for a midnight `el viernes 27 de marzo, hasta que termine el día`."""
+    local = instant.astimezone(operator.zone)
+    if local.time() == time.min:
+        return f"el {day(operator, (local - timedelta(days=1)).date())}, hasta que termine el día"
+    return f"el {moment(operator, instant)}"
+
+
 def span(duration: timedelta) -> str:
-    """`2 días`, `1 día y 3 h`, `3 h 20 min`, `15 min`, `menos de un minuto`; a part of a minute is left out."""
+    """`3 días y 2 horas`, `24 horas`, `3 horas y 20 minutos`, `menos de un minuto`. Days are counted from two on: people say 24 horas."""
     minutes = int(duration.total_seconds() // 60)
-    days, hours, left = minutes // 1440, minutes % 1440 // 60, minutes % 60
-    if days:
-        whole = f"{days} día" if days == 1 else f"{days} días"
-        return f"{whole} y {hours} h" if hours else whole
-    parts = ([f"{hours} h"] if hours else []) + ([f"{left} min"] if left else [])
-    return " ".join(parts) or "menos de un minuto"
+    days, hours, left = (minutes // 1440, minutes % 1440 // 60, 0) if minutes >= 2880 else (0, minutes // 60, minutes % 60)
+    counted = [(days, "día"), (hours, "hora"), (left, "minuto")]
+    parts = [f"{count} {name}" if count == 1 else f"{count} {name}s" for count, name in counted if count]
+    return " y ".join(parts) or "menos de un minuto"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -60,6 +72,8 @@ def who(operator: Operator, person: str | None) -> str:
     """A person's name; the code itself for a stranger."""
     if person is None:
         return "nadie"
+    if person == SYSTEM:
+        return "el sistema"
     known = operator.person(person)
     return known.name if known else person
 
