@@ -1,0 +1,87 @@
+"""Invoices whose day ends, and invoices taken back."""
+
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from services.billing.operations.invoices import void_invoice
+from shared.db import new_id
+from shared.errors import NotFound, Refused
+from shared.events.billing import InvoiceOverdue, InvoiceVoided
+from tests.billing.books import Book, line, local, report, vip
+from tests.billing.test_operations_payments import confirm, invoice_of, reject
+from tests.support.service import Served
+
+
+async def void(billing: Served, invoice_id: UUID) -> None:
+    async with billing.runtime.database.transaction() as session:
+        await void_invoice(session, invoice_id=invoice_id, reason="Servicio nunca instalado", now=await billing.now())
+
+
+async def test_an_invoice_is_overdue_once_its_last_day_has_ended(billing: Served, book: Book) -> None:
+    await book.customers(billing, vip(id="V-1"), line(id="C-1"))
+    await billing.at(local("2026-03-05", "23:59"))
+    assert await billing.published(InvoiceOverdue) == []
+    await billing.at(local("2026-03-06", "00:00"))
+    told = [each.event for each in await billing.published(InvoiceOverdue)]
+    assert [(each.number, each.balance) for each in told] == [("000-001-01-00000001", Decimal("897.0000"))]
+    await billing.at(local("2026-03-31"))
+    assert [str(each.event.due_date) for each in await billing.published(InvoiceOverdue)] == ["2026-03-05", "2026-03-10"]
+
+
+async def test_what_was_reported_in_time_is_not_overdue_until_it_is_rejected(billing: Served, book: Book) -> None:
+    await book.customers(billing, line(id="C-1"), line(id="C-2"))
+    await billing.at(local("2026-03-03"))
+    paid = await report(billing, "C-1", "45.89", "R-1")
+    await report(billing, "C-2", "40.00", "R-2")
+    await billing.at(local("2026-03-20"))
+    assert [each.event.balance for each in await billing.published(InvoiceOverdue)] == [Decimal("5.8900")]
+    await reject(billing, paid)
+    await billing.work()
+    assert [each.event.balance for each in await billing.published(InvoiceOverdue)] == [Decimal("5.8900"), Decimal("45.8900")]
+
+
+async def test_an_invoice_brought_along_overdue_is_told_so_at_once(billing: Served, book: Book) -> None:
+    await book.customers(billing, line(id="C-1", factura="A-1", emitida="2026-02-01", vence="2026-02-10", total="45.89"))
+    await billing.work()
+    assert [each.event.number for each in await billing.published(InvoiceOverdue)] == ["A-1"]
+
+
+async def test_a_voided_invoice_is_not_owed_and_its_number_stays_used(billing: Served, book: Book) -> None:
+    await book.customers(billing, line(id="C-1"), line(id="C-2"))
+    await billing.at(local("2026-03-01"))
+    await void(billing, await invoice_of(billing, "C-1"))
+    told = (await billing.published(InvoiceVoided))[0]
+    assert (told.event.number, told.event.reason, told.sequence) == ("000-001-01-00000001", "Servicio nunca instalado", 2)
+    with pytest.raises(Refused, match="ya está anulada"):
+        await void(billing, await invoice_of(billing, "C-1"))
+    await billing.at(local("2026-04-01"))
+    found = await billing.sql("SELECT i.number, i.state FROM invoice i ORDER BY i.number")
+    assert [tuple(row) for row in found] == [
+        ("000-001-01-00000001", "VOIDED"), ("000-001-01-00000002", "OPEN"), ("000-001-01-00000003", "OPEN"), ("000-001-01-00000004", "OPEN"),
+    ]  # fmt: skip
+    assert {each.event.number for each in await billing.published(InvoiceOverdue)} == {"000-001-01-00000002"}
+
+
+async def test_an_invoice_with_payments_is_not_voided(billing: Served, book: Book) -> None:
+    await book.customers(billing, line(id="C-1"), line(id="C-2"))
+    await billing.at(local("2026-03-01"))
+    first = await report(billing, "C-1", "10.00", "R-1")
+    await confirm(billing, await report(billing, "C-2", "10.00", "R-2"))
+    for external_id in ("C-1", "C-2"):
+        with pytest.raises(Refused, match="tiene pagos aplicados") as caught:
+            await void(billing, await invoice_of(billing, external_id))
+        assert caught.value.rule == "FACT-2"
+    await reject(billing, first)
+    await void(billing, await invoice_of(billing, "C-1"))
+    with pytest.raises(NotFound):
+        await void(billing, new_id())
+
+
+async def test_a_posting_is_never_changed(billing: Served, book: Book) -> None:
+    await book.customers(billing, line(id="C-1"))
+    await billing.at(local("2026-03-01"))
+    for statement in ("UPDATE posting SET amount = 1 RETURNING id", "DELETE FROM posting RETURNING id"):
+        with pytest.raises(Exception, match="postings are never changed"):
+            await billing.sql(statement)
