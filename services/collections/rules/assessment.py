@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.collections.rules.agreements import Judgement, judge_plan, judge_promise, running_plan, running_promise
 from services.collections.rules.debts import ZERO, believed_open, exists, unpaid
-from services.collections.rules.facts import Facts, Invoice, Plan, Promise, Review, Suspension
+from services.collections.rules.facts import Facts, Invoice, Plan, Promise, Review, Suspension, known_instants
 from services.collections.rules.obstacles import (
     INSTANT,
     cut_obstacles,
@@ -199,7 +199,9 @@ def reconnection_basis(cut: Suspension, facts: Facts, terms: Terms, now: datetim
 
 
 def _instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
-    """Every instant, past or to come, at which time alone may change the assessment."""
+    """Every instant, past or to come, at which time alone may change the assessment. A fact that a service whose clock is ahead of ours
+    dated into our future counts from its instant on."""
+    yield from known_instants(facts)
     for promise in facts.promises:
         yield promise.due_at + INSTANT
     for plan in facts.plans:

@@ -3,6 +3,7 @@
 Instants are aware UTC. A fact counts at an instant when it was known by then; later ones are as if they did not exist.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -166,3 +167,23 @@ class Facts:
     notices: tuple[Notice, ...] = ()
     suspensions: tuple[Suspension, ...] = ()
     outages: tuple[Outage, ...] = field(default=())
+
+
+def known_instants(facts: Facts) -> Iterator[datetime]:
+    """Every instant at which a fact came to be known or to its end."""
+    for invoice in facts.invoices:
+        yield from _given(invoice.issued_at, invoice.paid_at, invoice.voided_at, *(part.believed_at for part in invoice.parts))
+    for payment in facts.payments:
+        yield from _given(payment.reported_at, payment.confirmed_at, payment.rejected_at)
+    for review in facts.reviews:
+        yield from _given(review.opened_at, review.closed_at)
+    for notice in facts.notices:
+        yield from _given(notice.accepted_at)
+    for cut in facts.suspensions:
+        yield from _given(cut.suspended_at, cut.reconnected_at)
+    for outage in facts.outages:
+        yield from _given(outage.declared_at, outage.closed_at)
+
+
+def _given(*instants: datetime | None) -> Iterator[datetime]:
+    return (each for each in instants if each is not None)
