@@ -1,0 +1,75 @@
+"""Logs are JSON lines with their trace; settings come from the environment and name what is missing."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from shared import log
+from shared.settings import Settings, settings_from_environment
+
+URL = "postgresql://billing:secret@localhost/billing"
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_log_line_is_json_with_its_trace(stream: io.StringIO) -> None:
+    log.configure("INFO", stream)
+    with log.traced("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"):
+        log.get_logger("web").info("sent", customer="Peña\n{}")
+    log.get_logger("web").debug("not shown")
+    (line,) = lines(stream)
+    assert line["event"] == "sent" and line["part"] == "web" and line["level"] == "info" and line["customer"] == "Peña\n{}"
+    assert line["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736" and str(line["timestamp"]).endswith("Z")
+    assert log.trace_id() is None
+
+
+def test_an_exception_is_written_with_its_place(stream: io.StringIO) -> None:
+    log.configure("INFO", stream)
+    try:
+        raise KeyError("x")
+    except KeyError:
+        log.get_logger("worker").error("step failed", exc_info=True)
+    assert "KeyError" in str(lines(stream)[0]["exception"])
+
+
+@pytest.mark.parametrize("given", [None, "", "x", "00-zz-00f067aa0ba902b7-01", "00-" + "0" * 31 + "-00f067aa0ba902b7-01"])
+def test_a_trace_that_is_none_begins_a_new_one(given: str | None) -> None:
+    made = log.new_traceparent(given)
+    assert log.TRACEPARENT.match(made) and made != log.new_traceparent(given)
+
+
+def test_a_span_more_in_the_same_trace() -> None:
+    given = log.new_traceparent()
+    made = log.new_traceparent(given)
+    assert made != given and made.split("-")[1] == given.split("-")[1]
+
+
+def test_a_service_reads_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILLING_DATABASE_URL", URL)
+    monkeypatch.setenv("RECONECTA_TRANSPORT", "kafka")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "kafka:9092")
+    found = settings_from_environment("billing")
+    assert (found.service, found.database_url, found.transport, found.kafka_bootstrap) == ("billing", URL, "kafka", "kafka:9092")
+    assert found.clock == "system" and found.network == "manual", "production is what nobody has to ask for"
+
+
+def test_the_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOC_DATABASE_URL", raising=False)
+    with pytest.raises(ValueError, match="falta la variable NOC_DATABASE_URL"):
+        settings_from_environment("noc")
+
+
+def test_mail_has_one_way_and_errors_hold_no_secret() -> None:
+    with pytest.raises(ValidationError) as wrong:
+        Settings(service="notifier", database_url=URL, smtp_url="smtp://user:hunter2@mail", maildir=Path("mails"))
+    assert "not both" in str(wrong.value) and "hunter2" not in str(wrong.value)
