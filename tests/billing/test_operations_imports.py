@@ -8,6 +8,7 @@ from services.billing.jobs import imports as job
 from services.billing.models import ImportBatch
 from services.billing.operations.imports import claim_import, queue_import
 from services.billing.queries.imports import missing_of
+from shared.calendar import BusinessCalendar
 from shared.events.billing import CustomerChanged, CustomerRegistered, InvoiceIssued, PaymentAllocated
 from tests.billing.books import COLUMNS, MAPPING, Book, customer_id, faults, line, local, report, vip
 from tests.support.service import Served, operator
@@ -197,7 +198,7 @@ async def test_an_import_that_was_taken_over_stops(billing: Served, book: Book) 
         assert first is not None
         assert await claim_import(session, holder="two", now=now) is None
     await billing.sql("UPDATE import_batch SET claimed_by = 'two' RETURNING id")
-    work = job.Work(database, operator(), job.BusinessCalendar(operator()), first, "one", now)
+    work = job.Work(database, operator(), BusinessCalendar(operator()), first, "one", now)
     await job._work(work)
     assert await billing.sql("SELECT 1 FROM customer") == []
     assert (await billing.sql("SELECT state, claimed_by FROM import_batch"))[0] == ("READING", "two")

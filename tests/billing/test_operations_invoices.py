@@ -57,10 +57,8 @@ async def test_a_voided_invoice_is_not_owed_and_its_number_stays_used(billing: S
     with pytest.raises(Refused, match="ya está anulada"):
         await void(billing, await invoice_of(billing, "C-1"))
     await billing.at(local("2026-04-01"))
-    found = await billing.sql("SELECT i.number, i.state FROM invoice i ORDER BY i.number")
-    assert [tuple(row) for row in found] == [
-        ("000-001-01-00000001", "VOIDED"), ("000-001-01-00000002", "OPEN"), ("000-001-01-00000003", "OPEN"), ("000-001-01-00000004", "OPEN"),
-    ]  # fmt: skip
+    found = await billing.sql("SELECT i.sequence, i.state FROM invoice i ORDER BY i.sequence")
+    assert [tuple(row) for row in found] == [(1, "VOIDED"), (2, "OPEN"), (3, "OPEN"), (4, "OPEN")]
     assert {each.event.number for each in await billing.published(InvoiceOverdue)} == {"000-001-01-00000002"}
 
 

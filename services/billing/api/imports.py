@@ -198,12 +198,12 @@ async def list_missing(import_id: UUID, session: Session, actor: Actor, document
 
 def _mapping(upload: Upload, documents: Operator) -> Mapping:
     """The mapping that came along: one of the operator's by its name, or a text. Raises Invalid, naming line and field of each mistake."""
-    text = upload.texts.get("mapping", "").strip()
+    text = upload.texts.get("mapping", "")
     unknown = sorted(set(upload.texts) - {"mapping"})
-    if not text or unknown:
+    if not text.strip() or unknown:
         message = f"esta parte no existe: {', '.join(unknown)}" if unknown else "falta: el mapeo en YAML, o el nombre de uno del operador"
         raise Invalid("Corrija: mapping.", errors=[FieldError(field=unknown[0] if unknown else "mapping", message=message)])
-    path = shipped_mapping(documents, text)
+    path = shipped_mapping(documents, text.strip())
     if path is not None:
         return _loaded(path, documents)
     path = upload.path.with_suffix(".mapping.yaml")
