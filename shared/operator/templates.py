@@ -87,11 +87,15 @@ def mistakes(folder: Path, code: str, event: type[Event]) -> Iterator[tuple[str,
             tree = environment.parse(path.read_text(encoding="utf-8"))
         except (TemplateSyntaxError, UnicodeDecodeError):
             continue
-        yield from ((path.name, line, text) for line, text in _unknown(tree, event))
+        yield from ((path.name, line, text) for line, text in _unknown(tree, event, environment))
 
 
-def _unknown(tree: nodes.Template, event: type[Event]) -> Iterator[tuple[int, str]]:
-    """Names that no template has, and fields that the event does not have."""
+def _unknown(tree: nodes.Template, event: type[Event], environment: Environment) -> Iterator[tuple[int, str]]:
+    """Filters and names that no template has, and fields that the event does not have."""
+    filters = [each for each in tree.find_all(nodes.Filter) if each.name not in environment.filters]
+    if filters:
+        yield from ((each.lineno, f"no existe el filtro «{each.name}»{nearest(each.name, set(environment.filters))}") for each in filters)
+        return
     lines = {node.name: node.lineno for node in tree.find_all(nodes.Name)}
     imported = {node.target for node in tree.find_all(nodes.Import)}
     for name in sorted(meta.find_undeclared_variables(tree) - NAMES - imported - {"range", "dict", "namespace"}):

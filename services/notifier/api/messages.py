@@ -170,4 +170,4 @@ def _common(message: Message) -> dict[str, Any]:
 
 
 def _delivery(delivery: Delivery) -> DeliveryView:
-    return DeliveryView(**delivery.model_dump(include=set(DeliveryView.model_fields)), message_id=delivery.header_id)
+    return DeliveryView(**delivery.model_dump(include=set(DeliveryView.model_fields) - {"message_id"}), message_id=delivery.header_id)
