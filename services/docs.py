@@ -12,7 +12,7 @@ import yaml
 from pydantic.json_schema import models_json_schema
 
 from services.contracts import Schema, breaking
-from services.local import SERVICES
+from services.wiring import SERVICES
 from shared.events import CATALOGUE, Event
 
 DOCS = Path(__file__).parent.parent / "docs"
