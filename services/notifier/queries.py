@@ -85,24 +85,30 @@ async def get_message(session: AsyncSession, message_id: UUID) -> MessageView:
     message = await session.get(Message, message_id, populate_existing=True)
     if message is None:
         raise NotFound(f"No existe el mensaje {message_id}.")
-    return MessageView(message, await deliveries_of(session, message_id))
+    return MessageView(message, (await deliveries_of(session, [message_id]))[message_id])
 
 
-async def deliveries_of(session: AsyncSession, message_id: UUID) -> Sequence[Delivery]:
-    """A message's deliveries, in the order of its recipients."""
-    query = select(Delivery).where(Delivery.message_id == message_id).order_by(col(Delivery.id))
-    return (await session.execute(query.execution_options(populate_existing=True))).scalars().all()
+async def deliveries_of(session: AsyncSession, message_ids: Collection[UUID]) -> dict[UUID, list[Delivery]]:
+    """The deliveries of each message, in the order of its recipients."""
+    query = select(Delivery).where(col(Delivery.message_id).in_(message_ids)).order_by(col(Delivery.id))
+    found: dict[UUID, list[Delivery]] = {each: [] for each in message_ids}
+    for each in (await session.execute(query.execution_options(populate_existing=True))).scalars():
+        found[each.message_id].append(each)
+    return found
 
 
-async def printable_invoice(session: AsyncSession, invoice_id: UUID) -> dict[str, Any] | None:
-    """What `shared.pdf.render_invoice` wants of an invoice; None when it is not known."""
-    invoice = await session.get(Invoice, invoice_id)
-    if invoice is None:
-        return None
-    customer = await session.get_one(Customer, invoice.customer_id)
-    assignment = await session.get(Assignment, invoice.customer_id)
+async def printable_invoices(session: AsyncSession, invoice_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    """What `shared.pdf.render_invoice` wants of each of these invoices that is known."""
+    if not invoice_ids:
+        return {}
+    query = select(Invoice, Customer, Assignment).join(Customer, col(Customer.id) == col(Invoice.customer_id))
+    query = query.outerjoin(Assignment, col(Assignment.customer_id) == col(Invoice.customer_id)).where(col(Invoice.id).in_(invoice_ids))
+    return {invoice.id: _printable(invoice, customer, assigned) for invoice, customer, assigned in (await session.execute(query)).all()}
+
+
+def _printable(invoice: Invoice, customer: Customer, assigned: Assignment | None) -> dict[str, Any]:
     email = next((each["email"] for each in customer.contacts if each.get("email")), None)
-    agent = (assignment.agent if assignment else None) or customer.agent
+    agent = (assigned.agent if assigned else None) or customer.agent
     person = {"name": customer.name, "external_id": customer.external_id, "email": email, "agent": agent}
     return {**invoice.data, "customer": person, "voided": invoice.voided}
 

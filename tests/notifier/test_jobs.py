@@ -118,7 +118,7 @@ async def test_what_a_killed_worker_had_is_sent_again_under_the_same_id(database
         async with opened.transaction() as session:
             [mine] = await claim_deliveries(session, holder="killed", now=START, limit=10)
         async with served.runtime.resources["mail"].open() as line:
-            mail = await mail_of(operator(), mine.message, mine.delivery, None)
+            mail = mail_of(operator(), mine.message, mine.delivery, [])
             await line.send(mail, sender="cobros@redsula.example", recipient=str(mine.delivery.address))
         assert await served.next_due() == START, "the conductor waits for what is under way"
         await served.work()

@@ -20,13 +20,18 @@ class Line(Protocol):
 
 
 class Carrier(Protocol):
-    """Opens a line; opening does not fail, sending tells."""
+    """Opens a line; opening does not fail, sending tells. `repeatable`: the same mail sent twice is one mail."""
+
+    @property
+    def repeatable(self) -> bool: ...
 
     def open(self) -> AbstractAsyncContextManager[Line]: ...
 
 
 class Nowhere:
     """Neither SMTP nor a Maildir is configured: every delivery fails and says so."""
+
+    repeatable = True
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Line]:

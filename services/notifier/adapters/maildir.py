@@ -18,6 +18,8 @@ from services.notifier.rules.states import Kind, Outcome
 class Maildir:
     """A Maildir as a mail server that accepts everything."""
 
+    repeatable = True
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 

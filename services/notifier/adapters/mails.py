@@ -1,7 +1,7 @@
-"""A delivery as the mail that goes out: its MIME form, with the invoice printed where the notice attaches it."""
+"""A delivery as the mail that goes out, and the invoice that goes with it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from typing import Any
 
@@ -12,12 +12,13 @@ from shared.operator import Operator
 from shared.pdf import render_invoice
 
 
-async def mail_of(operator: Operator, message: Message, delivery: Delivery, invoice: Mapping[str, Any] | None) -> EmailMessage:
-    """The mail of one delivery; `invoice` as `printable_invoice` answers it. Raises PdfFailed, and ValueError for an impossible address."""
-    attachments = []
-    if invoice is not None:
-        content = await asyncio.to_thread(render_invoice, operator, invoice)
-        attachments.append(Attachment(f"factura-{invoice['number']}.pdf", content))
+async def print_invoice(operator: Operator, invoice: Mapping[str, Any]) -> Attachment:
+    """An invoice (as `printable_invoices` answers it) as the PDF that a mail carries. Raises PdfFailed."""
+    return Attachment(f"factura-{invoice['number']}.pdf", await asyncio.to_thread(render_invoice, operator, invoice))
+
+
+def mail_of(operator: Operator, message: Message, delivery: Delivery, attachments: Sequence[Attachment]) -> EmailMessage:
+    """The mail of one delivery. Raises ValueError for an impossible address."""
     answer = message.reply_to
     return compose(
         Mail(

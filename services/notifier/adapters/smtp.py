@@ -31,6 +31,11 @@ class SmtpCarrier:
     password: str | None = None
     seconds: float = SECONDS
 
+    @property
+    def repeatable(self) -> bool:
+        """A server that got a mail twice has it twice."""
+        return False
+
     @classmethod
     def from_url(cls, url: str) -> Self:
         """`smtp[s]://[user:password@]host[:port][?starttls=always|never][&timeout=30]`. Raises ValueError."""

@@ -7,10 +7,10 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import BaseModel
 
-from services.notifier.adapters.mails import mail_of
+from services.notifier.adapters.mails import mail_of, print_invoice
 from services.notifier.models import Delivery, Message
 from services.notifier.operations.deliveries import retry_delivery
-from services.notifier.queries import MessageView, find_messages, get_message, printable_invoice
+from services.notifier.queries import MessageView, find_messages, get_message, printable_invoices
 from services.notifier.rules.states import DeliveryState, MessageState
 from shared.errors import FieldError, Invalid
 from shared.web import Actor, Cursor, Documents, Now, Page, Session, command_router, page, permits
@@ -135,8 +135,8 @@ async def read_source(
         error = FieldError(field="delivery", message="no es una entrega de este mensaje")
         raise Invalid(f"El mensaje no tiene la entrega {delivery}.", errors=[error])
     attached = view.message.attached_invoice_id
-    invoice = await printable_invoice(session, attached) if attached else None
-    mail = await mail_of(documents, view.message, chosen, invoice)
+    printable = await printable_invoices(session, [attached] if attached else [])
+    mail = mail_of(documents, view.message, chosen, [await print_invoice(documents, each) for each in printable.values()])
     headers = {"Content-Disposition": f'inline; filename="{chosen.id}.eml"'}
     return Response(mail.as_bytes(), media_type="message/rfc822", headers=headers)
 

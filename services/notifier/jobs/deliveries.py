@@ -1,6 +1,11 @@
-"""Mails that are due go out: claimed in small batches, one connection for a batch, each outcome kept before the next mail is sent."""
+"""Mails that are due go out: claimed in small batches, one connection for a batch.
+
+Each outcome is kept before the next mail is sent, unless the carrier is repeatable: then a batch is kept at once.
+"""
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,10 +13,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.adapters import Carrier, Line
-from services.notifier.adapters.mails import mail_of
-from services.notifier.operations import deliveries
-from services.notifier.operations.deliveries import Claimed
-from services.notifier.queries import next_attempt, printable_invoice
+from services.notifier.adapters.mails import mail_of, print_invoice
+from services.notifier.models import Message
+from services.notifier.operations.deliveries import Claimed, Try, claim_deliveries, record_outcomes, renew_claims
+from services.notifier.queries import next_attempt, printable_invoices
+from services.notifier.rules.mime import Attachment
 from services.notifier.rules.states import Kind, Outcome
 from shared.db import new_id
 from shared.log import get_logger
@@ -29,51 +35,81 @@ async def next_due(session: AsyncSession, context: JobContext) -> datetime | Non
 
 async def run(context: JobContext) -> int:
     """Try one batch of what is due. Answers how many it tried."""
-    holder, began = str(new_id()), time.monotonic()
-    async with context.database.transaction() as session:
-        claimed = await deliveries.claim_deliveries(session, holder=holder, now=context.now, limit=BATCH)
-        wanted = {each.message.attached_invoice_id for each in claimed if each.message.attached_invoice_id}
-        invoices = {invoice_id: await printable_invoice(session, invoice_id) for invoice_id in wanted}
+    batch = Batch(context, holder=str(new_id()), began=time.monotonic())
+    claimed = await batch.claim()
     if not claimed:
         return 0
     carrier: Carrier = context.resources["mail"]
     async with carrier.open() as line:
         for each in claimed:
-            async with context.database.transaction() as session:
-                await deliveries.renew_claims(session, holder=holder)
-            outcome = await _try(context, line, each, invoices)
-            async with context.database.transaction() as session:
-                kept = await deliveries.record_outcome(
-                    session, delivery_id=each.delivery.id, holder=holder, outcome=outcome, now=_instant(context, began)
-                )
-            if not kept:
-                log.warning("delivery taken over", delivery=str(each.delivery.id))
+            batch.tries.append(Try(each.delivery.id, await batch.send(line, each), batch.instant()))
+            if not carrier.repeatable and not await batch.record():
                 break
+    await batch.record()
     return len(claimed)
 
 
-async def _try(context: JobContext, line: Line, claimed: Claimed, invoices: dict[UUID, dict[str, Any] | None]) -> Outcome:
-    """Write the mail and send it. A mail that cannot be written fails with the reason."""
-    message, delivery = claimed.message, claimed.delivery
-    if delivery.address is None:
-        return Outcome(Kind.PERMANENT, None, "No hay dirección a la que enviar.")
-    invoice = invoices.get(message.attached_invoice_id) if message.attached_invoice_id else None
-    try:
-        mail = await mail_of(context.operator, message, delivery, invoice)
-    except (PdfFailed, ValueError) as error:
-        log.error("mail cannot be written", message=str(message.id), error=str(error)[:300])
-        return Outcome(Kind.PERMANENT, None, f"No se pudo escribir el correo: {error}")
-    outcome = await line.send(mail, sender=context.operator.mail_from, recipient=delivery.address)
-    if outcome.kind is not Kind.ACCEPTED:
-        log.warning("mail not accepted", delivery=str(delivery.id), outcome=outcome.kind, code=outcome.code, detail=outcome.detail[:300])
-    return outcome
+@dataclass
+class Batch:
+    """Deliveries that this process has claimed, and what became of them so far."""
 
+    context: JobContext
+    holder: str
+    began: float
+    tries: list[Try] = field(default_factory=list)
+    attachments: dict[UUID, Attachment] = field(default_factory=dict)
+    invoices: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
-def _instant(context: JobContext, began: float) -> datetime:
-    """Business time as it is after some mails: on the real clock a slow server must not make acceptances look earlier than they were."""
-    if context.settings.clock == "simulated":
-        return context.now
-    return context.now + timedelta(seconds=time.monotonic() - began)
+    async def claim(self) -> Sequence[Claimed]:
+        """Take what is due, and read what is to be printed with it."""
+        async with self.context.database.transaction() as session:
+            claimed = await claim_deliveries(session, holder=self.holder, now=self.context.now, limit=BATCH)
+            attached = {each.message.attached_invoice_id for each in claimed if each.message.attached_invoice_id}
+            self.invoices = await printable_invoices(session, attached)
+        return claimed
+
+    async def send(self, line: Line, claimed: Claimed) -> Outcome:
+        """Write the mail and send it. A mail that cannot be written fails with the reason."""
+        message, delivery = claimed.message, claimed.delivery
+        if delivery.address is None:
+            return Outcome(Kind.PERMANENT, None, "No hay dirección a la que enviar.")
+        try:
+            attachments = await self._attachments(message)
+            mail = mail_of(self.context.operator, message, delivery, attachments)
+        except (PdfFailed, ValueError) as error:
+            log.error("mail cannot be written", message=str(message.id), error=str(error)[:300])
+            return Outcome(Kind.PERMANENT, None, f"No se pudo escribir el correo: {error}")
+        outcome = await line.send(mail, sender=self.context.operator.mail_from, recipient=delivery.address)
+        if outcome.kind is not Kind.ACCEPTED:
+            log.warning(
+                "mail not accepted", delivery=str(delivery.id), outcome=outcome.kind, code=outcome.code, detail=outcome.detail[:300]
+            )
+        return outcome
+
+    async def _attachments(self, message: Message) -> list[Attachment]:
+        """The message's invoice, printed once for all its recipients. One that is not known is not attached."""
+        wanted = message.attached_invoice_id
+        if wanted is None or wanted not in self.invoices:
+            return []
+        if wanted not in self.attachments:
+            self.attachments[wanted] = await print_invoice(self.context.operator, self.invoices[wanted])
+        return [self.attachments[wanted]]
+
+    async def record(self) -> bool:
+        """Keep what is not kept yet and stay the holder of the rest; False when another worker has taken over."""
+        tries, self.tries = self.tries, []
+        async with self.context.database.transaction() as session:
+            kept = await record_outcomes(session, holder=self.holder, tries=tries)
+            await renew_claims(session, holder=self.holder)
+        if kept < len(tries):
+            log.warning("deliveries taken over", holder=self.holder, lost=len(tries) - kept)
+        return kept == len(tries)
+
+    def instant(self) -> datetime:
+        """Business time as it is by now: on the real clock a slow server must not make acceptances look earlier than they were."""
+        if self.context.settings.clock == "simulated":
+            return self.context.now
+        return self.context.now + timedelta(seconds=time.monotonic() - self.began)
 
 
 JOB = Job("deliveries", next_due, run)

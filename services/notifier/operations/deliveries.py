@@ -3,12 +3,13 @@
 # Note [One mail, whatever is killed]
 A claim is a row with its holder and the machine time until which it holds. What a killed worker had is claimed again later and sent again,
 under the same Message-ID: mail has no exactly-once, so a server that has it already can only be told so. Outcomes are recorded under the
-message's row lock, and only by the holder.
+messages' row locks, and only by the holder.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,7 +25,7 @@ from shared.db import execute, lock, ring, rows
 from shared.errors import Conflict, NotFound
 from shared.events.notifier import MessageAccepted
 from shared.operator import Operator
-from shared.outbox import publish, publish_many
+from shared.outbox import Outgoing, publish_many
 
 CLAIM = """
 UPDATE delivery d SET state = 'SENDING', holder = $1, claimed_until = clock_timestamp() + $2::interval, attempts = attempts + 1,
@@ -44,6 +45,15 @@ class Claimed:
     message: Message
 
 
+@dataclass(frozen=True)
+class Try:
+    """What became of one try, and when (UTC, business)."""
+
+    delivery_id: UUID
+    outcome: Outcome
+    at: datetime
+
+
 async def claim_deliveries(session: AsyncSession, *, holder: str, now: datetime, limit: int) -> Sequence[Claimed]:
     """Take deliveries that are due, and those whose worker has not been heard of. In the order in which they became due."""
     found = await rows(session, CLAIM, holder, LEASE, now, limit)
@@ -58,50 +68,73 @@ async def renew_claims(session: AsyncSession, *, holder: str) -> None:
     await execute(session, sql, holder, LEASE)
 
 
-async def record_outcome(session: AsyncSession, *, delivery_id: UUID, holder: str, outcome: Outcome, now: datetime) -> bool:
-    """Keep what became of a try; tell of the message when all its deliveries are accepted, or when one needs a person's help.
-    False, and nothing is kept, when the delivery is another worker's by now."""
-    known = await session.get(Delivery, delivery_id)
-    if known is None:
-        return False
-    message = await lock(session, Message, known.message_id)
-    delivery = await lock(session, Delivery, delivery_id)
-    if delivery.holder != holder or delivery.state != DeliveryState.SENDING:
-        return False
-    found = verdict(outcome, delivery.attempts, now)
-    delivery.state, delivery.next_attempt_at = found.state, found.next_attempt_at
-    delivery.smtp_code, delivery.detail = outcome.code, outcome.detail[:1000]
-    delivery.attempted_at, delivery.holder, delivery.claimed_until = now, None, None
-    if found.state is DeliveryState.ACCEPTED:
-        delivery.accepted_at = now
+async def record_outcomes(session: AsyncSession, *, holder: str, tries: Sequence[Try]) -> int:
+    """Keep what became of some tries; tell of each message when all its deliveries are accepted, and of each delivery that needs a person's
+    help. What is another worker's by now is left alone. Answers how many were kept."""
+    wanted = {each.delivery_id: each for each in tries}
+    of_messages = select(col(Delivery.message_id)).where(col(Delivery.id).in_(list(wanted)))
+    messages = await _locked(session, select(Message).where(col(Message.id).in_(of_messages)).order_by(col(Message.id)))
+    mine = select(Delivery).where(col(Delivery.id).in_(list(wanted)), Delivery.holder == holder, Delivery.state == DeliveryState.SENDING)
+    deliveries = await _locked(session, mine.order_by(col(Delivery.id)))
+    told: list[Outgoing] = []
+    by_id = {each.id: each for each in messages}
+    for delivery in deliveries:
+        told += _settle(by_id[delivery.message_id], delivery, wanted[delivery.id])
     await session.flush()
-    if found.helpless:
-        message.version += 1
-        told = failure_event(message, delivery, message.version, now)
-        await publish_many(session, [told] if told else [], now=now)
-    await _judge(session, message, now)
-    return True
+    touched = {each.message_id for each in deliveries}
+    at = max((each.at for each in tries), default=None)
+    if at is not None:
+        told += await _judge(session, [each for each in messages if each.id in touched], at)
+        await publish_many(session, told, now=at)
+    return len(deliveries)
 
 
-async def _judge(session: AsyncSession, message: Message, now: datetime) -> None:
-    """The message's state follows from its deliveries; that all are accepted is told once."""
-    deliveries = await deliveries_of(session, message.id)
-    message.state = message_state([(DeliveryState(each.state), each.next_attempt_at is not None) for each in deliveries])
-    if message.state != MessageState.ACCEPTED or message.accepted_at is not None:
-        return
-    message.accepted_at = max(each.accepted_at for each in deliveries if each.accepted_at)
-    if message.customer_id is None:
-        return
+async def _locked(session: AsyncSession, query: Any) -> Sequence[Any]:
+    found = await session.execute(query.with_for_update().execution_options(populate_existing=True))
+    return found.scalars().all()
+
+
+def _settle(message: Message, delivery: Delivery, done: Try) -> list[Outgoing]:
+    """A delivery after a try, and the failure to tell of, if any."""
+    found = verdict(done.outcome, delivery.attempts, done.at)
+    delivery.state, delivery.next_attempt_at = found.state, found.next_attempt_at
+    delivery.smtp_code, delivery.detail = done.outcome.code, done.outcome.detail[:1000]
+    delivery.attempted_at, delivery.holder, delivery.claimed_until = done.at, None, None
+    if found.state is DeliveryState.ACCEPTED:
+        delivery.accepted_at = done.at
+    if not found.helpless:
+        return []
     message.version += 1
+    event = failure_event(message, delivery, message.version, done.at)
+    return [event] if event else []
+
+
+async def _judge(session: AsyncSession, messages: Sequence[Message], now: datetime) -> list[Outgoing]:
+    """Each message's state follows from its deliveries; that all are accepted is told once."""
+    told = []
+    deliveries = await deliveries_of(session, [each.id for each in messages])
+    for message in messages:
+        own = deliveries[message.id]
+        message.state = message_state([(DeliveryState(each.state), each.next_attempt_at is not None) for each in own])
+        if message.state != MessageState.ACCEPTED or message.accepted_at is not None:
+            continue
+        message.accepted_at = max(each.accepted_at for each in own if each.accepted_at)
+        if message.customer_id is not None:
+            message.version += 1
+            told.append(_accepted_event(message, message.customer_id, len(own), message.accepted_at))
+    return told
+
+
+def _accepted_event(message: Message, customer_id: UUID, recipients: int, accepted_at: datetime) -> Outgoing:
     event = MessageAccepted(
         message_id=message.id,
-        customer_id=message.customer_id,
+        customer_id=customer_id,
         notice=message.notice,
         reference=message.reference,
-        recipients=len(deliveries),
-        accepted_at=message.accepted_at,
+        recipients=recipients,
+        accepted_at=accepted_at,
     )
-    await publish(session, event, subject=f"message/{message.id}", version=message.version, now=now)
+    return Outgoing(event, f"message/{message.id}", message.version)
 
 
 async def retry_delivery(session: AsyncSession, *, operator: Operator, delivery_id: UUID, now: datetime) -> Message:
