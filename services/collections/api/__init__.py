@@ -1,6 +1,7 @@
 """Collections over HTTP."""
 
 from services.collections.api import accounts, agreements, contacts, cuts, portfolios, segments, worklist
+from services.collections.api.examples import show_examples
 
 ROUTERS = (
     accounts.router,
@@ -11,3 +12,4 @@ ROUTERS = (
     segments.router,
     portfolios.router,
 )
+show_examples(*ROUTERS)
