@@ -95,28 +95,28 @@ async def note_failed_notice(ctx: Context, event: MessageFailed) -> None:
     await outcomes.message_failed(ctx.session, event=event, now=ctx.now)
 
 
-@events.on(ServiceSuspended)
-async def note_cut(ctx: Context, event: ServiceSuspended) -> None:
+@events.on_batch(ServiceSuspended)
+async def note_cuts(ctx: Context, answers: list[ServiceSuspended]) -> None:
     """The customer is suspended from that instant."""
-    await outcomes.service_suspended(ctx.session, event=event, now=ctx.now)
+    await outcomes.services_suspended(ctx.session, events=answers, now=ctx.now)
 
 
-@events.on(SuspensionCancelled)
-async def note_no_cut(ctx: Context, event: SuspensionCancelled) -> None:
+@events.on_batch(SuspensionCancelled)
+async def note_no_cuts(ctx: Context, answers: list[SuspensionCancelled]) -> None:
     """The order to cut is over; an outage's is given anew when the node works again."""
-    await outcomes.suspension_cancelled(ctx.session, event=event, now=ctx.now)
+    await outcomes.suspensions_cancelled(ctx.session, events=answers, now=ctx.now)
 
 
-@events.on(ReconnectionOrdered)
-async def note_crossing(ctx: Context, event: ReconnectionOrdered) -> None:
+@events.on_batch(ReconnectionOrdered)
+async def note_crossings(ctx: Context, answers: list[ReconnectionOrdered]) -> None:
     """Ticketing reconnects by itself because a payment and the cut crossed."""
-    await outcomes.reconnection_ordered(ctx.session, event=event, operator=ctx.operator, now=ctx.now)
+    await outcomes.reconnections_ordered(ctx.session, events=answers, operator=ctx.operator, now=ctx.now)
 
 
-@events.on(ServiceReconnected)
-async def note_reconnection(ctx: Context, event: ServiceReconnected) -> None:
+@events.on_batch(ServiceReconnected)
+async def note_reconnections(ctx: Context, answers: list[ServiceReconnected]) -> None:
     """The customer goes to the status that was negotiated (VIP-21)."""
-    await outcomes.service_reconnected(ctx.session, event=event, operator=ctx.operator, now=ctx.now)
+    await outcomes.services_reconnected(ctx.session, events=answers, operator=ctx.operator, now=ctx.now)
 
 
 @events.on(SwitchUnresolved)

@@ -74,7 +74,7 @@ async def reassess(session: AsyncSession, ids: Sequence[UUID], *, operator: Oper
 
 async def settle(session: AsyncSession, changes: Changes) -> dict[UUID, Facts]:
     """Assess the locked accounts from the facts as they are now, write what changed and tell it. Answers the facts that were assessed."""
-    await session.flush()
+    await changes.write(session)
     facts = await load_facts(session, list(changes.versions), now=changes.now)
     written = Written()
     for each in facts.values():
@@ -153,11 +153,11 @@ async def _act(
     session: AsyncSession, changes: Changes, facts: Facts, action: Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection
 ) -> None:
     if isinstance(action, Remind):
-        orders.remind(session, changes, facts, action.reminder, action.invoice)
+        orders.remind(changes, facts, action.reminder, action.invoice)
     elif isinstance(action, SendNotice):
         await orders.send_notice(session, changes, facts, by=SYSTEM, reason=None)
     elif isinstance(action, OrderCut):
-        await orders.order_cut(session, changes, facts, agent=action.agent, resumes=action.resumes)
+        orders.order_cut(changes, facts, agent=action.agent, resumes=action.resumes)
     elif isinstance(action, WithdrawCut):
         await orders.withdraw_cut(session, changes, facts, action.suspension, action.cause)
     else:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,6 +26,7 @@ class Changes:
     now: datetime
     versions: dict[UUID, int] = field(default_factory=dict)
     items: list[Outgoing] = field(default_factory=list)
+    inserts: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     touched: set[UUID] = field(default_factory=set)
 
     def terms(self, policy: str) -> Terms:
@@ -38,14 +40,20 @@ class Changes:
         self.items.append(Outgoing(event, f"account/{account_id}", self.versions[account_id]))
         return self.versions[account_id]
 
+    def insert(self, sql: str, *values: Any) -> None:
+        """Add a row for a statement that takes a list for each column (`FROM unnest($1::uuid[], …)`)."""
+        self.inserts.setdefault(sql, []).append(values)
+
     async def write(self, session: AsyncSession) -> None:
-        """Write the new versions and the events. Rows of facts are written by who makes them."""
+        """Write the new rows, the versions and the events, each kind in one statement."""
         await session.flush()
+        for sql, table in self.inserts.items():
+            await execute(session, sql, *map(list, zip(*table, strict=True)))
         ids = sorted(self.touched)
         if ids:
             await execute(session, VERSIONS, ids, [self.versions[each] for each in ids])
             await publish_many(session, self.items, now=self.now)
-        self.items, self.touched = [], set()
+        self.items, self.touched, self.inserts = [], set(), {}
 
 
 async def lock_accounts(session: AsyncSession, ids: Sequence[UUID], *, book: Book, now: datetime) -> Changes:

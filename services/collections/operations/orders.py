@@ -1,10 +1,11 @@
 """What is ordered, by an agent or by the policy itself: notices, cuts, withdrawals, reconnections, dispatches, reminders."""
 
+import json
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.collections.models import Notice, Reminder, Suspension
+from services.collections.models import Notice
 from services.collections.operations.changes import Changes
 from services.collections.rules import wording
 from services.collections.rules.debts import believed_open, overdue, owed
@@ -21,7 +22,7 @@ from shared.events.collections import (
     SuspensionRequested,
     SuspensionWithdrawn,
 )
-from shared.operator import Reminder as Reminding
+from shared.operator import Reminder
 
 
 async def send_notice(session: AsyncSession, changes: Changes, facts: Facts, *, by: str, reason: str | None) -> Notice:
@@ -57,17 +58,26 @@ async def send_notice(session: AsyncSession, changes: Changes, facts: Facts, *, 
     return made
 
 
-async def order_cut(
-    session: AsyncSession, changes: Changes, facts: Facts, *, agent: str, resumes: UUID | None = None, reason: str | None = None
-) -> Suspension:
-    """Order the cut for what is overdue. It is the request, not the cut: ticketing opens the procedure of this policy and delivery."""
+CUT = """
+INSERT INTO suspension (id, account_id, state, source, procedure, delivery, rule, reason, amount, currency, invoice_ids, agent, resumes,
+    requested_at)
+SELECT t.id, t.account_id, 'REQUESTED', t.source, t.procedure, t.delivery, t.rule, t.reason, t.amount, t.currency,
+    ARRAY(SELECT jsonb_array_elements_text(t.invoice_ids)::uuid), t.agent, t.resumes, t.requested_at
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::numeric[], $9::text[], $10::jsonb[],
+    $11::text[], $12::uuid[], $13::timestamptz[])
+    AS t(id, account_id, source, procedure, delivery, rule, reason, amount, currency, invoice_ids, agent, resumes, requested_at)
+"""
+
+
+def order_cut(changes: Changes, facts: Facts, *, agent: str, resumes: UUID | None = None, reason: str | None = None) -> UUID:
+    """Order the cut for what is overdue; answers the suspension's id. It is the request, not the cut: ticketing opens the procedure of
+    this policy and delivery."""
     terms, now = changes.terms(facts.policy), changes.now
     suspension, debts = terms.policy.suspension, overdue(facts, now)
     why = cut_reason(facts, terms, now)
-    made = Suspension(
-        id=new_id(),
-        account_id=facts.account_id,
-        source=Source.SYSTEM if resumes is not None else _source(agent),
+    event = SuspensionRequested(
+        suspension_id=new_id(),
+        customer_id=facts.account_id,
         procedure=getattr(suspension.procedure, facts.delivery),
         delivery=facts.delivery,
         rule=terms.policy.rules["day"],
@@ -75,27 +85,28 @@ async def order_cut(
         amount=owed(debts, now),
         currency=facts.currency,
         invoice_ids=[each.id for each in debts],
-        agent=agent,
-        resumes=resumes,
-        requested_at=now,
-    )
-    session.add(made)
-    event = SuspensionRequested(
-        suspension_id=made.id,
-        customer_id=facts.account_id,
-        procedure=made.procedure,
-        delivery=facts.delivery,
-        rule=made.rule,
-        reason=made.reason,
-        amount=made.amount,
-        currency=made.currency,
-        invoice_ids=made.invoice_ids,
         release_on=suspension.reported_payment_counts,
         agent=agent,
         requested_at=now,
     )
+    changes.insert(
+        CUT,
+        event.suspension_id,
+        facts.account_id,
+        Source.SYSTEM if resumes is not None else _source(agent),
+        event.procedure,
+        event.delivery,
+        event.rule,
+        event.reason,
+        event.amount,
+        event.currency,
+        json.dumps([str(each) for each in event.invoice_ids]),
+        agent,
+        resumes,
+        now,
+    )
     changes.tell(facts.account_id, event)
-    return made
+    return event.suspension_id
 
 
 WITHDRAW = """
@@ -177,9 +188,15 @@ def tell_dispatch(changes: Changes, facts: Facts, invoice: Invoice, *, by: str) 
     changes.tell(facts.account_id, event)
 
 
-def remind(session: AsyncSession, changes: Changes, facts: Facts, reminder: Reminding, invoice: Invoice) -> None:
+REMINDER = """
+INSERT INTO reminder (invoice_id, code, account_id, requested_at)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[])
+"""
+
+
+def remind(changes: Changes, facts: Facts, reminder: Reminder, invoice: Invoice) -> None:
     """Remind the customer of an invoice."""
-    session.add(Reminder(invoice_id=invoice.id, code=reminder.code, account_id=facts.account_id, requested_at=changes.now))
+    changes.insert(REMINDER, invoice.id, reminder.code, facts.account_id, changes.now)
     event = ReminderRequested(
         customer_id=facts.account_id,
         reminder=reminder.code,

@@ -1,65 +1,73 @@
 """What ticketing and the notifier answer to collections' orders."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from services.collections.models import Account, Notice, Suspension
+from services.collections.models import Notice, Suspension
 from services.collections.operations.tidings import touch
 from services.collections.rules.states import SuspensionState
+from shared.db import rows
 from shared.events.notifier import MessageAccepted, MessageFailed
 from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected, ServiceSuspended, SuspensionCancelled, SwitchUnresolved
 from shared.inbox import FactMissing
 from shared.operator import Operator
 
+Answer = ServiceSuspended | SuspensionCancelled | ReconnectionOrdered | ServiceReconnected
+E = TypeVar("E", bound=Answer)
+TICKETING = "ticketing"
 CUT_STATES = (SuspensionState.REQUESTED, SuspensionState.WITHDRAWN)
 
 
-async def service_suspended(session: AsyncSession, *, event: ServiceSuspended, now: datetime) -> None:
+async def services_suspended(session: AsyncSession, *, events: Sequence[ServiceSuspended], now: datetime) -> None:
     """The cut was done, even where its order had been taken back meanwhile."""
-    cut = await _suspension(session, event.suspension_id, event.customer_id, now)
-    if cut.suspended_at is None:
-        cut.suspended_at = event.suspended_at
-        cut.state = SuspensionState.RECONNECTING if cut.reconnection_id is not None else SuspensionState.SUSPENDED
+    for cut, event in await _suspensions(session, events, now):
+        if cut.suspended_at is None:
+            cut.suspended_at = event.suspended_at
+            cut.state = SuspensionState.RECONNECTING if cut.reconnection_id is not None else SuspensionState.SUSPENDED
 
 
-async def suspension_cancelled(session: AsyncSession, *, event: SuspensionCancelled, now: datetime) -> None:
+async def suspensions_cancelled(session: AsyncSession, *, events: Sequence[SuspensionCancelled], now: datetime) -> None:
     """The cut never happened: a payment came first, we took it back, or the network refused."""
-    cut = await _suspension(session, event.suspension_id, event.customer_id, now)
-    if cut.state in CUT_STATES:
+    for cut, event in await _suspensions(session, events, now):
+        if cut.state not in CUT_STATES:
+            continue
         cut.ended_at, cut.ended_cause = event.cancelled_at, event.cause
+        cut.state = SuspensionState.REFUSED if event.cause == "refused" else SuspensionState.CANCELLED
         if event.cause != "withdrawn":
             cut.withdraw_cause = None  # something else ended it first: nothing is owed a repetition
-        cut.state = SuspensionState.REFUSED if event.cause == "refused" else SuspensionState.CANCELLED
 
 
-async def reconnection_ordered(session: AsyncSession, *, event: ReconnectionOrdered, operator: Operator, now: datetime) -> None:
+async def reconnections_ordered(session: AsyncSession, *, events: Sequence[ReconnectionOrdered], operator: Operator, now: datetime) -> None:
     """A payment and a cut crossed, and ticketing ordered the reconnection itself; ours, if there is one, gave way to it."""
-    cut = await _suspension(session, event.suspension_id, event.customer_id, now)
-    if cut.reconnected_at is not None:
-        return
-    cut.reconnection_id, cut.reconnection_requested_at = event.reconnection_id, event.ordered_at
-    cut.reconnection_by, cut.basis = "ticketing", cut.basis or "payment"
-    cut.target_status = (await _targets(session, cut, operator))[cut.basis]
-    if cut.suspended_at is not None:
-        cut.state = SuspensionState.RECONNECTING
+    policies = await _policies(session, events)
+    for cut, event in await _suspensions(session, events, now):
+        if cut.reconnected_at is not None:
+            continue
+        cut.reconnection_id, cut.reconnection_requested_at = event.reconnection_id, event.ordered_at
+        cut.reconnection_by, cut.basis = TICKETING, cut.basis or "payment"
+        cut.target_status = _target(operator, policies[cut.account_id], cut.basis)
+        if cut.suspended_at is not None:
+            cut.state = SuspensionState.RECONNECTING
 
 
-async def service_reconnected(session: AsyncSession, *, event: ServiceReconnected, operator: Operator, now: datetime) -> None:
+async def services_reconnected(session: AsyncSession, *, events: Sequence[ServiceReconnected], operator: Operator, now: datetime) -> None:
     """The service is on again; what was negotiated says which status follows (VIP-21)."""
-    cut = await _suspension(session, event.suspension_id, event.customer_id, now)
-    if cut.reconnected_at is not None:
-        return
-    cut.reconnected_at, cut.state = event.reconnected_at, SuspensionState.RECONNECTED
-    cut.suspended_at = cut.suspended_at or event.reconnected_at
-    if cut.reconnection_id is None:
-        cut.reconnection_id, cut.reconnection_requested_at = event.reconnection_id, event.reconnected_at
-    cut.basis = cut.basis or event.basis or "payment"
-    cut.target_status = cut.target_status or (await _targets(session, cut, operator)).get(cut.basis, "temporary_active")
+    policies = await _policies(session, events)
+    for cut, event in await _suspensions(session, events, now):
+        if cut.reconnected_at is not None:
+            continue
+        cut.reconnected_at, cut.state = event.reconnected_at, SuspensionState.RECONNECTED
+        cut.suspended_at = cut.suspended_at or event.reconnected_at
+        if cut.reconnection_id is None:
+            cut.reconnection_id, cut.reconnection_requested_at = event.reconnection_id, event.reconnected_at
+            cut.reconnection_by = TICKETING
+        cut.basis = cut.basis or event.basis or "payment"
+        cut.target_status = cut.target_status or _target(operator, policies[cut.account_id], cut.basis)
 
 
 async def switch_unresolved(session: AsyncSession, *, event: SwitchUnresolved, now: datetime) -> None:
@@ -86,18 +94,26 @@ async def message_failed(session: AsyncSession, *, event: MessageFailed, now: da
         notice.failed_at, notice.failure = event.failed_at, f"{event.recipient}: {event.reason}"
 
 
-async def _suspension(session: AsyncSession, suspension_id: UUID, customer_id: UUID, now: datetime) -> Suspension:
-    await touch(session, [customer_id], now=now)
-    found = await session.get(Suspension, suspension_id, populate_existing=True)
-    if found is None or found.account_id != customer_id:
-        raise FactMissing(f"suspension {suspension_id} is not known yet")
-    return found
+async def _suspensions(session: AsyncSession, events: Sequence[E], now: datetime) -> list[tuple[Suspension, E]]:
+    """The order that each event answers, in the order of the events. Raises FactMissing for one that is not known."""
+    await touch(session, (each.customer_id for each in events), now=now)
+    query = select(Suspension).where(col(Suspension.id).in_({each.suspension_id for each in events}))
+    found = {each.id: each for each in (await session.execute(query.execution_options(populate_existing=True))).scalars()}
+    for each in events:
+        if each.suspension_id not in found:
+            raise FactMissing(f"suspension {each.suspension_id} is not known yet")
+    return [(found[each.suspension_id], each) for each in events]
 
 
-async def _targets(session: AsyncSession, cut: Suspension, operator: Operator) -> Mapping[str, str]:
-    """The status that follows each basis of a reconnection, by the account's policy."""
-    account = await session.get_one(Account, cut.account_id, populate_existing=True)
-    return cast(Mapping[str, str], operator.policy(account.policy).reconnection.target_status)
+async def _policies(session: AsyncSession, events: Sequence[Answer]) -> dict[UUID, str]:
+    sql = "SELECT id, policy FROM account WHERE id = ANY($1::uuid[])"
+    return {row.id: row.policy for row in await rows(session, sql, [each.customer_id for each in events])}
+
+
+def _target(operator: Operator, policy: str, basis: str) -> str:
+    """The status that follows a basis of a reconnection."""
+    targets: Mapping[Any, str] = operator.policy(policy).reconnection.target_status
+    return targets.get(basis, "temporary_active")
 
 
 async def _unfinished(session: AsyncSession, customer_id: UUID) -> Suspension | None:

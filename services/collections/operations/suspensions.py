@@ -18,6 +18,6 @@ async def request_suspension(
 ) -> Suspension:
     """Order the cut. Ticketing answers whether it was done. Raises NotFound, and Refused with everything that stands in the way."""
     opened = await permitted(session, customer_id, "suspend", actor=actor, operator=operator, now=now)
-    made = await orders.order_cut(session, opened.changes, opened.facts, agent=actor.person, reason=reason)
+    made = orders.order_cut(opened.changes, opened.facts, agent=actor.person, reason=reason)
     await settle(session, opened.changes)
-    return made
+    return await session.get_one(Suspension, made)
