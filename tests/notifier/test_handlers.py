@@ -42,6 +42,7 @@ async def test_five_desks_are_told_who_why_since_when_and_not_before_when(databa
     assert message.reference == str(request.notice_id)
     for words in ("Ana Martínez", "Hotel Maya Real, S. A.", "$1,380.00", "5 de marzo de 2026", request.reason, "CLIENTE VIP"):
         assert words in message.text and words in message.html
+    assert "el día 27 terminó sin un pago reportado" in message.text and "el día 27 terminó" in message.html
     assert "no antes del 29 de marzo de 2026, 8:05\u00a0a.\u00a0m." in message.text, (
         "24 hours after it was asked for, on the operator's clock"
     )

@@ -1,5 +1,6 @@
 """Mails go out: over SMTP to a real server that behaves well and badly, and into a Maildir."""
 
+import asyncio
 import mailbox
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from pypdf import PdfReader
 from services.notifier.adapters import carrier
 from services.notifier.adapters.mails import mail_of
 from services.notifier.app import SERVICE
+from services.notifier.jobs import deliveries
 from services.notifier.operations.deliveries import claim_deliveries
 from shared.db import Database
 from shared.events.notifier import MessageAccepted, MessageFailed
@@ -128,6 +130,17 @@ async def test_what_a_killed_worker_had_is_sent_again_under_the_same_id(database
         assert await states(served) == ["ACCEPTED"]
         assert len(await served.published(MessageAccepted)) == 1
     assert len(peer.taken) == 2 and len(set(peer.message_ids)) == 1
+
+
+async def test_two_workers_share_the_mails_and_send_none_twice(database: OpenDatabase) -> None:
+    async with mailing(database) as (served, peer):
+        await served.deliver(*background(), *(golden("billing.payment_confirmed.v1", reference=f"TRX-{n}") for n in range(60)))
+        context = served.runtime.job_context(START)
+        tried = await asyncio.gather(*(deliveries.run(context) for _ in range(4)))
+        assert sum(tried) == 60 and sum(each > 0 for each in tried) > 1
+        assert await states(served) == ["ACCEPTED"] * 60
+        assert len(await served.published(MessageAccepted)) == 60
+    assert len(peer.message_ids) == len(set(peer.message_ids)) == 60
 
 
 async def test_a_server_that_is_away_costs_one_try_for_all_and_loses_nothing(database: OpenDatabase) -> None:
