@@ -26,6 +26,7 @@ WHERE p.run_id = $1 AND p.ordinal BETWEEN $2 AND $3 ORDER BY c.id FOR UPDATE OF 
 
 # $1 first day, $2 last day, $3 digits, $4 run, $5-$6 the chunk's ordinals, $7 now, $8 traceparent, $9-$10 id prefixes (invoice, event),
 # $11-$14 the catalogue's plans, $15-$17 the policies' due dates, $18 the default policy. Ids are time-ordered: a prefix and the ordinal.
+# CTEs have no statistics, so joining two of them would compare every pair: `bill` puts customers and lines one under the other instead.
 ISSUE = f"""
 WITH run AS MATERIALIZED (
     SELECT r.*, f.prefix, f.digits, f.authorization_code, f.expires,
@@ -41,20 +42,21 @@ WITH run AS MATERIALIZED (
     FROM run CROSS JOIN billing_run_customer p JOIN customer c ON c.id = p.customer_id
     WHERE p.run_id = $4 AND p.ordinal BETWEEN $5 AND $6
 ), line AS MATERIALIZED (
-    SELECT p.invoice_id, row_number() OVER (PARTITION BY p.invoice_id ORDER BY s.code) AS number, s.id AS service_id,
+    SELECT p.*, row_number() OVER (PARTITION BY p.invoice_id ORDER BY s.code) AS number, s.id AS service_id,
            plan.name || ' · ' || run.period AS description, share.base, plan.tax_code, plan.tax_rate,
            round(share.base * plan.tax_rate, $3::int)::numeric(18,4) AS tax
     FROM run CROSS JOIN planned p JOIN service s ON s.customer_id = p.customer_id LEFT JOIN plan ON plan.code = s.plan_code
     CROSS JOIN LATERAL (SELECT {SHARE}::numeric(18,4) AS base) AS share
     WHERE {SOLD_THEN} AND share.base > 0
 ), bill AS MATERIALIZED (
-    SELECT p.ordinal, p.customer_id, p.policy, p.invoice_id, p.sequence, count(l.number) AS lines,
-           coalesce(sum(l.base), 0)::numeric(18,4) AS base, coalesce(sum(l.tax), 0)::numeric(18,4) AS tax,
-           coalesce(sum(l.base + l.tax), 0)::numeric(18,4) AS total,
-           json_agg(json_build_object('description', l.description, 'quantity', '1.0000', 'base', l.base::text, 'tax_code', l.tax_code,
-               'tax_rate', l.tax_rate::text, 'tax', l.tax::text, 'total', (l.base + l.tax)::text) ORDER BY l.number) AS line_data
-    FROM planned p LEFT JOIN line l ON l.invoice_id = p.invoice_id
-    GROUP BY p.ordinal, p.customer_id, p.policy, p.invoice_id, p.sequence
+    SELECT ordinal, customer_id, policy, invoice_id, sequence, count(number) AS lines,
+           coalesce(sum(base), 0)::numeric(18,4) AS base, coalesce(sum(tax), 0)::numeric(18,4) AS tax,
+           coalesce(sum(base + tax), 0)::numeric(18,4) AS total,
+           json_agg(json_build_object('description', description, 'quantity', '1.0000', 'base', base::text, 'tax_code', tax_code,
+               'tax_rate', tax_rate::text, 'tax', tax::text, 'total', (base + tax)::text) ORDER BY number)
+               FILTER (WHERE number IS NOT NULL) AS line_data
+    FROM (SELECT * FROM line UNION ALL SELECT p.*, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM planned p) AS all_lines
+    GROUP BY ordinal, customer_id, policy, invoice_id, sequence
 ), numbered AS MATERIALIZED (
     SELECT b.*, policy.due_date, policy.due_ends_at, run.fiscal_series_id, run.period, run.issue_date, run.currency, run.authorization_code,
            run.range, run.expires, run.prefix || lpad(b.sequence::text, greatest(run.digits, length(b.sequence::text)), '0') AS number

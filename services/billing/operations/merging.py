@@ -60,11 +60,11 @@ SERVICES = """
 INSERT INTO service (id, customer_id, code, plan_code, plan_kind, delivery, network_login, access_node, monthly_amount, currency,
     active_from, active_to)
 SELECT ($6 || lpad(to_hex(row_number() OVER (ORDER BY s.line, x.code)), 12, '0'))::uuid, c.id, x.code, x.plan, x.kind, x.delivery,
-    x.login, x.node, x.amount, c.currency, coalesce(x."from", old.active_from, $7), x."to"
+    x.login, x.node, x.amount, c.currency,
+    coalesce(x."from", (SELECT old.active_from FROM service old WHERE old.customer_id = c.id AND old.code = x.code), $7), x."to"
 FROM staged_customer s JOIN customer c ON c.external_source = $4 AND c.external_id = s.external_id
 CROSS JOIN LATERAL jsonb_to_recordset(s.services) AS x(code text, plan text, kind text, amount numeric, delivery text, login text,
     node text, "from" date, "to" date)
-LEFT JOIN service old ON old.customer_id = c.id AND old.code = x.code
 WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND c.id = ANY($5::uuid[])
 ON CONFLICT (customer_id, code) DO UPDATE SET plan_code = excluded.plan_code, plan_kind = excluded.plan_kind, delivery = excluded.delivery,
     network_login = excluded.network_login, access_node = excluded.access_node, monthly_amount = excluded.monthly_amount,
