@@ -52,7 +52,7 @@ def test_another_currency_is_not_compared() -> None:
 def test_each_criterion_names_the_fact_that_decided() -> None:
     facts = {each.code: each.fact for each in findings(operator(), profile(("dedicado_20", "dedicated"), amount="400"))}
     assert facts["plan"] == "Tiene Dedicado 20 Mbps."
-    assert "400.00 por mes; el límite es" in facts["amount"]
+    assert "400.00 por mes, y el límite es" in facts["amount"]
     assert facts["isp"] == "No está registrado como ISP."
     assert facts["negotiation"] == "No tiene una negociación especial registrada."
 
@@ -74,9 +74,7 @@ def test_a_customer_without_services_does_not_qualify_by_plan() -> None:
     st.booleans(),
     st.one_of(st.none(), st.text(max_size=5)),
 )
-def test_the_answer_is_the_four_criteria_and_nothing_else(
-    kinds: list[str], amount: Decimal, is_isp: bool, negotiation: str | None
-) -> None:
+def test_the_answer_is_the_four_criteria_and_nothing_else(kinds: list[str], amount: Decimal, is_isp: bool, negotiation: str | None) -> None:
     who = Profile([("x", kind) for kind in kinds], amount, "USD", is_isp, negotiation)
     expected = bool({"dedicated", "corporate"} & set(kinds)) or is_isp or amount > 500 or bool((negotiation or "").strip())
     assert qualifies(operator(), who) is expected

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.collections.models import Account, SegmentChange, SegmentList, SegmentListRow
-from services.collections.rules.qualification import Finding, Profile, findings
+from services.collections.rules.qualification import Finding, Profile, findings, qualifies
 from shared.errors import NotFound
 from shared.operator import Operator
 
@@ -82,9 +82,9 @@ async def mismatches(
     while len(found) < limit:
         accounts = await _candidates(session, operator, inside=inside, after=after)
         for account in accounts:
-            judged = findings(operator, profile_of(account, today))
-            if any(each.holds for each in judged) != inside:
-                found.append(_mismatch(account, judged, inside=inside))
+            profile = profile_of(account, today)
+            if qualifies(operator, profile) != inside:
+                found.append(_mismatch(account, findings(operator, profile), inside=inside))
         if len(accounts) < CHUNK:
             break
         after = accounts[-1].id

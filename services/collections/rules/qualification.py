@@ -31,41 +31,46 @@ class Finding:
 
 def findings(operator: Operator, profile: Profile) -> list[Finding]:
     """Every criterion, in the order of the operator's file; any one that holds suffices."""
-    return [Finding(each.code, each.text, *_judge(operator, each, profile)) for each in operator.qualification.any_of]
+    found = []
+    for each in operator.qualification.any_of:
+        holding = _holds(operator, each, profile)
+        found.append(Finding(each.code, each.text, holding, _fact(operator, each, profile, holding)))
+    return found
 
 
 def qualifies(operator: Operator, profile: Profile) -> bool:
     """Does any criterion hold?"""
-    return any(each.holds for each in findings(operator, profile))
+    return any(_holds(operator, each, profile) for each in operator.qualification.any_of)
 
 
-def _judge(operator: Operator, criterion: Criterion, profile: Profile) -> tuple[bool, str]:
+def _holds(operator: Operator, criterion: Criterion, profile: Profile) -> bool:
     if criterion.plan_kinds is not None:
-        return _plans(operator, criterion.plan_kinds, profile)
+        return any(kind in criterion.plan_kinds for _, kind in profile.services)
     if criterion.is_isp:
-        return profile.is_isp, "Está registrado como ISP." if profile.is_isp else "No está registrado como ISP."
+        return profile.is_isp
     if criterion.monthly_amount_above is not None:
-        return _amount(operator, criterion.monthly_amount_above, profile)
-    agreed = (profile.special_negotiation or "").strip()
-    return bool(agreed), f"Negociación especial: {agreed}" if agreed else "No tiene una negociación especial registrada."
+        return profile.currency == operator.currency and profile.monthly_amount > criterion.monthly_amount_above
+    return bool((profile.special_negotiation or "").strip())
 
 
-def _plans(operator: Operator, kinds: Sequence[str], profile: Profile) -> tuple[bool, str]:
-    if not profile.services:
-        return False, "No tiene servicios contratados."
-    right = [code for code, kind in profile.services if kind in kinds]
-    names = [_plan_name(operator, code) for code in (right or [code for code, _ in profile.services])]
-    return bool(right), f"Tiene {listed(sorted(set(names)))}."
+def _fact(operator: Operator, criterion: Criterion, profile: Profile, holding: bool) -> str:
+    """What decides the criterion, in words."""
+    if criterion.plan_kinds is not None:
+        return _plans(operator, [code for code, kind in profile.services if kind in criterion.plan_kinds or not holding])
+    if criterion.is_isp:
+        return "Está registrado como ISP." if holding else "No está registrado como ISP."
+    if criterion.monthly_amount_above is not None:
+        return _amount(operator, criterion.monthly_amount_above, profile, holding)
+    return f"Negociación especial: {profile.special_negotiation}" if holding else "No tiene una negociación especial registrada."
 
 
-def _plan_name(operator: Operator, code: str) -> str:
-    return next((each.name for each in operator.plans if each.code == code), code)
+def _plans(operator: Operator, codes: Sequence[str]) -> str:
+    names = {each.code: each.name for each in operator.plans}
+    return f"Tiene {listed(sorted({names.get(code, code) for code in codes}))}." if codes else "No tiene servicios contratados."
 
 
-def _amount(operator: Operator, limit: Decimal, profile: Profile) -> tuple[bool, str]:
+def _amount(operator: Operator, limit: Decimal, profile: Profile, holding: bool) -> str:
     paid = money(operator, profile.monthly_amount, profile.currency)
     if profile.currency != operator.currency:
-        return False, f"Paga {paid} por mes, en otra moneda que el límite de {money(operator, limit)}."
-    if profile.monthly_amount > limit:
-        return True, f"Paga {paid} por mes, más de {money(operator, limit)}."
-    return False, f"Paga {paid} por mes; el límite es {money(operator, limit)}."
+        return f"Paga {paid} por mes, en otra moneda que el límite de {money(operator, limit)}."
+    return f"Paga {paid} por mes, {'más de' if holding else 'y el límite es'} {money(operator, limit)}."
