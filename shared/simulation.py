@@ -140,7 +140,7 @@ class Conductor:
             if any(state.busy for state in states):
                 seen = None
                 await asyncio.sleep(pause)
-                pause = min(pause * 1.5, 0.1)
+                pause = min(pause * 1.5, 0.02)
             elif seen == published:
                 return list(states)
             else:

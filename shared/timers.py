@@ -14,6 +14,7 @@ from sqlmodel import Field
 from shared.db import MessagingTable, execute, ring, rows, utc
 from shared.inbox import Context, is_transient
 from shared.log import get_logger
+from shared.parking import describe
 
 if TYPE_CHECKING:
     from shared.worker import JobContext
@@ -109,7 +110,7 @@ async def _fire_one(router: TimerRouter, context: "JobContext") -> bool:
     except Exception as error:
         if timer is None or is_transient(error):
             raise
-        log.error("timer failed", kind=timer.kind, key=timer.key, error=type(error).__name__, exc_info=True)
+        log.error("timer failed", kind=timer.kind, key=timer.key, error=describe(error))
         async with context.database.transaction() as session:
             await execute(session, "UPDATE timer SET failures = failures + 1 WHERE kind = $1 AND key = $2", timer.kind, timer.key)
     return True

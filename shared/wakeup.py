@@ -71,8 +71,12 @@ class Wakeup:
     async def _listen(self, connection: asyncpg.Connection) -> None:
         await connection.add_listener(CHANNEL, self._heard)
         self._wake_here()  # for what was rung while nobody listened
-        while not connection.is_closed():
-            await asyncio.sleep(5)
+        ended = asyncio.Event()
+        connection.add_termination_listener(lambda _: ended.set())
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await ended.wait()
             await connection.execute("SELECT 1")
 
     def _heard(self, _connection: object, pid: int, _channel: str, _payload: object) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -362,18 +364,58 @@ async def test_a_worker_that_loses_the_race_is_fenced(line: Line, monkeypatch: p
         await gate.wait()
         await handle(*args)  # type: ignore[arg-type]
 
-    first.inbox.handle = held  # type: ignore[method-assign]
+    monkeypatch.setattr(first.inbox, "handle", held)
     line.start("billing")
-    await line.tell(*story(4, 10))
+    await line.tell(*story(12, 10))
     async with asyncio.timeout(20):
         await entered.wait()
     if first.courier_inbox:
         async with line.databases["ticketing"].transaction() as session:
             await execute(session, "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s' WHERE name = 'inbox'")
     line.start("ticketing")
-    await line.quiet("ticketing")
+    await line.quiet_of("ticketing", 1)
     gate.set()
-    await line.tell(*(Told(who=f"p{number}", number=10) for number in range(4)))
+    await line.tell(*(Told(who=f"p{number}", number=10) for number in range(12)))
     await line.quiet("ticketing")
-    await in_order(line, "ticketing", "billing", 4, 11)
-    assert len(await line.heard("ticketing")) == 44
+    await in_order(line, "ticketing", "billing", 12, 11)
+    assert len(await line.heard("ticketing")) == 132
+
+
+@pytest.mark.slow
+async def test_processes_that_are_killed_lose_nothing_and_double_nothing(line: Line) -> None:
+    """A sender's and a receiver's worker, each a process of its own, are killed (-9) in the middle of their work, again and again."""
+    if line.kind == "shuffled":
+        pytest.skip("the processes run the plain Courier")
+    victims: dict[str, asyncio.subprocess.Process] = {}
+
+    async def spawn(name: str) -> None:
+        given = [line.prefix, line.bootstrap or "", f"{name}-1"]
+        urls = [line.databases[each].dsn for each in (*TELLERS, *HEARERS)]
+        command = [sys.executable, "-m", "tests.support.victim", name, *given, *urls]
+        quiet = asyncio.subprocess.DEVNULL
+        victims[name] = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=quiet)
+        assert (output := victims[name].stdout) is not None
+        assert await output.readline() == b"ready\n"
+
+    async def kill(name: str) -> None:
+        victims[name].kill()
+        await victims[name].wait()
+
+    try:
+        await asyncio.gather(spawn("billing"), spawn("ticketing"))
+        told = story(10, 90, Many)
+        for at in range(0, len(told), 300):
+            await line.tell(*told[at : at + 300])
+            already = len(await line.heard("ticketing"))
+            await asyncio.sleep(random.uniform(0.1, 0.6))
+            who = random.choice(["billing", "ticketing"])
+            await kill(who)
+            await spawn(who)
+            assert already <= len(await line.heard("ticketing"))
+        await line.quiet("ticketing", seconds=60)
+        await in_order(line, "ticketing", "billing", 10, 90)
+        assert len(await line.heard("ticketing")) == 900
+    finally:
+        for name in victims:
+            with suppress(ProcessLookupError):
+                await kill(name)

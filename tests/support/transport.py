@@ -128,8 +128,8 @@ class Line:
     def __init__(self, kind: Kind, databases: dict[str, Database], bootstrap: str | None) -> None:
         self.kind, self.databases, self.bootstrap = kind, databases, bootstrap
         self.prefix = f"t{secrets.token_hex(4)}."
-        self.ears = {name: Ears() for name in HEARERS}
-        self.receivers = {name: Receiver(databases[name], Ears().router().types) for name in HEARERS}
+        self.ears = {name: Ears() for name in HEARERS if name in databases}
+        self.receivers = {name: Receiver(databases[name], Ears().router().types) for name in HEARERS if name in databases}
         self.workers: list[Worker] = []
         self.versions: Counter[str] = Counter()
 

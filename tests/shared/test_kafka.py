@@ -1,0 +1,290 @@
+"""What is Kafka's alone: headers, records that are no events, brokers that die, offsets that rule, and the lag that counts everything."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from deploy.kafka import local
+from shared.clock import SystemClock
+from shared.db import Database, execute
+from shared.inbox import Inbox
+from shared.kafka import KafkaLag, KafkaSink, KafkaSource, ensure_topics, from_record, to_headers, topic_of
+from shared.kafka.cluster import within
+from tests.support.service import operator
+from tests.support.transport import HEARERS, TELLERS, Line, Said, Told, clean, envelope, prepare, until
+
+Open = Callable[[str], Awaitable[Database]]
+
+
+def record(headers: Sequence[tuple[str, bytes]], value: bytes | None = b"{}", key: bytes | None = b"k") -> Any:
+    return SimpleNamespace(topic="t", partition=2, offset=7, timestamp=1_772_000_000_000, headers=headers, key=key, value=value)
+
+
+def test_headers_carry_the_whole_envelope() -> None:
+    event = envelope(Told(who="Ñandú", number=1), "billing").model_copy(update={"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"})
+    found, fault = from_record(record(to_headers(event), event.data.encode(), event.key.encode()))
+    assert fault is None
+    assert found == event
+
+
+def test_the_headers_are_those_of_the_golden_samples() -> None:
+    sample = json.loads(Path("tests/contracts/golden/billing.invoice_paid.v1.json").read_text())
+    event, fault = from_record(record([(name, value.encode()) for name, value in sample["headers"].items()], b"{}", b"k"))
+    assert fault is None
+    assert {name: value.decode() for name, value in to_headers(event)} == sample["headers"]
+
+
+WHOLE = dict(to_headers(envelope(Told(who="a", number=1), "billing")))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ce_id": None},
+        {"ce_id": b"17"},
+        {"ce_type": None},
+        {"ce_source": None},
+        {"ce_sequence": b"one"},
+        {"ce_sequence": b"99999999999"},
+        {"ce_time": b"2026-03-01T00:00:00"},
+        {"ce_time": b"soon"},
+        {"ce_subject": b"a\x00b"},
+    ],
+)
+def test_a_record_that_is_no_event_says_why_and_keeps_its_key(change: dict[str, bytes | None]) -> None:
+    headers = [(name, value) for name, value in (WHOLE | change).items() if value is not None]
+    found, fault = from_record(record(headers))
+    assert fault
+    assert found.key == "k"
+    again, _ = from_record(record(headers))
+    assert again.id == found.id, "a second copy is the same dead letter"
+
+
+def test_without_a_key_it_keeps_nobody_but_itself_waiting() -> None:
+    found, fault = from_record(record([], None, None))
+    assert fault
+    assert found.key == "t/2/7"
+
+
+async def test_waiting_ends_even_for_what_ignores_its_cancellation() -> None:
+    async def stubborn() -> None:
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            try:
+                await asyncio.sleep(1)
+            except asyncio.CancelledError:
+                continue
+
+    before = time.monotonic()
+    with pytest.raises(TimeoutError):
+        await within(0.1, stubborn())
+    assert time.monotonic() - before < 0.9
+    await asyncio.sleep(1)
+
+
+@pytest.fixture
+async def line(kafka_bootstrap: str, database: Open) -> AsyncIterator[Line]:
+    opened = {name: await database(name) for name in (*TELLERS, *HEARERS)}
+    for name in HEARERS:
+        await prepare(opened[name])
+    made = Line("kafka", opened, kafka_bootstrap)
+    yield made
+    await made.stop()
+    for name in HEARERS:
+        await clean(opened[name])
+
+
+async def send_raw(line: Line, *records: tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]) -> None:
+    """Bring (key, value, headers) into billing's topic, as some other program might."""
+    await ensure_topics(line.settings("billing"), ["billing"])
+    producer = AIOKafkaProducer(bootstrap_servers=line.bootstrap)
+    await producer.start()
+    for key, value, headers in records:
+        await producer.send_and_wait(topic_of(line.settings("billing"), "billing"), value, key=key, headers=headers)
+    await producer.stop()
+
+
+def headers_of(event: Told, **change: bytes) -> list[tuple[str, bytes]]:
+    return list((dict(to_headers(envelope(event, "billing"))) | change).items())
+
+
+@pytest.mark.kafka
+async def test_what_is_no_event_becomes_a_dead_letter_and_stops_nobody(line: Line) -> None:
+    good = Told(who="p0", number=0)
+    await send_raw(
+        line,
+        (b"p1", b"{}", []),
+        (b"p2", b"not json", headers_of(Told(who="p2", number=0))),
+        (b"p0", good.model_dump_json().encode(), headers_of(good)),
+        (b"p3", b"\xff\xfe\x00", headers_of(Told(who="p3", number=0))),
+        (None, b"{}", [("ce_type", b"elsewhere.happened.v1")]),
+        (b"p4", b"whatever", headers_of(Told(who="p4", number=0), ce_type=b"billing.unheard.v1")),
+    )
+    line.start("ticketing")
+    await line.quiet("ticketing")
+    assert await line.heard("ticketing") == [("billing", "p0", 0)]
+    found = await line.sql("ticketing", "SELECT reason, key, detail FROM parked_event ORDER BY key")
+    assert [(row.reason, row.key) for row in found] == [("dead", "p1"), ("dead", "p2"), ("dead", "p3")]
+    assert all(f"[{line.prefix}billing.events/" in row.detail for row in found), "where it was"
+
+
+@pytest.mark.kafka
+async def test_topics_are_made_once_and_keep_their_partitions(line: Line) -> None:
+    settings = line.settings("billing", kafka_partitions=3)
+    found = await asyncio.gather(*(ensure_topics(settings, ["billing", "noc"]) for _ in range(3)))
+    assert {tuple(sorted(each.values())) for each in found} == {(3, 3)}
+    assert set((await ensure_topics(line.settings("billing", kafka_partitions=5), ["billing"])).values()) == {3}
+
+
+@pytest.mark.kafka
+async def test_the_stored_offset_rules_over_kafka_s_own(line: Line) -> None:
+    """Kafka is told that all was consumed; what PostgreSQL has not, is handled all the same."""
+    first = line.start("billing", "ticketing")[1]
+    await line.tell(Told(who="p0", number=0))
+    await line.quiet("ticketing")
+    await line.stop(first)
+    await line.tell(Told(who="p0", number=1), Told(who="p1", number=0))
+    topic = topic_of(line.settings("billing"), "billing")
+
+    async def sent() -> bool:
+        return not (await line.sql("billing", "SELECT count(*) AS n FROM outbox"))[0].n
+
+    await until(sent)
+    liar = AIOKafkaConsumer(bootstrap_servers=line.bootstrap, group_id=f"{line.prefix}ticketing", enable_auto_commit=False)
+    await liar.start()
+    partitions = [TopicPartition(topic, number) for number in range(4)]
+    liar.assign(partitions)
+    await liar.commit(await liar.end_offsets(partitions))
+    await liar.stop()
+    line.start("ticketing")
+    await line.quiet("ticketing")
+    assert sorted(await line.heard("ticketing")) == [("billing", "p0", 0), ("billing", "p0", 1), ("billing", "p1", 0)]
+
+
+@pytest.mark.kafka
+async def test_a_topic_that_lost_what_we_stored_begins_anew(line: Line) -> None:
+    """As after it was deleted and made again: the stored offset points behind its end."""
+    await ensure_topics(line.settings("ticketing"), TELLERS)
+    topic = topic_of(line.settings("billing"), "billing")
+    async with line.databases["ticketing"].transaction() as session:
+        sql = "INSERT INTO consumed_offset (topic, partition, next_offset) SELECT $1, n, 1000 FROM generate_series(0, 3) AS n"
+        await execute(session, sql, topic)
+    line.start("billing", "ticketing")
+    await line.tell(Told(who="p0", number=0))
+    await line.quiet("ticketing")
+    assert await line.heard("ticketing") == [("billing", "p0", 0)]
+
+
+@pytest.mark.kafka
+async def test_the_lag_counts_every_event_that_is_not_handled(line: Line) -> None:
+    lag = KafkaLag(line.settings("ticketing"), line.databases["ticketing"], ["billing", "collections"])
+    assert await lag() == 0
+    workers = line.start(*TELLERS)
+    await line.tell(*(Told(who=f"p{number}", number=0) for number in range(5)))
+    await line.tell(Said(who="p0", number=0))
+
+    async def all_there() -> bool:
+        return await lag() == 6
+
+    await until(all_there)
+    line.start("ticketing")
+    await line.quiet("ticketing")
+    assert await lag() == 0
+    await line.stop(*workers)
+    await lag.close()
+
+
+async def test_a_lag_that_cannot_be_counted_is_an_error_and_not_zero(database: Open) -> None:
+    db = await database("ticketing")
+    line = Line("kafka", {"ticketing": db}, "127.0.0.1:1")
+    lag = KafkaLag(line.settings("ticketing"), db, ["billing"])
+    with pytest.raises(Exception, match=r"127\.0\.0\.1"):
+        await lag()
+
+
+async def test_without_a_broker_a_sink_says_so_within_bounds(database: Open) -> None:
+    line = Line("kafka", {"billing": await database("billing")}, "127.0.0.1:1")
+    sink = KafkaSink(line.settings("billing"))
+    with pytest.raises(Exception, match=r"127\.0\.0\.1"):
+        await sink.send([envelope(Told(who="a", number=0), "billing")])
+    await sink.close()
+
+
+@pytest.mark.kafka
+async def test_a_producer_that_fails_is_thrown_away(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = KafkaSink(line.settings("billing"))
+    await sink.send([envelope(Told(who="a", number=0), "billing")])
+    broken = sink._producer
+    assert broken is not None
+
+    async def fail(*args: Any, **options: Any) -> None:
+        raise RuntimeError("out of order sequence number")
+
+    monkeypatch.setattr(broken, "send", fail)
+    with pytest.raises(RuntimeError):
+        await sink.send([envelope(Told(who="a", number=1), "billing")])
+    await sink.send([envelope(Told(who="a", number=1), "billing")])
+    assert sink._producer is not broken
+    await sink.close()
+
+
+@pytest.mark.kafka
+async def test_a_consumer_without_an_assignment_is_rebuilt_and_the_second_time_gives_up(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.kafka.source.STUCK_SECONDS", 0.2)
+    monkeypatch.setattr("shared.kafka.source.POLL_MS", 50)
+    ended: list[bool] = []
+    source = KafkaSource(line.settings("ticketing"), _inbox(line), give_up=lambda: ended.append(True))
+
+    async def never(*args: Any) -> None:
+        """The group never answers."""
+
+    monkeypatch.setattr(source, "on_partitions_assigned", never)
+    await source.step()
+    first = source._consumer
+    async with asyncio.timeout(60):
+        while not ended:
+            await source.step()
+    assert source._consumer is not first
+    await source.close()
+
+
+def _inbox(line: Line) -> Inbox:
+    return Inbox(line.databases["ticketing"], line.ears["ticketing"].router(), operator(), SystemClock())
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+async def test_a_broker_that_dies_and_comes_back_costs_time_and_no_event(database: Open, tmp_path: Path) -> None:
+    """A broker of this test's own is killed (-9) twice in mid-stream; nobody restarts anything of ours."""
+    if reason := local.missing():
+        pytest.skip(f"no Kafka of our own: {reason}")
+    folder = tmp_path / "kafka"
+    bootstrap = await asyncio.to_thread(local.start, folder)
+    opened = {name: await database(name) for name in (*TELLERS, *HEARERS)}
+    await prepare(opened["ticketing"])
+    line = Line("kafka", opened, bootstrap)
+    try:
+        line.start("billing", "ticketing")
+        for number in range(90):
+            await line.tell(*(Told(who=f"p{who}", number=number) for who in range(5)))
+            await asyncio.sleep(0.02)
+            if number in (30, 60):
+                await asyncio.to_thread(local.stop, folder, kill=True)
+                await asyncio.sleep(0.5)
+                assert await asyncio.to_thread(local.start, folder) == bootstrap
+        await line.quiet("ticketing", seconds=90)
+        for who in range(5):
+            assert await line.numbers("ticketing", "billing", f"p{who}") == list(range(90))
+    finally:
+        await line.stop()
+        await asyncio.to_thread(local.stop, folder, kill=True)
+        await clean(opened["ticketing"])

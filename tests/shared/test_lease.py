@@ -1,0 +1,93 @@
+"""Leadership passes on when it expires, and whoever led before can commit nothing any more."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from shared.db import Database, execute, rows
+from shared.lease import Fenced, Lease
+
+Open = Callable[[str], Awaitable[Database]]
+
+
+async def expire(database: Database) -> None:
+    async with database.transaction() as session:
+        await execute(session, "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s'")
+
+
+async def test_one_leads_and_the_other_does_not(database: Open) -> None:
+    db = await database("noc")
+    one, two = Lease(db, "x", "one"), Lease(db, "x", "two")
+    assert await one.held()
+    assert not await two.held()
+    assert await one.held()
+    assert (one.epoch, two.epoch) == (1, 0)
+
+
+async def test_an_expired_lease_passes_on_and_its_epoch_grows(database: Open) -> None:
+    db = await database("noc")
+    one, two = Lease(db, "x", "one"), Lease(db, "x", "two")
+    await one.held()
+    await expire(db)
+    assert await two.held()
+    assert two.epoch == 2
+    async with db.transaction() as session:
+        await two.prove(session)
+    with pytest.raises(Fenced):
+        async with db.transaction() as session:
+            await one.prove(session)
+
+
+async def test_coming_back_to_one_s_own_expired_lease_is_a_new_epoch(database: Open) -> None:
+    """In between somebody else may have led and let go."""
+    db = await database("noc")
+    one = Lease(db, "x", "one")
+    await one.held()
+    await expire(db)
+    assert await one.held()
+    assert one.epoch == 2
+
+
+async def test_a_released_lease_is_free_at_once(database: Open) -> None:
+    db = await database("noc")
+    one, two = Lease(db, "x", "one"), Lease(db, "x", "two")
+    await one.held()
+    await one.release()
+    assert await two.held()
+
+
+async def test_nobody_takes_over_between_the_proof_and_the_commit(database: Open) -> None:
+    db = await database("noc")
+    one, two = Lease(db, "x", "one"), Lease(db, "x", "two")
+    await one.held()
+    await expire(db)
+    async with db.transaction() as session:
+        await one.prove(session)
+        taking = asyncio.create_task(two.held())
+        await asyncio.sleep(0.1)
+        assert not taking.done()
+    assert await taking
+
+
+async def test_a_leader_that_freezes_after_its_proof_is_ended_by_the_database(database: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.lease.FROZEN", "300ms")
+    db = await database("noc")
+    one, two = Lease(db, "x", "one", timedelta(seconds=1)), Lease(db, "x", "two")
+    await one.held()
+    with pytest.raises(Exception, match=r"idle-in-transaction|connection"):  # noqa: PT012
+        async with db.transaction() as session:
+            await one.prove(session)
+            await expire_elsewhere(db, two)
+            await rows(session, "SELECT 1")
+    async with asyncio.timeout(10):
+        while not await two.held():
+            await asyncio.sleep(0.05)
+
+
+async def expire_elsewhere(db: Database, other: Lease) -> None:
+    """Wait until the database has given the lease to another."""
+    async with asyncio.timeout(10):
+        while not await other.held():
+            await asyncio.sleep(0.05)

@@ -1,0 +1,95 @@
+"""Loops are woken inside a process at once and across processes by NOTIFY; never by what was rolled back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+
+from shared.db import Database, execute, ring
+from shared.wakeup import Wakeup
+
+Url = Callable[[str], Awaitable[str]]
+
+
+@pytest.fixture
+async def pair(database_url: Url) -> AsyncIterator[tuple[Database, Database]]:
+    """The same database as two processes have it."""
+    url = await database_url("noc")
+    one, two = Database(url, service="noc"), Database(url, service="noc")
+    yield one, two
+    await one.close()
+    await two.close()
+
+
+async def rung(bell: asyncio.Event, seconds: float) -> bool:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await bell.wait()
+    return bell.is_set()
+
+
+async def listening(*wakeups: Wakeup) -> None:
+    """Wait until each has connected: it wakes its own loops then."""
+    bells = [wakeup.bell() for wakeup in wakeups]
+    for bell in bells:
+        assert await rung(bell, 10)
+
+
+async def test_a_commit_rings_here(pair: tuple[Database, Database]) -> None:
+    bell = pair[0].wakeup.bell()
+    async with pair[0].transaction() as session:
+        ring(session)
+        await execute(session, "SELECT 1")
+        assert not bell.is_set(), "not before the commit"
+    assert bell.is_set()
+
+
+async def test_what_is_rolled_back_rings_nobody(pair: tuple[Database, Database]) -> None:
+    bell = pair[0].wakeup.bell()
+    with pytest.raises(RuntimeError):  # noqa: PT012
+        async with pair[0].transaction() as session:
+            ring(session)
+            raise RuntimeError
+    assert not bell.is_set()
+
+
+async def test_another_process_is_woken(pair: tuple[Database, Database]) -> None:
+    one, two = pair
+    one.wakeup.connect(one.dsn)
+    two.wakeup.connect(two.dsn)
+    await listening(one.wakeup, two.wakeup)
+    bell = two.wakeup.bell()
+    async with one.transaction() as session:
+        ring(session)
+    assert await rung(bell, 5)
+
+
+async def test_nobody_is_woken_by_their_own_notification(pair: tuple[Database, Database]) -> None:
+    one, two = pair
+    one.wakeup.connect(one.dsn)
+    two.wakeup.connect(two.dsn)
+    await listening(one.wakeup, two.wakeup)
+    mine, other = one.wakeup.bell(), two.wakeup.bell()
+    one.wakeup.ring()
+    mine.clear()
+    assert await rung(other, 5)
+    assert not await rung(mine, 0.2)
+
+
+async def test_a_broken_connection_is_made_anew(pair: tuple[Database, Database]) -> None:
+    one, two = pair
+    one.wakeup.connect(one.dsn)
+    two.wakeup.connect(two.dsn)
+    await listening(one.wakeup, two.wakeup)
+    async with one.transaction() as session:
+        await execute(
+            session,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND query ~ '^(LISTEN|NOTIFY|SELECT 1)' AND application_name = ''",
+        )
+    bell = two.wakeup.bell()
+    async with asyncio.timeout(20):
+        while not bell.is_set():
+            one.wakeup.ring()
+            await asyncio.sleep(0.1)
