@@ -1,0 +1,303 @@
+"""The status function under everything that can happen to an account, in any order (Kill Bill's issue 2297 is the story to beat: partial
+payments on several overdue invoices left the overdue state wrong)."""
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.collections.rules.agreements import judge_plan, judge_promise
+from services.collections.rules.assessment import (
+    Assessment,
+    DispatchInvoice,
+    OrderCut,
+    OrderReconnection,
+    Remind,
+    WithdrawCut,
+    assess,
+)
+from services.collections.rules.debts import believed_open, owed, unpaid
+from services.collections.rules.facts import Facts, Instalment, Invoice, Part, Payment, Plan, Promise, Suspension
+from services.collections.rules.states import SYSTEM, SuspensionState
+from services.collections.rules.terms import Book, Terms
+from shared.db import new_id
+from tests.collections.factories import local
+from tests.support.service import operator
+
+START = local(1)
+HOURS = st.integers(min_value=0, max_value=24 * 60)
+AMOUNT = Decimal("100.00")
+
+
+@cache
+def book() -> Book:
+    return Book(operator())
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something that befalls the account some hours after the start. `which` and `share` choose among what there is by then."""
+
+    hours: int
+    kind: str
+    which: int
+    share: int
+
+
+happenings = st.lists(
+    st.builds(
+        Happening,
+        HOURS,
+        st.sampled_from(["pay", "pay", "pay_two", "confirm", "reject", "promise", "plan", "void", "look"]),
+        st.integers(0, 5),
+        st.integers(1, 4),
+    ),
+    max_size=14,
+)
+
+
+@dataclass
+class World:
+    """An account and the services around it, as faithful as needed: billing's allocation to the oldest, ticketing that obeys at once."""
+
+    policy: str
+    facts: Facts = field(init=False)
+    orders: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        calendar = book().calendar
+        invoices = tuple(
+            Invoice(
+                id=new_id(),
+                number=f"F-{month}",
+                period=f"2026-0{month}",
+                origin="run",
+                due_date=(due := date(2026, month, 5)),
+                due_ends_at=calendar.end_of_day(due),
+                balance=AMOUNT,
+                issued_at=START if month <= 3 else local(1, month=4),
+            )
+            for month in (2, 3, 4)
+        )
+        self.facts = Facts(new_id(), self.policy, "USD", "own", START, agent="ana.martinez", invoices=invoices)
+
+    @property
+    def terms(self) -> Terms:
+        return book().terms(self.policy)
+
+    def happen(self, what: Happening, now: datetime) -> None:
+        facts = self.facts
+        if what.kind in ("pay", "pay_two"):
+            self.pay(AMOUNT * what.share / 4 * (2 if what.kind == "pay_two" else 1), now)
+        elif what.kind in ("confirm", "reject"):
+            waiting = [each for each in facts.payments if each.confirmed_at is None and each.rejected_at is None]
+            if waiting:
+                self.settle(waiting[what.which % len(waiting)].id, now, confirmed=what.kind == "confirm")
+        elif what.kind == "promise" and unpaid(facts, now):
+            self.promise(now, what)
+        elif (
+            what.kind == "plan" and unpaid(facts, now) and not any(judge_plan(each, facts, now).state == "RUNNING" for each in facts.plans)
+        ):
+            debt = owed(facts.invoices, now)
+            parts = (Instalment(1, now + timedelta(days=2), debt / 2), Instalment(2, now + timedelta(days=4), debt - debt / 2))
+            known = tuple(each.id for each in facts.payments if each.reported_at >= now)
+            self.facts = replace(facts, plans=(*facts.plans, Plan(new_id(), now, "ana.martinez", parts, known_payments=known)))
+        elif what.kind == "void":
+            self.void(what, now)
+
+    def promise(self, now: datetime, what: Happening) -> None:
+        facts = self.facts
+        known = tuple(each.id for each in facts.payments if each.reported_at >= now)
+        period = unpaid(facts, now)[0].period
+        made = Promise(
+            new_id(), period, 1, AMOUNT * what.share / 4, now, now + timedelta(hours=6 * what.share), "ana.martinez", known_payments=known
+        )
+        self.facts = replace(facts, promises=(*facts.promises, made))
+
+    def void(self, what: Happening, now: datetime) -> None:
+        free = [each for each in self.facts.invoices if not each.parts and each.issued_at <= now and each.voided_at is None]
+        if free:
+            gone = free[what.which % len(free)].id
+            self.facts = replace(
+                self.facts, invoices=tuple(replace(each, voided_at=now) if each.id == gone else each for each in self.facts.invoices)
+            )
+
+    def pay(self, amount: Decimal, now: datetime) -> None:
+        payment, left, invoices = Payment(new_id(), amount, now), amount, []
+        for invoice in self.facts.invoices:
+            part = min(left, believed_open(invoice, now))
+            left -= part
+            invoices.append(replace(invoice, parts=(*invoice.parts, Part(payment.id, part, now))) if part else invoice)
+        self.facts = replace(self.facts, invoices=tuple(invoices), payments=(*self.facts.payments, payment))
+
+    def settle(self, payment_id: UUID, now: datetime, *, confirmed: bool) -> None:
+        change: Any = {"confirmed_at" if confirmed else "rejected_at": now}
+        self.facts = replace(
+            self.facts,
+            payments=tuple(replace(each, **change) if each.id == payment_id else each for each in self.facts.payments),
+            invoices=tuple(
+                replace(each, parts=tuple(replace(part, **change) if part.payment_id == payment_id else part for part in each.parts))
+                for each in self.facts.invoices
+            ),
+        )
+
+    def review(self, now: datetime) -> Assessment:
+        """What the review job does: assess, and carry out what follows. Ticketing cuts and reconnects at once."""
+        found = assess(self.facts, self.terms, now)
+        for action in found.actions:
+            self.orders.append(f"{type(action).__name__} {now.isoformat()}")
+            self.carry_out(action, now)
+        self.facts = replace(self.facts, status=found.standing.code)
+        return assess(self.facts, self.terms, now) if found.actions else found
+
+    def carry_out(self, action: object, now: datetime) -> None:
+        if isinstance(action, OrderCut):
+            assert unpaid(self.facts, now), "cut with nothing owed"
+            ids = tuple(each.id for each in unpaid(self.facts, now) if each.due_ends_at <= now)
+            cut = Suspension(new_id(), SYSTEM, now, SuspensionState.SUSPENDED, "SYSTEM", ids, suspended_at=now)
+            self.facts = replace(self.facts, suspensions=(*self.facts.suspensions, cut))
+        elif isinstance(action, OrderReconnection):
+            done = replace(
+                action.suspension,
+                state=SuspensionState.RECONNECTED,
+                reconnection_requested_at=now,
+                basis=action.basis,
+                target_status="temporary_active",
+                reconnected_at=now,
+            )
+            self.facts = replace(self.facts, suspensions=(*self.facts.suspensions[:-1], done))
+        elif isinstance(action, DispatchInvoice):
+            self._invoice(action.invoice.id, dispatched_at=now)
+        elif isinstance(action, Remind):
+            self._invoice(action.invoice.id, reminders=(*action.invoice.reminders, action.reminder.code))
+        else:
+            assert not isinstance(action, WithdrawCut)
+
+    def _invoice(self, invoice_id: UUID, **change: Any) -> None:
+        self.facts = replace(
+            self.facts,
+            invoices=tuple(replace(each, **change) if each.id == invoice_id else each for each in self.facts.invoices),
+        )
+
+
+def play(policy: str, story: list[Happening], extra: list[int]) -> tuple[World, list[tuple[datetime, str]]]:
+    """Let a story happen, stopping at every instant that an assessment names (as the conductor does) and at `extra` ones, where nothing
+    but a look is taken. Answers the world and every change of the status."""
+    world = World(policy)
+    steps = [(START, world.review(START).standing.code)]
+    stops = sorted([*story, *(Happening(each, "look", 0, 1) for each in extra)], key=lambda each: each.hours)
+    for stop in [*stops, Happening(24 * 70, "look", 0, 1)]:
+        until = START + timedelta(hours=stop.hours)
+        while (due := world.review(steps[-1][0]).next_review_at) is not None and due <= until:
+            steps.append((due, world.review(due).standing.code))
+        world.happen(stop, until)
+        steps.append((until, world.review(until).standing.code))
+    return world, steps
+
+
+def changes_of(steps: list[tuple[datetime, str]]) -> list[tuple[datetime, str]]:
+    """Only where the status became another."""
+    found: list[tuple[datetime, str]] = []
+    for at, code in steps:
+        if not found or found[-1][1] != code:
+            found.append((at, code))
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(happenings, st.lists(HOURS, max_size=8), st.sampled_from(["residencial", "vip"]))
+def test_one_jump_or_many_looks_in_between_change_nothing(story: list[Happening], extra: list[int], policy: str) -> None:
+    few, many = play(policy, story, []), play(policy, story, extra)
+    assert few[0].orders == many[0].orders
+    assert changes_of(few[1]) == changes_of(many[1])
+
+
+@settings(max_examples=150, deadline=None)
+@given(happenings, st.sampled_from(["residencial", "vip"]))
+def test_the_next_instant_is_never_missed(story: list[Happening], policy: str) -> None:
+    """Between now and the instant that an assessment names, nothing changes by time alone."""
+    world, steps = play(policy, story, [])
+    now = steps[-1][0] - timedelta(days=40)
+    facts = world.facts
+    found = assess(facts, world.terms, now)
+    end = found.next_review_at or now + timedelta(days=60)
+    for part in range(1, 5):
+        later = assess(facts, world.terms, now + (end - now) * part / 5)
+        assert later.standing == found.standing
+        assert [type(each) for each in later.actions] == [type(each) for each in found.actions]
+        assert later.next_review_at == found.next_review_at
+
+
+@settings(max_examples=150, deadline=None)
+@given(happenings)
+def test_the_system_cuts_only_who_owes_and_reconnects_whoever_paid(story: list[Happening]) -> None:
+    world, steps = play("residencial", story, [])
+    now, facts = steps[-1][0], world.facts
+    cut = facts.suspensions[-1] if facts.suspensions else None
+    if cut is not None and cut.reconnected_at is None:
+        assert owed([each for each in facts.invoices if each.id in cut.invoice_ids], now) > 0
+    owes = [each for each in unpaid(facts, now) if world.terms.cut_from(each) <= now]
+    if owes and facts.status == "active":
+        raise AssertionError(f"still connected with {len(owes)} unpaid invoices")
+    assert all(each.reconnected_at is not None for each in facts.suspensions[:-1])
+
+
+@settings(max_examples=150, deadline=None)
+@given(happenings, st.randoms(use_true_random=False))
+def test_the_order_in_which_facts_arrive_does_not_matter(story: list[Happening], shuffled) -> None:  # type: ignore[no-untyped-def]
+    """What is decided follows from when things happened, not from when we heard of them."""
+    world, steps = play("vip", story, [])
+    now, facts = steps[-1][0], world.facts
+    mixed = replace(
+        facts,
+        payments=tuple(shuffled.sample(facts.payments, len(facts.payments))),
+        invoices=tuple(replace(each, parts=tuple(shuffled.sample(each.parts, len(each.parts)))) for each in facts.invoices),
+    )
+    by_time = replace(mixed, payments=tuple(sorted(mixed.payments, key=lambda each: (each.reported_at, each.id))))
+    one, other = assess(by_time, world.terms, now), assess(facts, world.terms, now)
+    assert (one.standing, one.promises, one.plans, one.next_review_at) == (
+        other.standing,
+        other.promises,
+        other.plans,
+        other.next_review_at,
+    )
+    assert [type(each) for each in one.actions] == [type(each) for each in other.actions]
+
+
+@settings(max_examples=100, deadline=None)
+@given(happenings)
+def test_agreements_are_judged_once_and_for_all_unless_a_payment_is_rejected(story: list[Happening]) -> None:
+    story = [each for each in story if each.kind not in ("reject", "void")]
+    world, steps = play("vip", story, [])
+    end = steps[-1][0]
+    for promise in world.facts.promises:
+        at_due = judge_promise(promise, world.facts, promise.due_at + timedelta(microseconds=1)).state
+        assert at_due in ("KEPT", "BROKEN", "LAPSED")
+        assert judge_promise(promise, world.facts, end).state == at_due
+    for plan in world.facts.plans:
+        last = plan.instalments[-1].due_at + timedelta(microseconds=1)
+        assert judge_plan(plan, world.facts, last).state == judge_plan(plan, world.facts, end).state
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 8), min_size=1, max_size=12))
+def test_partial_payments_on_several_overdue_invoices_leave_the_right_state(parts: list[int]) -> None:
+    """Two months overdue and cut; payments come in pieces. The account is on again exactly when the last piece covers both."""
+    world = World("residencial")
+    now = local(16)
+    world.review(now)
+    assert world.review(now).standing.code == "suspended"
+    cut = world.facts.suspensions[-1]
+    total = Decimal(0)
+    for part in parts:
+        now += timedelta(hours=5)
+        world.pay(AMOUNT * part / 8, now)
+        total += AMOUNT * part / 8
+        code = world.review(now).standing.code
+        covered = total >= AMOUNT * len(cut.invoice_ids)
+        assert code == ("temporary_active" if covered else "suspended")
