@@ -34,7 +34,9 @@ check: $(READY) ## ruff, mypy strict, the rooms' arrows, migrations and generate
 	$(BIN)/mypy shared services tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m services.migrate check
-	$(BIN)/reconecta check deploy/operators/vip_isp
+	$(BIN)/python -m services.docs check
+	$(BIN)/python -m services.checks check
+	@for operator in deploy/operators/*/; do $(BIN)/reconecta check $$operator || exit 1; done
 
 format: $(READY) ## let ruff mend layout and imports
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

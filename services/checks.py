@@ -2,7 +2,8 @@
 
 import ast
 import json
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -195,5 +196,13 @@ def stale_schemas(folder: Path = SCHEMAS) -> list[str]:
     return sorted(name for name in texts.keys() | present.keys() if texts.get(name) != present.get(name))
 
 
+def main(arguments: Sequence[str]) -> None:
+    """Write docs/schemas; with `check` only say which files are not up to date."""
+    if list(arguments) != ["check"]:
+        write_schemas()
+    elif stale := stale_schemas():
+        sys.exit(f"docs/schemas is not up to date ({', '.join(stale)}): run `python -m services.checks`")
+
+
 if __name__ == "__main__":
-    write_schemas()
+    main(sys.argv[1:])

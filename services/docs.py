@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -214,8 +214,10 @@ def fresh() -> list[str]:
     return problems or [f"docs/{path.name} is not up to date: run `{COMMAND}`" for path in stale]
 
 
-def main() -> None:
-    """Write the documents, unless that would hide a breaking change."""
+def main(arguments: Sequence[str]) -> None:
+    """Write the documents, unless that would hide a breaking change; with `check` only say whether they are up to date."""
+    if list(arguments) == ["check"]:
+        sys.exit("\n".join(fresh()) or 0)
     if ASYNCAPI.exists():
         problems = broken_contracts(yaml.safe_load(ASYNCAPI.read_text()), asyncapi(reactions()))
         if problems:
@@ -225,4 +227,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
