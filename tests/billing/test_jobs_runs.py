@@ -59,7 +59,7 @@ async def test_invoices_go_out_on_day_one_and_vips_first(billing: Served, book: 
     assert (await billing.published(BillingRunCompleted))[0].event.invoices == 7
 
 
-@rule("VIP-3")
+@rule("VIP-3", "RES-2")
 async def test_the_due_date_is_that_of_the_customers_policy(billing: Served, book: Book) -> None:
     await book.customers(billing, line(id="R-1"), vip(id="V-1"))
     await billing.at(local("2026-03-01"))
@@ -81,6 +81,7 @@ async def test_an_invoice_adds_up_line_by_line(billing: Served, book: Book) -> N
     assert told.fiscal_range == "000-001-01-00000001 a 000-001-01-05000000"
 
 
+@rule("FACT-1", "FISCAL-1")
 async def test_a_service_is_billed_for_the_days_it_was_sold(billing: Served, book: Book) -> None:
     await book.customers(
         billing,
@@ -123,6 +124,7 @@ async def test_numbers_have_no_gap_over_months_and_chunks(billing: Served, book:
     assert (await billing.sql("SELECT count(*) AS n FROM billing_chunk"))[0].n == 8
 
 
+@rule("FISCAL-1")
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -147,6 +149,7 @@ async def test_a_run_whose_numbers_do_not_suffice_does_not_start(
         assert len(await billing.published(InvoiceIssued)) == 3
 
 
+@rule("FACT-1", "FISCAL-1")
 async def test_the_last_number_of_a_range_is_used_and_the_next_range_after_it(
     database: Callable[[str], Awaitable[Database]], tmp_path: Path, book: Book
 ) -> None:
@@ -210,6 +213,7 @@ async def test_who_has_nothing_to_bill_any_more_gets_a_voided_invoice_of_zero(bi
     assert [each.event.number for each in await billing.published(InvoiceIssued)] == ["000-001-01-00000002"]
 
 
+@rule("FACT-1")
 async def test_money_left_over_pays_the_new_invoice(billing: Served, book: Book) -> None:
     await book.customers(billing, line(id="C-1"))
     await report(billing, "C-1", "50.00", "R-1")

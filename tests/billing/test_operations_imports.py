@@ -111,7 +111,12 @@ async def test_files_as_other_programs_write_them(billing: Served, book: Book, e
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("", "vacío"), ("uno,dos\n1,2\n", "ninguna de las columnas"), ("id,nombre\n1,2\n", "Faltan columnas del mapeo: ")],
+    [
+        ("", "vacío"),
+        ("uno,dos\n1,2\n", "ninguna de las columnas"),
+        ("id,nombre\n1,2\n", "Faltan columnas del mapeo: "),
+        ("PK\x03\x04hoja", "Excel"),
+    ],
 )
 async def test_a_file_that_cannot_be_read_fails_with_its_reason(billing: Served, book: Book, text: str, expected: str) -> None:
     batch = await book.take(billing.runtime.database, book.write(text))

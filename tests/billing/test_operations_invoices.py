@@ -11,6 +11,7 @@ from shared.errors import NotFound, Refused
 from shared.events.billing import InvoiceOverdue, InvoiceVoided
 from tests.billing.books import Book, line, local, report, vip
 from tests.billing.test_operations_payments import confirm, invoice_of, reject
+from tests.support.rules import rule
 from tests.support.service import Served
 
 
@@ -42,6 +43,7 @@ async def test_what_was_reported_in_time_is_not_overdue_until_it_is_rejected(bil
     assert [each.event.balance for each in await billing.published(InvoiceOverdue)] == [Decimal("5.8900"), Decimal("45.8900")]
 
 
+@rule("FACT-2", "FACT-2")
 async def test_an_invoice_brought_along_overdue_is_told_so_at_once(billing: Served, book: Book) -> None:
     await book.customers(billing, line(id="C-1", factura="A-1", emitida="2026-02-01", vence="2026-02-10", total="45.89"))
     await billing.work()

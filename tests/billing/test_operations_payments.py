@@ -1,5 +1,6 @@
 """Payments: reported, confirmed, rejected, refused."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -112,6 +113,7 @@ async def test_a_rejection_lets_another_payments_rest_step_in(month: Served) -> 
     assert (await month.published(PaymentRejected))[0].event.open_after == Decimal("25.8900")
 
 
+@rule("PAGO-1")
 @pytest.mark.parametrize(
     ("external_id", "reference", "channel"), [("C-2", "R-1", "banco"), ("C-1", "r-1", "BANCO")], ids=["the same customer", "another one"]
 )
@@ -123,6 +125,7 @@ async def test_the_same_reference_twice_is_refused(month: Served, external_id: s
     await report(month, "C-2", "20.00", "R-1", channel="caja")  # another channel has its own references
 
 
+@rule("PAGO-1")
 @pytest.mark.parametrize(
     ("amount", "options", "field"),
     [
@@ -160,3 +163,21 @@ async def test_what_does_not_exist(month: Served) -> None:
     async with month.runtime.database.transaction() as session:
         with pytest.raises(NotFound):
             await payments.report_payment(session, payment=stranger, today=today, now=await month.now())
+
+
+@rule("PAGO-1")
+async def test_one_reference_at_the_same_time_from_two_people_counts_once(month: Served) -> None:
+    tries = await asyncio.gather(*(report(month, who, "10.00", "R-1") for who in ("C-1", "C-2", "V-1", "C-1")), return_exceptions=True)
+    assert sum(isinstance(each, UUID) for each in tries) == 1
+    assert all(isinstance(each, UUID | Conflict) for each in tries), tries
+    assert len(await month.published(PaymentReported)) == 1
+
+
+async def test_payments_of_one_customer_at_the_same_time_do_not_overpay_an_invoice(month: Served) -> None:
+    made = await asyncio.gather(*(report(month, "C-2", "20.00", f"R-{n}") for n in range(4)))
+    assert await owed(month, "C-2") == [("2026-03", MONTH, MONTH, "OPEN")]
+    await asyncio.gather(*(confirm(month, each) for each in made))
+    assert await owed(month, "C-2") == [("2026-03", ZERO, ZERO, "PAID")]
+    opens = [each.event.open_after for each in await month.published(PaymentReported)]
+    assert opens == [Decimal("25.8900"), Decimal("5.8900"), ZERO, ZERO]
+    assert len(await month.published(InvoicePaid)) == 1

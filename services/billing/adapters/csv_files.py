@@ -12,11 +12,15 @@ from services.billing.rules.mapping import Mapping
 
 BLOCK = 1 << 20
 LONGEST_LINE = 1 << 20
+WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how Excel's files begin
 
 
 @contextmanager
 def open_records(path: Path, mapping: Mapping) -> Iterator[tuple[Sheet, Iterator[Record]]]:
     """Open a file for reading with a mapping. Raises Unreadable when its columns are not those of the mapping."""
+    with path.open("rb") as raw:
+        if raw.read(4) in WORKBOOKS:
+            raise Unreadable("Es un libro de Excel o un archivo comprimido. Guárdelo como CSV (UTF-8) y vuelva a importarlo.")
     encoding = mapping.encoding
     if encoding == "auto":
         with path.open("rb") as raw:

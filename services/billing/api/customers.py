@@ -93,8 +93,6 @@ async def change_customer(
     """Change what the body names; If-Match keeps two people from overwriting each other."""
     permits(actor, documents, "billing.customers")
     given = body.model_dump(exclude_unset=True, exclude={"contract", "services"})
-    if given.get("name") == "":
-        raise Invalid("Corrija: name.", errors=[FieldError(field="name", message="no puede quedar vacío")])
     today = BusinessCalendar(documents).today(now)
     changed = await customers.change_customer(
         session,

@@ -21,6 +21,7 @@ def book_terms(operator: Operator) -> BookTerms:
     """What the rows of a book are checked against."""
     return BookTerms(
         currency=operator.currency,
+        digits=operator.money_digits,
         plans={plan.code: PlanTerms(plan.kind, plan.monthly_amount) for plan in operator.plans},
         agents=frozenset(each.person for each in operator.people),
         policies=policy_terms(operator),

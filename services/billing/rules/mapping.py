@@ -12,8 +12,8 @@ A book of customers, each value a column's name, or a `Cell` where more is to be
     opening: {status: Estado, last_billed: Último mes, balance: Saldo}
 
 A bank's file of payments says `kind: payments` and has a part `payment` instead. Column names are compared without case, accents and stray
-blanks; how the file is written (`encoding`, `delimiter`, `decimal`, `dates`, …) is found out or said at the top: `FileShape`.
-Samples lie in deploy/operators/*/books/*.mapping.yaml; `schemas()` gives editors the JSON Schemas.
+blanks, and a name that occurs again in the file is `Name#2`. How the file is written (`encoding`, `delimiter`, `decimal`, `dates`, …) is
+found out or said at the top: `FileShape`. Samples lie in deploy/operators/*/books/*.mapping.yaml; `schemas()` are the JSON Schemas.
 """
 
 import codecs

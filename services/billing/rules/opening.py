@@ -10,6 +10,8 @@ from services.billing.rules.mapping import CustomerMapping
 from services.billing.rules.periods import Period
 from services.billing.rules.states import Severity
 from services.billing.rules.terms import BookTerms
+from services.billing.rules.values import BadValue
+from shared.money import round_money
 
 
 class OpeningReader:
@@ -28,7 +30,7 @@ class OpeningReader:
         last = row.take(block["last_billed"], self._formats.month)
         owed = [each for one in self._invoices if (each := self._invoice(row, one, external_id, policy, last)) is not None]
         self._refuse_repeated(row, owed)
-        balance = row.take(block["balance"], self._formats.money) or Decimal(0)
+        balance = row.take(block["balance"], self._exact) or Decimal(0)
         if balance > 0 and not owed:
             owed = self._balance_alone(row, external_id, policy, last, balance)
         return {
@@ -50,7 +52,7 @@ class OpeningReader:
         return found or self._terms.default_policy
 
     def _invoice(self, row: Row, block: Block, external_id: str | None, policy: str, last: Period | None) -> dict[str, Any] | None:
-        amount, balance = row.take(block["amount"], self._formats.not_negative), row.take(block["balance"], self._formats.not_negative)
+        amount, balance = row.take(block["amount"], self._owed_amount), row.take(block["balance"], self._owed_amount)
         balance = amount if balance is None else balance
         if not balance:
             return None
@@ -76,6 +78,17 @@ class OpeningReader:
             row.fault(self._opening["balance"], balance, "No se sabe de qué mes es el saldo.", remedy)
             return []
         return [self._owed(f"SALDO-{external_id}", period, None, None, balance, balance, policy)]
+
+    def _exact(self, text: str) -> Decimal:
+        """An amount that can be paid: no parts of a cent."""
+        value = self._formats.money(text)
+        if value != round_money(value, self._terms.digits):
+            raise BadValue(f"Tiene más decimales que la moneda {self._terms.currency}.", "Redondee el importe en el archivo.")
+        return value
+
+    def _owed_amount(self, text: str) -> Decimal:
+        self._formats.not_negative(text)
+        return self._exact(text)
 
     def _owed(
         self, number: str, period: Period, issued: date | None, due: date | None, amount: Decimal, balance: Decimal, policy: str

@@ -33,9 +33,10 @@ class PolicyTerms:
 
 @dataclass(frozen=True)
 class BookTerms:
-    """What the operator's files say that rows are checked against."""
+    """What the operator's files say that rows are checked against; `digits` are the currency's decimal places."""
 
     currency: str
+    digits: int
     plans: Mapping[str, PlanTerms]
     agents: frozenset[str]
     policies: Mapping[str, PolicyTerms]
