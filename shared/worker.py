@@ -30,6 +30,7 @@ log = get_logger("worker")
 INBOX_BATCH = 500
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.5
+PACE_SECONDS = 0.02  # while rings keep coming a loop looks no more often than this: a burst of commits is one look
 WAITING_SECONDS = 5.0
 HOUSEKEEPING_SECONDS = 3600.0
 
@@ -129,7 +130,9 @@ class Worker:
         if self._source is not None and self.runtime.service.events.types:
             steps.append(("kafka", self._source.step))
         steps.append(("parked", self._release))
-        loops = [self._loop(name, step) for name, step in steps] + [self._job_loop(job) for job in self.runtime.jobs]
+        loops = [self._loop(name, step, POLL_SECONDS if name.startswith("redelivery") else PACE_SECONDS) for name, step in steps] + [
+            self._job_loop(job) for job in self.runtime.jobs
+        ]
         self._tasks = [asyncio.create_task(loop) for loop in loops]
 
     async def stop(self) -> None:
@@ -161,10 +164,11 @@ class Worker:
                 self._housekeeping_at = now
         return False
 
-    async def _loop(self, name: str, step: Callable[[], Awaitable[bool]]) -> None:
-        bell = self.runtime.database.wakeup.bell()
+    async def _loop(self, name: str, step: Callable[[], Awaitable[bool]], pace: float = PACE_SECONDS) -> None:
+        bell, clock = self.runtime.database.wakeup.bell(), asyncio.get_running_loop().time
         while True:
             bell.clear()
+            looked_at = clock()
             try:
                 if await step():
                     continue
@@ -177,6 +181,7 @@ class Worker:
                 )
                 wait = RETRY_SECONDS
             await sleep_until_rung(bell, wait)
+            await asyncio.sleep(looked_at + pace - clock())
 
     async def _job_loop(self, job: Job) -> None:
         async def step() -> bool:
