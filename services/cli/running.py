@@ -45,7 +45,7 @@ def _tell(house: House, address: str, token: str) -> None:
         console.print(f"Correos: {escape(str(settings.maildir))} (Maildir) · red: adaptador «{settings.network}»")
     if house.conductor is not None:
         console.print(f"Reloj de prueba: POST {address}/simulation/clock")
-    console.print("Token (7 días), para «Authorization: Bearer …»; otros con `reconecta token PERSONA`:")
+    console.print("Token (7 días), para «Authorization: Bearer …»; otros con `reconecta token PERSONA`:", soft_wrap=True)
     console.print(token, soft_wrap=True)
     console.print("Ctrl-C lo detiene.")
 

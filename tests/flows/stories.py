@@ -1,0 +1,71 @@
+"""Stories of the documents, told once and played on whatever answers: the house in one process, on Kafka, or in ten processes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.flows.books import MAPPING, book
+from tests.support.terminals import Terminals
+
+FIVE_DESKS = ("gerente.ventas", "gerente.cobros", "recuperaciones", "ingenieria.sps", "director.proyectos")
+SIX_DESKS = ("gerente.ventas", "ingenieria.sps", "jefe.servicio", "recuperaciones", "cobros", "director.proyectos")
+
+
+@dataclass
+class Customer:
+    """A customer of a story, as its agent knows it."""
+
+    house: Terminals
+    id: str
+    agent: str
+
+    async def status(self) -> str:
+        """The status in the operator's own word."""
+        return str((await self.account())["status"]["label"])
+
+    async def account(self) -> Any:
+        return await self.house.get(f"/collections/customers/{self.id}", self.agent)
+
+    async def invoice(self) -> Any:
+        """The month's invoice."""
+        (found,) = (await self.house.get("/billing/invoices", customer_id=self.id, period="2026-03"))["items"]
+        return found
+
+    async def does(self, what: str, body: dict[str, Any] | None = None) -> Any:
+        """Something that the agent does with the customer."""
+        return await self.house.post(f"/collections/customers/{self.id}/{what}", body, self.agent)
+
+    async def is_refused(self, what: str, body: dict[str, Any] | None = None, person: str | None = None) -> dict[str, Any]:
+        return await self.house.refused(f"/collections/customers/{self.id}/{what}", body, person or self.agent)
+
+    async def reports_payment(self, amount: str | None = None, reference: str = "TRF-1") -> Any:
+        """The agent writes down that the customer paid; by default all of the month's invoice."""
+        invoice = await self.invoice()
+        today = (await self.house.now()).astimezone(self.house.operator.zone).date().isoformat()
+        body = {
+            "customer_id": self.id,
+            "amount": {"amount": amount or invoice["total"]["amount"], "currency": "USD"},
+            "channel": "transferencia",
+            "reference": reference,
+            "paid_on": today,
+        }
+        return await self.house.post("/billing/payments", body, self.agent)
+
+    async def tickets(self) -> list[Any]:
+        return list((await self.house.get("/ticketing/tickets", customer_id=self.id))["items"])
+
+
+async def customers_of(house: Terminals, *rows: str) -> list[Customer]:
+    """Import these rows as billing's people do; the customers in their order."""
+    report = await house.import_file(book(*rows), MAPPING)
+    assert (report["rows_new"], report["rows_bad"]) == (len(rows), 0), report
+    found = []
+    for row in rows:
+        code, _, agent, *_ = row.split(",")
+        (account,) = (await house.get("/collections/customers", external_id=code))["items"]
+        found.append(Customer(house, account["customer_id"], agent or "admin"))
+    return found
+
+
+def told(house: Terminals, subject: str) -> set[str]:
+    """Which desks had a mail with this in its subject (the part before the @)."""
+    return {str(mail["To"]).split("<")[-1].split("@")[0] for mail in house.mails(subject=subject)}
