@@ -2,7 +2,7 @@
 
 A mail has three templates: `<code>.subject.txt.j2`, `<code>.txt.j2` and `<code>.mjml.j2`; in the last every value is escaped. All know
 `event`, `customer`, `invoice`, `open_invoices`, `agent`, `policy`, `rules`, `notice`, `operator` and `now`, and the filters `money`, `day`,
-`weekday`, `instant`, `month` and `person`. A name that does not exist is an error, never an empty place.
+`weekday`, `instant`, `month`, `person` and `desk`. A name that does not exist is an error, never an empty place.
 """
 
 import unicodedata
@@ -23,7 +23,8 @@ from shared.operator.operator import Operator
 FOLDER = "templates"
 ENDINGS = ("subject.txt.j2", "mjml.j2", "txt.j2")
 NAMES = frozenset({"event", "customer", "invoice", "open_invoices", "agent", "policy", "rules", "notice", "operator", "now"})
-FILTERS = ("money", "day", "weekday", "instant", "month", "person")
+WORDS = ("money", "day", "weekday", "instant", "month")
+FILTERS = (*WORDS, "person", "desk")
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,10 @@ def _filters(operator: Operator) -> dict[str, Any]:
         found = operator.person(login)
         return found.name if found else login
 
-    own = {name: partial(getattr(words, name), operator) for name in FILTERS if name != "person"}
-    return {**own, "person": person}
+    def desk(code: str) -> str:
+        return operator.desk(code).name
+
+    return {**{name: partial(getattr(words, name), operator) for name in WORDS}, "person": person, "desk": desk}
 
 
 def mistakes(folder: Path, code: str, event: type[Event]) -> Iterator[tuple[str, int, str]]:

@@ -55,7 +55,7 @@ def test_no_name_and_no_subject_adds_a_header(name: str, subject: str) -> None:
         message_id=message_id("one", "cobros@redsula.example"),
         date=NOW,
         sender=Recipient(name, "cobros@redsula.example"),
-        to=[Recipient(name, "pagos@hotelmaya.example")],
+        to=Recipient(name, "pagos@hotelmaya.example"),
         reply_to=None,
         subject=one_line(subject),
         text="Hola",

@@ -25,7 +25,7 @@ def mail_of(operator: Operator, message: Message, delivery: Delivery, attachment
             message_id=delivery.header_id,
             date=message.created_at.astimezone(operator.zone),
             sender=Recipient(operator.name, operator.mail_from),
-            to=[Recipient(each["name"], each["address"]) for each in message.recipients],
+            to=Recipient(delivery.name, delivery.address) if delivery.address else None,
             reply_to=Recipient(answer["name"], answer["address"]) if answer else None,
             subject=message.subject,
             text=message.text,

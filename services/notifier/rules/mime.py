@@ -26,7 +26,7 @@ class Mail:
     message_id: str
     date: datetime
     sender: Recipient
-    to: Sequence[Recipient]
+    to: Recipient | None
     reply_to: Recipient | None
     subject: str
     text: str
@@ -41,7 +41,8 @@ def compose(mail: Mail) -> EmailMessage:
     found["Message-ID"] = mail.message_id
     found["Date"] = format_datetime(mail.date)
     found["From"] = _address(mail.sender)
-    found["To"] = [_address(each) for each in mail.to]
+    if mail.to is not None:
+        found["To"] = _address(mail.to)
     if mail.reply_to is not None:
         found["Reply-To"] = _address(mail.reply_to)
     found["Subject"] = mail.subject
