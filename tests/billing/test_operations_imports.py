@@ -124,19 +124,32 @@ async def test_a_file_that_cannot_be_read_fails_with_its_reason(billing: Served,
     assert expected in (batch.failure or "")
 
 
-async def test_a_row_per_service_is_put_together(billing: Served, book: Book) -> None:
+async def test_a_row_per_service_is_put_together(billing: Served, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "GATHER_ROWS", 2)
     mapping = """
 source: crm
 one_row_per: service
 customer: {external_id: id, name: nombre}
+contacts: [{name: contacto}]
 services: [{code: servicio, plan: plan}]
 """
-    text = "id,nombre,servicio,plan\nC-1,Ana,a,hogar_50\nC-2,Beto,x,hogar_10\nC-1,Ana,b,telefonia\nC-2,Beto,x,hogar_10\n"
-    batch = await book.take(billing.runtime.database, book.write(text), mapping)
-    assert (batch.state, batch.rows_new, batch.rows_bad) == ("DONE", 1, 1)
-    codes = await billing.sql("SELECT code FROM service ORDER BY code")
-    assert [row.code for row in codes] == ["a", "b"]
+    rows = [
+        "C-1,Ana,a,hogar_50,Ana",
+        "C-2,Beto,x,hogar_10,Beto",
+        "C-1,Ana,b,telefonia,Luz",
+        "C-2,Beto,x,hogar_10,Beto",
+        "C-3,Eva,x,hogar_50,",
+    ]
+    path = book.write("\n".join(["id,nombre,servicio,plan,contacto", *rows, "C-1,Ana,c,hogar_10,Ana"]))
+    batch = await book.take(billing.runtime.database, path, mapping)
+    assert (batch.state, batch.rows_read, batch.rows_new, batch.rows_bad) == ("DONE", 6, 2, 1)
+    found = await billing.sql("SELECT external_id, code FROM service s JOIN customer c ON c.id = customer_id ORDER BY 1, 2")
+    assert [tuple(row) for row in found] == [("C-1", "a"), ("C-1", "b"), ("C-1", "c"), ("C-3", "x")]
+    contacts = (await billing.sql("SELECT jsonb_array_length(contacts) AS n FROM customer WHERE external_id = 'C-1'"))[0]
+    assert contacts.n == 2
     assert (await faults(billing, batch))[0][1:3] == ("(servicio)", "x")
+    again = await book.take(billing.runtime.database, path, mapping)
+    assert (again.rows_new, again.rows_changed, again.rows_unchanged, again.rows_missing) == (0, 0, 2, 0)
 
 
 async def test_the_opening_state_of_a_live_operator(billing: Served, book: Book) -> None:

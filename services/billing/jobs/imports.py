@@ -34,6 +34,7 @@ from shared.worker import Job, JobContext
 
 log = get_logger("billing.imports")
 READ_ROWS = 2_000
+GATHER_ROWS = 20_000
 MERGE_ROWS = 1_000
 Good = TypeVar("Good", CustomerRow, PaymentRow)
 Progress = Callable[[ImportBatch], None]
@@ -161,13 +162,31 @@ async def _read_book(work: Work, mapping: CustomerMapping) -> None:
                 await staging.stage_customers(session, batch_id=work.batch.id, good=block.good, broken=broken)
                 await work.count(session, ImportState.READING, **block.counts())
             await work.show()
+    await _judge_book(work, mapping)
+
+
+async def _judge_book(work: Work, mapping: CustomerMapping) -> None:
+    """Put rows of one customer together, or refuse the second one."""
     async with work.database.transaction() as session:
-        if mapping.one_row_per == "service":
-            await staging.merge_service_rows(session, batch_id=work.batch.id)
-            refused = await staging.refuse_repeated_services(session, batch_id=work.batch.id)
-        else:
-            refused = await staging.refuse_repeated(session, batch_id=work.batch.id)
-        await work.count(session, ImportState.MERGING, rows_bad=refused)
+        await staging.analyze_staged(session)
+    refuse = staging.refuse_repeated
+    if mapping.one_row_per == "service":
+        await _gather_services(work)
+        refuse = staging.refuse_repeated_services
+    async with work.database.transaction() as session:
+        await work.count(session, ImportState.MERGING, rows_bad=await refuse(session, batch_id=work.batch.id))
+
+
+async def _gather_services(work: Work) -> None:
+    line = 0
+    while True:
+        async with work.database.transaction() as session:
+            span = await merging.next_block(session, batch_id=work.batch.id, after=line, size=GATHER_ROWS)
+            if span is None:
+                return
+            await staging.merge_service_rows(session, batch_id=work.batch.id, first_line=span[0], last_line=span[1])
+            await work.count(session, ImportState.READING)
+        line = span[1]
 
 
 async def _merge_book(work: Work, mapping: CustomerMapping) -> None:
