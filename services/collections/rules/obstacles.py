@@ -232,14 +232,15 @@ def release_covered(cut: Suspension, facts: Facts, terms: Terms, now: datetime) 
         if each.reported_at <= now
     ):
         return True
-    return not any(believed_open(each, now) for each in cut_invoices(cut, facts, now))
+    return not any(believed_open(each, now) for each in cut_invoices(cut, facts, terms, now))
 
 
-def cut_invoices(cut: Suspension, facts: Facts, now: datetime) -> list[Invoice]:
-    """What must be paid to be reconnected: the order's invoices; for a cut that the customer brought along, all that is overdue."""
-    if cut.invoice_ids:
-        return [each for each in facts.invoices if each.id in cut.invoice_ids]
-    return [each for each in facts.invoices if each.due_ends_at <= now]
+def cut_invoices(cut: Suspension, facts: Facts, terms: Terms, now: datetime) -> list[Invoice]:
+    """What must be paid to be reconnected: the order's invoices, and whatever would allow a new cut at once; for a cut that the customer
+    brought along all that is overdue."""
+    if not cut.invoice_ids:
+        return [each for each in facts.invoices if each.due_ends_at <= now]
+    return [each for each in facts.invoices if each.id in cut.invoice_ids or terms.cut_from(each) <= now]
 
 
 def still_requested(cut: Suspension) -> bool:

@@ -74,7 +74,7 @@ def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:
     first = min(debts, key=terms.cut_from)
     month_of = month(terms.operator, first.period)
     does = "el sistema suspende el servicio" if policy.decided_by == "system" else "el gestor puede suspender, si nada más lo impide"
-    text = f"El plazo de {month_of} para suspender se cumple: si sigue impaga, {does}."
+    text = f"Termina el plazo de {month_of}: si sigue impago, {does}."
     yield Prospect(terms.cut_from(first), text, policy.rules["day"])
     wanted = policy.suspension.notice
     if wanted is None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from services.collections.rules import wording
 from services.collections.rules.agreements import judge_plan, judge_promise
-from services.collections.rules.debts import ZERO, owed, unpaid
+from services.collections.rules.debts import ZERO, owed, owed_unconfirmed, unpaid
 from services.collections.rules.facts import Facts
 from services.collections.rules.standing import Standing
 from services.collections.rules.states import PlanState, PromiseState
@@ -35,7 +35,10 @@ def _owed(facts: Facts, terms: Terms, now: datetime) -> str:
 
 
 def _debt(facts: Facts, terms: Terms, now: datetime) -> str:
-    return f"debe {_owed(facts, terms, now)}" if unpaid(facts, now) else "no debe nada que no esté reportado"
+    if unpaid(facts, now):
+        return f"debe {_owed(facts, terms, now)}"
+    waiting = owed_unconfirmed(facts.invoices, now) > ZERO
+    return "todo lo que debía está reportado y falta confirmarlo" if waiting else "no debe nada"
 
 
 def _plan_reason(standing: Standing, facts: Facts, terms: Terms, when: str) -> str:
@@ -43,7 +46,7 @@ def _plan_reason(standing: Standing, facts: Facts, terms: Terms, when: str) -> s
     if not plan.instalments:
         return f"Tenía un plan de pago cuando se importó, el {when}."
     last = wording.moment(terms.operator, plan.instalments[-1].due_at)
-    return f"Plan de pago de {len(plan.instalments)} cuota(s) acordado el {when}; la última vence el {last}."
+    return f"Plan de pago de {wording.counted(len(plan.instalments), 'cuota')} acordado el {when}; la última vence el {last}."
 
 
 def _active_reason(standing: Standing, facts: Facts, terms: Terms, now: datetime) -> str:

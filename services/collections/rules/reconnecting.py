@@ -48,10 +48,8 @@ def no_basis(facts: Facts, terms: Terms, now: datetime, basis: str) -> Iterator[
         if not _agreed(basis, facts, now):
             yield Obstacle(rule, f"No hay {AGREED[basis]} en curso.", f"Registre primero {AGREED[basis]}.")
     elif cut is not None and not (facts.invoices and release_covered(cut, facts, terms, now)):
-        left = wording.money(terms.operator, owed(cut_invoices(cut, facts, now), now), facts.currency)
-        yield Obstacle(
-            rule, f"Faltan {left} por reportar de lo que se debía al suspender.", "Registre el pago, o acuerde un compromiso o un plan."
-        )
+        left = wording.money(terms.operator, owed(cut_invoices(cut, facts, terms, now), now), facts.currency)
+        yield Obstacle(rule, f"Faltan {left} por reportar de lo que debe.", "Registre el pago, o acuerde un compromiso o un plan.")
 
 
 def _agreed(basis: str, facts: Facts, now: datetime) -> bool:

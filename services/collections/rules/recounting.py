@@ -11,7 +11,7 @@ from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.obstacles import open_outages
 from services.collections.rules.states import PlanState, PromiseState, SuspensionState
 from services.collections.rules.terms import Terms
-from services.collections.rules.wording import day, moment, money, month, who
+from services.collections.rules.wording import counted, day, moment, money, month, who
 
 PROMISES = {
     PromiseState.RUNNING: "corre",
@@ -101,11 +101,12 @@ def _agreements(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
         yield Known("promise", text, each.made_at, each.id)
     for plan in facts.plans:
         state = PLANS[PlanState(judge_plan(plan, facts, now).state)]
-        text = f"Plan de pago de {len(plan.instalments)} cuotas; {state}." if plan.instalments else f"Plan de pago anterior; {state}."
+        terms_of = f"de {counted(len(plan.instalments), 'cuota')}" if plan.instalments else "anterior"
+        text = f"Plan de pago {terms_of}; {state}."
         yield Known("payment_plan", text, plan.agreed_at, plan.id)
     for review in facts.reviews:
         ended = f"; concluida el {moment(terms.operator, review.closed_at)}" if review.closed_at is not None else "; abierta"
-        yield Known("review", f"Revisión de la facturación: {review.reason}{ended}", review.opened_at, review.id)
+        yield Known("review", f"Revisión de la facturación: {review.reason.rstrip('.')}{ended}.", review.opened_at, review.id)
 
 
 def _orders(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:

@@ -54,9 +54,13 @@ def span(duration: timedelta) -> str:
     """`3 días y 2 horas`, `24 horas`, `3 horas y 20 minutos`, `menos de un minuto`. Days are counted from two on: people say 24 horas."""
     minutes = int(duration.total_seconds() // 60)
     days, hours, left = (minutes // 1440, minutes % 1440 // 60, 0) if minutes >= 2880 else (0, minutes // 60, minutes % 60)
-    counted = [(days, "día"), (hours, "hora"), (left, "minuto")]
-    parts = [f"{count} {name}" if count == 1 else f"{count} {name}s" for count, name in counted if count]
+    parts = [counted(count, name) for count, name in ((days, "día"), (hours, "hora"), (left, "minuto")) if count]
     return " y ".join(parts) or "menos de un minuto"
+
+
+def counted(count: int, name: str) -> str:
+    """`1 cuota`, `2 cuotas`; for names whose plural takes an s."""
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from services.collections.rules.obstacles import INSTANT, cut_obstacles, last_fa
 from services.collections.rules.standing import standing
 from services.collections.rules.states import PromiseState, SuspensionState
 from services.collections.rules.terms import Terms, day_of_period
-from services.collections.rules.wording import day, moment, money, month
+from services.collections.rules.wording import counted, day, moment, money, month
 
 
 class Reason(StrEnum):
@@ -158,7 +158,7 @@ def _follow_up(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     if not late or agreement(facts, now) is not None:
         return
     found = debt(facts, terms, now)
-    days = "1 día" if found.days == 1 else f"{found.days} días"
+    days = counted(found.days, "día")
     text = f"Debe {money(terms.operator, found.overdue, facts.currency)} desde hace {days} y no hay ningún acuerdo que corra."
     yield Task(Reason.FOLLOW_UP, text, terms.policy.rules["follow_up"], "contact")
 
