@@ -65,6 +65,7 @@ def check_references(operator: Operator, rule_ids: list[str], wrong: Wrong) -> N
     _check_company(operator, wrong)
     _check_catalog(operator, wrong)
     _twice("rules.yaml", "rules", rule_ids, wrong)
+    _twice("qualification.yaml", "any_of", [each.code for each in operator.qualification.any_of], wrong)
     for policy in operator.policies.values():
         _check_policy(policy, operator, wrong)
     for procedure in operator.procedures.values():
@@ -177,6 +178,12 @@ def _check_policy(policy: Policy, operator: Operator, wrong: Wrong) -> None:
                 wrong(name, (part, "procedure", delivery), f"«{code}» no tiene ningún paso con `action: {action}`")
             elif outcome not in procedure.outcomes:
                 wrong(name, (part, "procedure", delivery), f"«{code}» no tiene el resultado `{outcome}`")
+    due, allowed = policy.due.day_of_month, policy.suspension.allowed_from.day_of_month
+    if due is not None and allowed is not None and allowed < due:
+        wrong(name, ("suspension", "allowed_from", "day_of_month"), f"se cortaría el día {allowed}, antes de que venza el día {due}")
+    if policy.invoice.send_by_day < policy.invoice.send_from_day:
+        wrong(name, ("invoice", "send_by_day"), "es anterior a send_from_day")
+    _twice(name, "reminders", [each.code for each in policy.reminders], wrong)
     for at, reminder in enumerate(policy.reminders):
         _check_listens(name, ("reminders", at, "notice"), reminder.notice, ReminderRequested, operator, wrong)
     if policy.suspension.notice is not None:
