@@ -61,7 +61,7 @@ class Entry:
 
 def registered(operator: Operator, policy: Policy, account: models.Account) -> Entry:
     """The account came to be known."""
-    opening = f" con el estado «{account.opening_status}»" if account.opening_status else ""
+    opening = f" y el estado «{account.opening_status}»" if account.opening_status else ""
     text = f"El cliente llega de {account.external_source} con el código {account.external_id}{opening}."
     return Entry(account.registered_at, "registered", text, rule=policy.rules["segment"], fact_id=account.id)
 
@@ -192,12 +192,19 @@ def suspension(operator: Operator, policy: Policy, made: models.Suspension) -> I
         text = ENDED.get(made.ended_cause or "", "La suspensión no se hizo.")
         yield Entry(made.ended_at, "suspension_ended", text, fact_id=made.id)
     if made.suspended_at is not None:
-        text = "Servicio suspendido." if made.source != "IMPORT" else "El cliente llegó con el servicio ya suspendido."
+        text = "Servicio suspendido." if made.source != "IMPORT" else _arrived(made)
         yield Entry(made.suspended_at, "suspended", text, rule=policy.rules["suspended"], fact_id=made.id)
     yield from _reconnection(operator, policy, made)
     if made.unresolved_at is not None:
         text = f"La red no contestó con claridad: {made.unresolved or 'sin detalle'}"
         yield Entry(made.unresolved_at, "switch_unresolved", text, fact_id=made.id)
+
+
+def _arrived(made: models.Suspension) -> str:
+    """How a customer came to us that had been cut before."""
+    if made.reconnected_at is None:
+        return "El cliente llegó con el servicio ya suspendido."
+    return "El cliente llegó recién reconectado, con lo acordado todavía en curso."
 
 
 def _reconnection(operator: Operator, policy: Policy, made: models.Suspension) -> Iterator[Entry]:
