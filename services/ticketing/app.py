@@ -1,5 +1,6 @@
 """How ticketing is put together."""
 
+from services.ticketing.api import ROUTERS
 from services.ticketing.handlers import events
 from services.ticketing.jobs import JOBS, TIMERS
 from services.ticketing.models import Table
@@ -11,6 +12,7 @@ SERVICE = Service(
     description="Tickets: procedimientos en curso, tareas de cada área y conmutación de la red",
     events=events,
     tables=Table.metadata,
+    routers=ROUTERS,
     timers=TIMERS,
     jobs=JOBS,
     metrics=gauges,

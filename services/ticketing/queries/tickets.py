@@ -1,7 +1,7 @@
 """Tickets, their steps, and the tasks of each desk."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from services.ticketing.models import NetworkSwitch, Ticket, TicketStep
+from services.ticketing.models import Customer, NetworkSwitch, Ticket, TicketStep
 from services.ticketing.rules import ticket as engine
 from services.ticketing.rules.states import StepState
 from shared.db import rows
@@ -44,6 +44,24 @@ async def get_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
     if found is None:
         raise NotFound(f"No existe el ticket {ticket_id}.")
     return found
+
+
+@dataclass(frozen=True)
+class TicketView:
+    """A ticket with its customer, the turns of its steps, and its switches."""
+
+    ticket: Ticket
+    customer: Customer
+    turns: Sequence[TicketStep]
+    switches: Sequence[NetworkSwitch]
+
+
+async def view_ticket(session: AsyncSession, ticket_id: UUID) -> TicketView:
+    """All there is to see of a ticket. Raises NotFound."""
+    ticket = await get_ticket(session, ticket_id)
+    customer = await session.get(Customer, ticket.customer_id)
+    assert customer is not None
+    return TicketView(ticket, customer, await turns_of(session, ticket_id), await switches_of(session, ticket_id))
 
 
 async def turns_of(session: AsyncSession, ticket_id: UUID) -> Sequence[TicketStep]:

@@ -1,0 +1,186 @@
+"""What ticketing's API shows: tickets, steps, switches."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from services.ticketing.models import NetworkSwitch, Ticket, TicketStep
+from services.ticketing.rules.states import StepState, SwitchState
+from services.ticketing.rules.switching import SwitchAction
+from shared.operator import CaptureField, Procedure
+
+TICKET_ID = "019d2f6e-3f0b-7c7a-9a35-0a8b0f6f4b52"
+CUSTOMER_ID = "019d2f6e-1f0b-7c7a-9a35-0a8b0f6f4b50"
+
+
+def example(**values: Any) -> ConfigDict:
+    """A model's example in the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
+class OutcomeShown(BaseModel):
+    """A way to finish a step."""
+
+    code: str
+    label: str
+
+
+class StepShown(BaseModel):
+    """A turn of a step. Of an open one `capture` and `outcomes` say what finishing it takes; `desk` or `person` who may."""
+
+    code: str
+    name: str
+    turn: int
+    state: StepState
+    automatic: bool
+    desk: str | None = None
+    person: str | None = None
+    rule: str | None = None
+    opened_at: datetime | None = None
+    deadline: datetime | None = None
+    late: bool = False
+    finished_at: datetime | None = None
+    finished_by: str | None = None
+    outcome: str | None = None
+    outcome_label: str | None = None
+    captured: dict[str, Any] = {}
+    comment: str | None = None
+    capture: list[CaptureField] = []
+    outcomes: list[OutcomeShown] = []
+
+
+class SwitchShown(BaseModel):
+    """One service switched for a ticket. UNKNOWN: nobody knows yet whether the network did it; it is tried again at `next_attempt_at`."""
+
+    model_config = example(
+        id="019d2f6e-4f0b-7c7a-9a35-0a8b0f6f4b53",
+        ticket_id=TICKET_ID,
+        customer_id=CUSTOMER_ID,
+        service_id="019d2f6e-5f0b-7c7a-9a35-0a8b0f6f4b54",
+        step="suspender",
+        action="suspend",
+        adapter="network",
+        network_login="hotel-copan-01",
+        access_node="SPS-OLT-1",
+        state="UNKNOWN",
+        attempts=5,
+        next_attempt_at="2026-03-28T19:15:00Z",
+        detail="El equipo de acceso no contestó a tiempo.",
+        queued_at="2026-03-28T15:00:00Z",
+        settled_at=None,
+    )
+    id: UUID
+    ticket_id: UUID
+    customer_id: UUID
+    service_id: UUID
+    step: str
+    action: SwitchAction
+    adapter: str
+    network_login: str
+    access_node: str
+    state: SwitchState
+    attempts: int
+    next_attempt_at: datetime | None
+    detail: str | None
+    queued_at: datetime
+    settled_at: datetime | None
+
+
+class TicketShown(BaseModel):
+    """A ticket with the turns of its steps and the switches that it made."""
+
+    model_config = example(
+        id=TICKET_ID,
+        number=118,
+        customer_id=CUSTOMER_ID,
+        customer_name="Hotel Copán, S.A.",
+        external_id="C-0042",
+        request_id="019d2f6e-6f0b-7c7a-9a35-0a8b0f6f4b55",
+        kind="SUSPENDIDO CLIENTE VIP",
+        procedure="suspendido_cliente_vip",
+        procedure_version=1,
+        desk="ingenieria",
+        requested_by="ana.martinez",
+        agent="ana.martinez",
+        state="open",
+        opened_at="2026-03-28T15:00:00Z",
+        closed_at=None,
+        outcome=None,
+        outcome_label=None,
+        comment=None,
+        version=1,
+        steps=[],
+        switches=[],
+    )
+    id: UUID
+    number: int
+    customer_id: UUID
+    customer_name: str
+    external_id: str
+    request_id: UUID | None
+    kind: str
+    procedure: str
+    procedure_version: int
+    desk: str
+    requested_by: str
+    agent: str | None
+    state: str
+    opened_at: datetime
+    closed_at: datetime | None
+    outcome: str | None
+    outcome_label: str | None
+    comment: str | None
+    version: int
+    steps: list[StepShown] = []
+    switches: list[SwitchShown] = []
+
+
+def show_switch(switch: Any) -> SwitchShown:
+    return SwitchShown.model_validate(switch, from_attributes=True)
+
+
+def show_row(row: Any) -> TicketShown:
+    """A line of the list: without steps and switches."""
+    values: Mapping[str, Any] = row._mapping
+    return _ticket(values, str(values["customer_name"]), str(values["external_id"]))
+
+
+def show_ticket(ticket: Ticket, name: str, external_id: str, turns: Sequence[TicketStep], switches: Sequence[NetworkSwitch]) -> TicketShown:
+    procedure = Procedure.model_validate(ticket.document)
+    shown = _ticket(ticket.model_dump(), name, external_id)
+    shown.steps = [show_step(procedure, turn) for turn in turns]
+    shown.switches = [show_switch(each) for each in switches]
+    return shown
+
+
+def show_step(procedure: Procedure, turn: TicketStep) -> StepShown:
+    step = procedure.step(turn.code)
+    is_open = turn.state == StepState.OPEN and turn.task
+    return StepShown(
+        **turn.model_dump(include=set(StepShown.model_fields)),
+        name=step.name,
+        turn=turn.number,
+        automatic=not turn.task,
+        rule=step.rule,
+        outcome_label=step.outcomes[turn.outcome].label if turn.outcome else None,
+        capture=step.capture if is_open else [],
+        outcomes=[OutcomeShown(code=code, label=each.label) for code, each in step.outcomes.items()] if is_open else [],
+    )
+
+
+def _ticket(values: Mapping[str, Any], name: str, external_id: str) -> TicketShown:
+    outcome = values["outcome"]
+    kept = {key: values[key] for key in TicketShown.model_fields if key in values and key not in ("version", "steps", "switches")}
+    return TicketShown.model_validate(
+        kept
+        | {
+            "customer_name": name,
+            "external_id": external_id,
+            "state": "open" if values["closed_at"] is None else "closed",
+            "outcome_label": values["document"]["outcomes"].get(outcome) if outcome else None,
+            "version": values["revision"],
+        }
+    )
