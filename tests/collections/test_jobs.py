@@ -1,0 +1,38 @@
+"""The review: every due account once, by any number of workers at once, and nothing is done twice."""
+
+import asyncio
+from datetime import date
+
+from services.collections import jobs
+from services.collections.app import SERVICE
+from shared.events.collections import InvoiceDispatchRequested, SuspensionRequested
+from tests.collections.factories import Customer, local
+from tests.support.service import serve
+
+CROWD = 60
+
+
+async def test_workers_share_the_accounts_and_none_is_done_twice(database, monkeypatch):
+    monkeypatch.setattr(jobs, "CHUNK", 7)
+    async with serve(SERVICE, await database("collections"), local(1)) as service:
+        crowd = [Customer(external_id=f"C-{at}", status="ACTIVO", plan_kind="residential", agent=None) for at in range(CROWD)]
+        await service.deliver(*[each.registered() for each in crowd])
+        await service.deliver(*[each.invoice("25.00", due=date(2026, 3, 10)) for each in crowd])
+        context = service.runtime.job_context(local(1))
+        done = await asyncio.gather(*(jobs.run(context) for _ in range(3)))
+        assert sum(done) == CROWD
+        assert len({each.key for each in await service.published(InvoiceDispatchRequested)}) == CROWD
+        await service.runtime.clock.set(local(20, 9))  # type: ignore[attr-defined]
+        await asyncio.gather(*(jobs.run(service.runtime.job_context(local(20, 9))) for _ in range(3)))
+        orders = await service.published(SuspensionRequested)
+        assert len(orders) == CROWD and len({each.key for each in orders}) == CROWD
+        versions = await service.sql("SELECT key, array_agg(sequence ORDER BY id) AS versions FROM outbox GROUP BY key")
+        assert all(row.versions == list(range(1, len(row.versions) + 1)) for row in versions)
+
+
+async def test_nothing_is_due_where_time_alone_changes_nothing(database):
+    async with serve(SERVICE, await database("collections"), local(1)) as service:
+        vip = Customer()
+        await service.deliver(vip.registered(), vip.invoice())
+        await service.work()
+        assert await service.next_due() is None
