@@ -1,0 +1,172 @@
+"""How everything is measured: variants take turns, the median of the rounds counts, and the machine's own state is kept beside it."""
+
+import asyncio
+import contextlib
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from services.postgres import EmbeddedPostgres, remove
+from services.postgres.launch import SUPERUSER
+from shared.db import Database
+from tests.support.database import Stock
+
+PACKAGES = ("sqlalchemy", "sqlmodel", "asyncpg", "aiokafka", "pydantic", "fastapi", "uvicorn")
+Variant = Callable[[], Awaitable[float]]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`ours / other` shall be at least `must` (`at_most`: at most). Within 25 % of it is within a shared machine's noise."""
+
+    label: str
+    ours: str
+    other: str
+    must: float
+    at_most: bool = False
+
+    def ratio(self, medians: Mapping[str, float]) -> float:
+        return medians[self.ours] / medians[self.other]
+
+    def verdict(self, ratio: float) -> str:
+        """met, met within noise, or missed."""
+        reached = self.must / ratio if self.at_most else ratio / self.must
+        return "met" if reached >= 1 else "met within noise" if reached >= 0.75 else "MISSED"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure: its variants (each answers its rate, or a time) and what is asked of their ratios."""
+
+    name: str
+    title: str
+    unit: str
+    variants: Mapping[str, Variant]
+    goals: Sequence[Goal] = ()
+
+
+@dataclass
+class Bench:
+    """What a measure may use. `scale` shortens or lengthens its work."""
+
+    stock: Stock
+    scale: float
+    notes: list[str] = field(default_factory=list)
+    _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+    async def database(self, service: str, pool_size: int = 5) -> Database:
+        """A clean database of a service, open until the bench ends."""
+        opened = Database(self.stock.address(await self.stock.take(service)), service=service, pool_size=pool_size)
+        self._stack.push_async_callback(opened.close)
+        return opened
+
+    def count(self, number: int) -> int:
+        """So many, scaled."""
+        return max(100, int(number * self.scale))
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+
+
+@contextlib.asynccontextmanager
+async def open_bench(scale: float) -> AsyncIterator[Bench]:
+    """A server of its own with shipped, durable settings; or the one at TEST_POSTGRES."""
+    folder = Path(tempfile.mkdtemp(prefix="reconecta-bench-"))
+    folder.chmod(0o755)
+    server = None
+    url = os.environ.get("TEST_POSTGRES", "")
+    if not url:
+        server = EmbeddedPostgres(folder / "postgres")
+        await server.start()
+        url = server.url("postgres", SUPERUSER)
+    stock = Stock(url)
+    bench = Bench(stock, scale)
+    try:
+        yield bench
+    finally:
+        await bench.close()
+        await stock.close()
+        if server is not None:
+            await server.stop()
+            remove(server.folder)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+async def measure(what: Measure, rounds: int) -> dict[str, Any]:
+    """Let the variants take turns; answer every figure, the medians and what they mean."""
+    figures: dict[str, list[float]] = {name: [] for name in what.variants}
+    before = machine()
+    for _ in range(rounds):
+        for name, variant in what.variants.items():
+            figures[name].append(await variant())
+    medians = {name: statistics.median(found) for name, found in figures.items()}
+    goals = [
+        {"label": goal.label, "ratio": goal.ratio(medians), "must": goal.must, "verdict": goal.verdict(goal.ratio(medians))}
+        for goal in what.goals
+    ]
+    return {
+        "name": what.name,
+        "title": what.title,
+        "unit": what.unit,
+        "figures": figures,
+        "medians": medians,
+        "goals": goals,
+        "machine": {"before": before, "after": machine()},
+    }
+
+
+def machine() -> dict[str, Any]:
+    """How busy the machine is, and how much of it was given to others."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:] if Path("/proc/stat").exists() else []
+    return {"load": os.getloadavg(), "cpu": [int(each) for each in fields]}
+
+
+def steal_percent(before: Mapping[str, Any], after: Mapping[str, Any]) -> float | None:
+    """The share of time that the host took away."""
+    if not before["cpu"]:
+        return None
+    spent: list[int] = [b - a for a, b in zip(before["cpu"], after["cpu"], strict=True)]
+    return 100 * spent[7] / max(1, sum(spent[:8]))
+
+
+async def versions(url: str) -> dict[str, str]:
+    """Of everything that the figures depend on."""
+    connection = await asyncpg.connect(url)
+    server = await connection.fetchval("SHOW server_version")
+    settings = {name: await connection.fetchval(f"SHOW {name}") for name in ("fsync", "synchronous_commit", "shared_buffers")}
+    await connection.close()
+    return {
+        "python": sys.version.split()[0],
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "postgresql": server,
+        **settings,
+        **{package: version(package) for package in PACKAGES},
+    }
+
+
+async def rate(count: int, work: Awaitable[Any]) -> float:
+    """How many per second."""
+    start = time.perf_counter()
+    await work
+    return count / (time.perf_counter() - start)
+
+
+async def psql(url: str, command: str, data: bytes | None = None) -> None:
+    """Run one psql command; raises when it fails."""
+    process = await asyncio.create_subprocess_exec(
+        "psql", url, "-q", "-v", "ON_ERROR_STOP=1", "-c", command, stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    _, error = await process.communicate(data)
+    if process.returncode:
+        raise RuntimeError(error.decode())
