@@ -21,6 +21,7 @@ from shared.events import Event
 from tests.collections.factories import AGENT, Customer, local
 from tests.support.service import Served, serve
 
+OpenDatabase = Callable[[str], Awaitable[Database]]
 START = local(1, 6)
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -116,9 +117,7 @@ class Story:
 
 
 @asynccontextmanager
-async def story(
-    database: Callable[[str], Awaitable[Database]], start: datetime = START, customer: Customer | None = None
-) -> AsyncIterator[Story]:
+async def story(database: OpenDatabase, start: datetime = START, customer: Customer | None = None) -> AsyncIterator[Story]:
     """A story that begins at an instant with a customer that billing has just told of; at its end all invariants hold."""
     async with serve(SERVICE, await database("collections"), start) as service:
         told = Story(service, customer or Customer())

@@ -3,16 +3,19 @@
 import asyncio
 from datetime import date
 
+import pytest
+
 from services.collections import jobs
 from services.collections.app import SERVICE
 from shared.events.collections import InvoiceDispatchRequested, SuspensionRequested
 from tests.collections.factories import Customer, local
+from tests.collections.story import OpenDatabase
 from tests.support.service import serve
 
 CROWD = 60
 
 
-async def test_workers_share_the_accounts_and_none_is_done_twice(database, monkeypatch):
+async def test_workers_share_the_accounts_and_none_is_done_twice(database: OpenDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "CHUNK", 7)
     async with serve(SERVICE, await database("collections"), local(1)) as service:
         crowd = [Customer(external_id=f"C-{at}", status="ACTIVO", plan_kind="residential", agent=None) for at in range(CROWD)]
@@ -30,7 +33,7 @@ async def test_workers_share_the_accounts_and_none_is_done_twice(database, monke
         assert all(row.versions == list(range(1, len(row.versions) + 1)) for row in versions)
 
 
-async def test_nothing_is_due_where_time_alone_changes_nothing(database):
+async def test_nothing_is_due_where_time_alone_changes_nothing(database: OpenDatabase) -> None:
     async with serve(SERVICE, await database("collections"), local(1)) as service:
         vip = Customer()
         await service.deliver(vip.registered(), vip.invoice())

@@ -7,12 +7,12 @@ import pytest
 from shared.errors import Invalid, Refused
 from shared.events.collections import PromiseBroken, PromiseKept, PromiseMade, StatusChanged
 from tests.collections.factories import AGENT, Customer, local
-from tests.collections.story import story
+from tests.collections.story import OpenDatabase, story
 from tests.support.rules import rule
 
 
 @rule("VIP-11")
-async def test_a_broken_promise_allows_one_more_within_a_day_and_no_third(database):
+async def test_a_broken_promise_allows_one_more_within_a_day_and_no_third(database: OpenDatabase) -> None:
     async with story(database) as told:
         await told.tell(told.customer.invoice())
         await told.until(local(10, 9))
@@ -37,7 +37,7 @@ async def test_a_broken_promise_allows_one_more_within_a_day_and_no_third(databa
 
 
 @rule("VIP-11")
-async def test_a_second_promise_is_not_made_once_its_day_has_passed(database):
+async def test_a_second_promise_is_not_made_once_its_day_has_passed(database: OpenDatabase) -> None:
     async with story(database) as told:
         await told.tell(told.customer.invoice())
         await told.promise("460.00", local(12, 17))
@@ -47,7 +47,7 @@ async def test_a_second_promise_is_not_made_once_its_day_has_passed(database):
 
 
 @rule("VIP-11")
-async def test_promises_count_for_the_unpaid_month_not_for_ever(database):
+async def test_promises_count_for_the_unpaid_month_not_for_ever(database: OpenDatabase) -> None:
     async with story(database) as told:
         march = told.customer.invoice()
         await told.tell(march)
@@ -60,7 +60,7 @@ async def test_promises_count_for_the_unpaid_month_not_for_ever(database):
         assert (await told.promise("460.00", local(12, 17, month=4))).ordinal == 1
 
 
-async def test_a_payment_in_the_last_instant_keeps_it_and_one_before_it_was_made_does_not_count(database):
+async def test_a_payment_in_the_last_instant_keeps_it_and_one_before_it_was_made_does_not_count(database: OpenDatabase) -> None:
     async with story(database) as told:
         invoice = told.customer.invoice()
         await told.tell(invoice)
@@ -75,7 +75,7 @@ async def test_a_payment_in_the_last_instant_keeps_it_and_one_before_it_was_made
         assert await told.told(PromiseBroken) == []
 
 
-async def test_a_rejected_payment_breaks_the_promise_that_it_had_kept(database):
+async def test_a_rejected_payment_breaks_the_promise_that_it_had_kept(database: OpenDatabase) -> None:
     async with story(database) as told:
         invoice = told.customer.invoice()
         await told.tell(invoice)
@@ -90,7 +90,7 @@ async def test_a_rejected_payment_breaks_the_promise_that_it_had_kept(database):
         assert (await told.facts()).promises[0].state == "BROKEN"
 
 
-async def test_parts_of_the_amount_add_up(database):
+async def test_parts_of_the_amount_add_up(database: OpenDatabase) -> None:
     async with story(database) as told:
         invoice = told.customer.invoice()
         await told.tell(invoice)
@@ -103,7 +103,7 @@ async def test_parts_of_the_amount_add_up(database):
         assert await told.told(StatusChanged) == []
 
 
-async def test_what_makes_no_sense_is_refused_with_its_field(database):
+async def test_what_makes_no_sense_is_refused_with_its_field(database: OpenDatabase) -> None:
     async with story(database) as told:
         await told.tell(told.customer.invoice())
         await told.until(local(10, 9))
@@ -122,7 +122,7 @@ async def test_what_makes_no_sense_is_refused_with_its_field(database):
         assert (await told.promise("460.00", local(1, month=4))).agent == AGENT
 
 
-async def test_nobody_promises_what_is_not_owed(database):
+async def test_nobody_promises_what_is_not_owed(database: OpenDatabase) -> None:
     async with story(database, customer=Customer()) as told:
         with pytest.raises(Refused) as nothing:
             await told.promise("10.00", local(12))

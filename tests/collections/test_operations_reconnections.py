@@ -5,12 +5,12 @@ import pytest
 from shared.errors import Refused
 from shared.events.collections import PaymentPlanBroken, PaymentPlanCompleted, ReconnectionRequested, StatusChanged
 from tests.collections.factories import AGENT, Customer, local
-from tests.collections.story import story
+from tests.collections.story import OpenDatabase, story
 from tests.support.rules import rule
 
 
 @rule("VIP-20")
-async def test_nobody_is_reconnected_for_nothing(database):
+async def test_nobody_is_reconnected_for_nothing(database: OpenDatabase) -> None:
     async with story(database) as told:
         march = told.customer.invoice()
         await told.tell(march)
@@ -30,7 +30,7 @@ async def test_nobody_is_reconnected_for_nothing(database):
 
 
 @rule("VIP-20", "VIP-21")
-async def test_a_reported_payment_reconnects_to_activo_temporal_and_its_confirmation_ends_that(database):
+async def test_a_reported_payment_reconnects_to_activo_temporal_and_its_confirmation_ends_that(database: OpenDatabase) -> None:
     async with story(database) as told:
         march = told.customer.invoice()
         await told.tell(march)
@@ -54,7 +54,7 @@ async def test_a_reported_payment_reconnects_to_activo_temporal_and_its_confirma
 
 
 @rule("VIP-9", "VIP-21")
-async def test_a_promise_made_at_reconnection_that_fails_brings_cliente_vip_back(database):
+async def test_a_promise_made_at_reconnection_that_fails_brings_cliente_vip_back(database: OpenDatabase) -> None:
     async with story(database) as told:
         await told.tell(told.customer.invoice())
         order = await told.cut()
@@ -68,7 +68,7 @@ async def test_a_promise_made_at_reconnection_that_fails_brings_cliente_vip_back
 
 
 @rule("VIP-23")
-async def test_a_plan_is_plan_de_pago_cobros_until_it_is_broken(database):
+async def test_a_plan_is_plan_de_pago_cobros_until_it_is_broken(database: OpenDatabase) -> None:
     async with story(database, customer=Customer(delivery="third_party")) as told:
         march = told.customer.invoice()
         await told.tell(march)
@@ -90,7 +90,7 @@ async def test_a_plan_is_plan_de_pago_cobros_until_it_is_broken(database):
 
 
 @rule("VIP-23")
-async def test_a_plan_that_is_paid_is_completed(database):
+async def test_a_plan_that_is_paid_is_completed(database: OpenDatabase) -> None:
     async with story(database) as told:
         march = told.customer.invoice()
         await told.tell(march)
@@ -103,7 +103,7 @@ async def test_a_plan_that_is_paid_is_completed(database):
 
 
 @rule("VIP-21", "VIP-23")
-async def test_a_review_is_investigar_until_it_is_concluded(database):
+async def test_a_review_is_investigar_until_it_is_concluded(database: OpenDatabase) -> None:
     async with story(database) as told:
         await told.tell(told.customer.invoice())
         order = await told.cut()
@@ -116,7 +116,7 @@ async def test_a_review_is_investigar_until_it_is_concluded(database):
         assert [each.label for each in await told.told(StatusChanged)][-1] == "CLIENTE VIP"
 
 
-async def test_a_rejected_payment_sends_the_ladder_on_where_the_month_stands(database):
+async def test_a_rejected_payment_sends_the_ladder_on_where_the_month_stands(database: OpenDatabase) -> None:
     async with story(database) as told:
         march = told.customer.invoice()
         await told.tell(march)
@@ -131,7 +131,7 @@ async def test_a_rejected_payment_sends_the_ladder_on_where_the_month_stands(dat
         assert "rechazado" in (await told.told(StatusChanged))[-1].reason
 
 
-async def test_ticketing_reconnects_by_itself_when_payment_and_cut_crossed(database):
+async def test_ticketing_reconnects_by_itself_when_payment_and_cut_crossed(database: OpenDatabase) -> None:
     async with story(database) as told:
         march = told.customer.invoice()
         await told.tell(march)
@@ -144,7 +144,7 @@ async def test_ticketing_reconnects_by_itself_when_payment_and_cut_crossed(datab
         assert await told.status() == "temporary_active" and await told.told(ReconnectionRequested) == []
 
 
-async def test_an_agreement_that_crossed_with_the_cut_reconnects_by_itself(database):
+async def test_an_agreement_that_crossed_with_the_cut_reconnects_by_itself(database: OpenDatabase) -> None:
     async with story(database) as told:
         await told.tell(told.customer.invoice())
         await told.until(local(26, 9))

@@ -6,14 +6,15 @@ import pytest
 
 from shared.db import new_id
 from shared.errors import Refused
+from shared.events.billing import InvoiceIssued
 from shared.events.collections import StatusChanged, SuspensionNoticeRequested, SuspensionRequested, SuspensionWithdrawn
 from shared.events.noc import OutageClosed, OutageDeclared
 from tests.collections.factories import AGENT, MANAGER, OTHER_AGENT, Customer, local
-from tests.collections.story import story
+from tests.collections.story import OpenDatabase, Story, story
 from tests.support.rules import rule
 
 
-async def warned(told, day: int = 26):
+async def warned(told: Story, day: int = 26) -> InvoiceIssued:
     """The month's invoice is unpaid and the desks were told at nine. Answers the invoice."""
     invoice = told.customer.invoice()
     await told.tell(invoice)
@@ -24,7 +25,7 @@ async def warned(told, day: int = 26):
 
 
 @rule("VIP-9")
-async def test_only_the_assigned_agent_starts_it(database):
+async def test_only_the_assigned_agent_starts_it(database: OpenDatabase) -> None:
     async with story(database) as told:
         await warned(told)
         await told.until(local(28, 9))
@@ -39,7 +40,7 @@ async def test_only_the_assigned_agent_starts_it(database):
 
 
 @rule("VIP-9")
-async def test_only_in_status_cliente_vip(database):
+async def test_only_in_status_cliente_vip(database: OpenDatabase) -> None:
     async with story(database) as told:
         await warned(told)
         await told.review()
@@ -54,7 +55,7 @@ async def test_only_in_status_cliente_vip(database):
 
 
 @rule("VIP-9")
-async def test_a_promise_broken_early_permits_the_cut_only_once_day_27_has_passed(database):
+async def test_a_promise_broken_early_permits_the_cut_only_once_day_27_has_passed(database: OpenDatabase) -> None:
     async with story(database) as told:
         await told.tell(told.customer.invoice())
         await told.promise("460.00", local(10, 17))
@@ -72,7 +73,7 @@ async def test_a_promise_broken_early_permits_the_cut_only_once_day_27_has_passe
 
 
 @rule("VIP-10")
-async def test_twenty_four_hours_count_from_when_the_last_mail_server_took_the_notice(database):
+async def test_twenty_four_hours_count_from_when_the_last_mail_server_took_the_notice(database: OpenDatabase) -> None:
     async with story(database) as told:
         await told.tell(told.customer.invoice())
         await told.until(local(27, 12))
@@ -97,7 +98,7 @@ async def test_twenty_four_hours_count_from_when_the_last_mail_server_took_the_n
 
 
 @rule("VIP-10")
-async def test_a_notice_that_did_not_reach_everybody_does_not_count(database):
+async def test_a_notice_that_did_not_reach_everybody_does_not_count(database: OpenDatabase) -> None:
     async with story(database) as told:
         await told.tell(told.customer.invoice())
         await told.until(local(26, 9))
@@ -116,7 +117,7 @@ async def test_a_notice_that_did_not_reach_everybody_does_not_count(database):
 
 
 @rule("VIP-12")
-async def test_from_the_moment_day_27_ends_and_not_before(database):
+async def test_from_the_moment_day_27_ends_and_not_before(database: OpenDatabase) -> None:
     async with story(database) as told:
         await warned(told, day=20)
         await told.until(local(28) - timedelta(microseconds=1))
@@ -128,7 +129,7 @@ async def test_from_the_moment_day_27_ends_and_not_before(database):
 
 
 @rule("VIP-12")
-async def test_a_payment_reported_on_day_27_is_in_time(database):
+async def test_a_payment_reported_on_day_27_is_in_time(database: OpenDatabase) -> None:
     async with story(database) as told:
         march = await warned(told)
         await told.until(local(27, 23, 50))
@@ -143,7 +144,7 @@ async def test_a_payment_reported_on_day_27_is_in_time(database):
 
 
 @rule("VIP-12")
-async def test_a_part_reported_does_not_hold_it_off(database):
+async def test_a_part_reported_does_not_hold_it_off(database: OpenDatabase) -> None:
     async with story(database) as told:
         march = await warned(told)
         await told.tell(told.customer.reported("400.00", local(26, 10), (march, "400.00"), open_after="60"))
@@ -154,7 +155,7 @@ async def test_a_part_reported_does_not_hold_it_off(database):
 
 
 @rule("VIP-12")
-async def test_never_while_a_promised_date_runs(database):
+async def test_never_while_a_promised_date_runs(database: OpenDatabase) -> None:
     async with story(database) as told:
         await warned(told)
         await told.promise("460.00", local(30, 17))
@@ -166,7 +167,7 @@ async def test_never_while_a_promised_date_runs(database):
         await told.suspend()
 
 
-async def test_one_order_at_a_time(database):
+async def test_one_order_at_a_time(database: OpenDatabase) -> None:
     async with story(database) as told:
         await warned(told)
         await told.until(local(28, 9))
@@ -177,7 +178,7 @@ async def test_one_order_at_a_time(database):
         assert await told.status() == "active"
 
 
-async def test_a_cut_that_is_done_is_the_status_suspended(database):
+async def test_a_cut_that_is_done_is_the_status_suspended(database: OpenDatabase) -> None:
     async with story(database) as told:
         await told.tell(told.customer.invoice())
         await told.cut()
@@ -186,7 +187,7 @@ async def test_a_cut_that_is_done_is_the_status_suspended(database):
         assert (changed.label, changed.rule, changed.previous) == ("SUSPENDIDO CLIENTE VIP", "VIP-15", "active")
 
 
-async def test_a_payment_that_ticketing_saw_first_ends_the_order(database):
+async def test_a_payment_that_ticketing_saw_first_ends_the_order(database: OpenDatabase) -> None:
     async with story(database) as told:
         march = await warned(told)
         await told.until(local(28, 9))
@@ -198,7 +199,7 @@ async def test_a_payment_that_ticketing_saw_first_ends_the_order(database):
         await told.suspend()
 
 
-async def test_an_agreement_takes_back_an_order_that_is_not_carried_out(database):
+async def test_an_agreement_takes_back_an_order_that_is_not_carried_out(database: OpenDatabase) -> None:
     async with story(database) as told:
         await warned(told)
         await told.until(local(28, 9))
@@ -213,7 +214,7 @@ async def test_an_agreement_takes_back_an_order_that_is_not_carried_out(database
 
 
 @rule("NOC-1")
-async def test_an_outage_pauses_the_cut_and_its_end_resumes_it(database):
+async def test_an_outage_pauses_the_cut_and_its_end_resumes_it(database: OpenDatabase) -> None:
     async with story(database) as told:
         await warned(told)
         await told.until(local(28, 9))
@@ -238,7 +239,7 @@ async def test_an_outage_pauses_the_cut_and_its_end_resumes_it(database):
 
 
 @rule("NOC-1")
-async def test_who_paid_during_the_outage_is_not_cut_after_it(database):
+async def test_who_paid_during_the_outage_is_not_cut_after_it(database: OpenDatabase) -> None:
     async with story(database) as told:
         march = await warned(told)
         await told.until(local(28, 9))
@@ -254,7 +255,7 @@ async def test_who_paid_during_the_outage_is_not_cut_after_it(database):
 
 
 @rule("VIP-14")
-async def test_third_party_delivery_goes_to_engineering(database):
+async def test_third_party_delivery_goes_to_engineering(database: OpenDatabase) -> None:
     async with story(database, customer=Customer(delivery="third_party")) as told:
         await told.tell(told.customer.invoice())
         await told.cut()
@@ -263,7 +264,7 @@ async def test_third_party_delivery_goes_to_engineering(database):
 
 
 @rule("VIP-10")
-async def test_a_second_cut_of_the_same_month_needs_a_notice_of_its_own(database):
+async def test_a_second_cut_of_the_same_month_needs_a_notice_of_its_own(database: OpenDatabase) -> None:
     async with story(database) as told:
         march = told.customer.invoice()
         await told.tell(march)

@@ -11,7 +11,7 @@ from shared.events.collections import (
     SuspensionRequested,
 )
 from tests.collections.factories import Customer, local
-from tests.collections.story import story
+from tests.collections.story import OpenDatabase, story
 from tests.support.rules import rule
 
 DUE = date(2026, 3, 10)
@@ -22,7 +22,7 @@ def home() -> Customer:
 
 
 @rule("RES-3", "RES-4")
-async def test_the_system_sends_the_invoice_and_reminds_before_the_due_day(database):
+async def test_the_system_sends_the_invoice_and_reminds_before_the_due_day(database: OpenDatabase) -> None:
     async with story(database, start=local(1), customer=home()) as told:
         invoice = told.customer.invoice("25.00", due=DUE)
         await told.tell(invoice)
@@ -37,7 +37,7 @@ async def test_the_system_sends_the_invoice_and_reminds_before_the_due_day(datab
 
 
 @rule("RES-5", "RES-7")
-async def test_cut_by_itself_and_reconnected_by_itself(database):
+async def test_cut_by_itself_and_reconnected_by_itself(database: OpenDatabase) -> None:
     async with story(database, start=local(1), customer=home()) as told:
         invoice = told.customer.invoice("25.00", due=DUE)
         await told.tell(invoice)
@@ -59,7 +59,7 @@ async def test_cut_by_itself_and_reconnected_by_itself(database):
         assert [each.label for each in await told.told(StatusChanged)] == ["SUSPENDIDO POR MORA", "ACTIVO TEMPORAL PAGO", "ACTIVO"]
 
 
-async def test_who_pays_is_neither_reminded_nor_cut(database):
+async def test_who_pays_is_neither_reminded_nor_cut(database: OpenDatabase) -> None:
     async with story(database, start=local(1), customer=home()) as told:
         invoice = told.customer.invoice("25.00", due=DUE)
         await told.tell(invoice, told.customer.reported("25.00", local(1), (invoice, "25.00")))
@@ -67,7 +67,7 @@ async def test_who_pays_is_neither_reminded_nor_cut(database):
         assert await told.told(ReminderRequested, SuspensionRequested) == []
 
 
-async def test_a_late_book_is_not_made_up_for(database):
+async def test_a_late_book_is_not_made_up_for(database: OpenDatabase) -> None:
     """Imported on the 25th with an invoice that was due on the 10th: nothing of the past is sent, and the cut waits a day."""
     async with story(database, start=local(25, 10), customer=home()) as told:
         await told.tell(told.customer.invoice("25.00", due=DUE, origin="opening"))
@@ -77,7 +77,7 @@ async def test_a_late_book_is_not_made_up_for(database):
         assert len(await told.told(SuspensionRequested)) == 1
 
 
-async def test_one_long_jump_or_many_small_ones(database):
+async def test_one_long_jump_or_many_small_ones(database: OpenDatabase) -> None:
     outcomes = []
     for step in (timedelta(days=40), timedelta(hours=7)):
         async with story(database, start=local(1), customer=home()) as told:
@@ -91,7 +91,7 @@ async def test_one_long_jump_or_many_small_ones(database):
     assert outcomes[0] == outcomes[1] and len(outcomes[0]) == 3
 
 
-async def test_the_state_in_which_customers_come_to_us(database):
+async def test_the_state_in_which_customers_come_to_us(database: OpenDatabase) -> None:
     seen = {}
     for status in (
         "SUSPENDIDO CLIENTE VIP",
@@ -117,7 +117,7 @@ async def test_the_state_in_which_customers_come_to_us(database):
     }
 
 
-async def test_who_came_suspended_is_reconnected_like_anybody(database):
+async def test_who_came_suspended_is_reconnected_like_anybody(database: OpenDatabase) -> None:
     async with story(database, customer=Customer(status="SUSPENDIDO CLIENTE VIP")) as told:
         old = told.customer.invoice(period="2026-02", due=date(2026, 2, 5), origin="opening")
         await told.tell(old, told.customer.reported("460.00", local(1, 6), (old, "460.00")))
@@ -126,7 +126,7 @@ async def test_who_came_suspended_is_reconnected_like_anybody(database):
         assert await told.status() == "temporary_active"
 
 
-async def test_what_came_without_terms_ends_with_the_month(database):
+async def test_what_came_without_terms_ends_with_the_month(database: OpenDatabase) -> None:
     async with story(database, customer=Customer(status="PLAN DE PAGO COBROS")) as told:
         await told.tell(told.customer.invoice(period="2026-02", due=date(2026, 2, 5), origin="opening"))
         await told.until(local(31, 23))
