@@ -4,7 +4,7 @@ import ast
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from services.billing.adapters.mapping_files import MappingError, load_mapping
 from services.billing.rules import mapping
 from shared.operator import Operator, Rule, check_operator
 from shared.operator.company import Rules
@@ -28,7 +29,7 @@ PATTERNS = {"time": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", "duration"
 def check_documents(folder: Path, console: Console) -> int:
     """Say what is wrong in an operator's folder, or what there is; the exit code."""
     operator, mistakes = check_operator(folder)
-    mistakes += check_mappings(folder)
+    mistakes += check_mappings(folder, operator)
     for mistake in mistakes:
         console.print(escape(str(mistake)), soft_wrap=True)
     if mistakes or operator is None:
@@ -52,14 +53,14 @@ def summary(operator: Operator) -> str:
     return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in figures)
 
 
-def check_mappings(folder: Path) -> list[Mistake]:
+def check_mappings(folder: Path, operator: Operator | None) -> list[Mistake]:
     """What is wrong in the mapping files that an operator ships for its books."""
     mistakes: list[Mistake] = []
     for path in sorted((folder / BOOKS).glob("*.mapping.yaml")):
-        source = read_source(folder, f"{BOOKS}/{path.name}", mistakes)
-        is_bank = source is not None and isinstance(source.value, dict) and source.value.get("kind") == "payments"
-        if source is not None:
-            parse(mapping.PaymentMapping if is_bank else mapping.CustomerMapping, source, mistakes)
+        try:
+            load_mapping(path, operator)
+        except MappingError as error:
+            mistakes += [replace(each, file=f"{BOOKS}/{each.file}") for each in error.mistakes]
     return mistakes
 
 

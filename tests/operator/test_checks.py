@@ -55,6 +55,14 @@ def test_a_mapping_is_checked_too(folder: Path, console: Console) -> None:
     assert "books/otro.mapping.yaml:2: customer.name: falta" in said(console)
 
 
+def test_a_mapping_knows_the_plans_of_its_operator(folder: Path, console: Console) -> None:
+    (folder / "books").mkdir()
+    text = (OPERATOR_FOLDER / "books/clientes.mapping.yaml").read_text().replace("Línea fija: telefonia", "Línea fija: telefonía")
+    (folder / "books/clientes.mapping.yaml").write_text(text)
+    assert checks.check_documents(folder, console) == 1
+    assert "no existe plan «telefonía» (¿quiso decir «telefonia»?)" in said(console)
+
+
 # ---- rules ------------------------------------------------------------------------------------------------------------------
 
 
