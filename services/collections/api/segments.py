@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 from services.collections.api.access import LISTS, READ
 from services.collections.models import SegmentList, SegmentListRow
 from services.collections.operations import segments
-from services.collections.operations.segments import Wanted
 from services.collections.queries import segments as queries
+from services.collections.rules.listing import RowOutcome, Wanted
 from shared.calendar import BusinessCalendar
 from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
 
@@ -57,7 +57,7 @@ class ListRowView(BaseModel):
     external_id: str
     note: str
     customer_id: UUID | None
-    outcome: str
+    outcome: RowOutcome
     reason: str
 
 

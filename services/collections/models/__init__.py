@@ -4,7 +4,7 @@ from services.collections.models.accounts import Account, Invoice, Outage, Payme
 from services.collections.models.agreements import Plan, PlanInstalment, Promise, Review
 from services.collections.models.base import Table
 from services.collections.models.cuts import Notice, Suspension
-from services.collections.models.people import Contact, ContactKind, PortfolioChange, RowOutcome, SegmentChange, SegmentList, SegmentListRow
+from services.collections.models.people import Contact, ContactKind, PortfolioChange, SegmentChange, SegmentList, SegmentListRow
 
 __all__ = [
     "Account",
@@ -21,7 +21,6 @@ __all__ = [
     "Promise",
     "Reminder",
     "Review",
-    "RowOutcome",
     "SegmentChange",
     "SegmentList",
     "SegmentListRow",

@@ -8,15 +8,8 @@ from sqlalchemy import Index, Integer
 from sqlmodel import Field
 
 from services.collections.models.base import Table
+from services.collections.rules.listing import RowOutcome
 from shared.db import new_id, one_of, period_column, utc
-
-
-class RowOutcome(StrEnum):
-    """What became of a row of a list."""
-
-    APPLIED = "applied"
-    UNCHANGED = "unchanged"
-    FAULTY = "faulty"
 
 
 class SegmentList(Table, table=True):
