@@ -31,7 +31,7 @@ async def open_parties(story: Story, policy: str) -> list[Party]:
                 node=next((each["access_node"] for each in sold if each["access_node"]), None),
                 invoice_id=invoice["id"],
                 number=invoice["number"],
-                owed=Decimal(invoice["balance"]["amount"]) - Decimal(invoice["reported"]["amount"]),
+                owed=Decimal(account["owed"]["amount"]),
             )
         )
     return sorted(found, key=lambda each: each.external_id)

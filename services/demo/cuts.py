@@ -131,10 +131,10 @@ async def work_ticket(story: Story, party: Party, comments: dict[str, str]) -> i
         if task is None:
             break
         ticket, step = task
-        person = story.people.at_desk(step["desk"]) if step.get("desk") else step.get("person") or party.agent
+        person = step["person"] or story.people.at_desk(step["desk"])
         text = comments.get(step["code"], "Hecho.")
         body = {"outcome": "done", "comment": text, "captured": {}}
-        headers = {"If-Match": f'"{ticket["revision"]}"'}
+        headers = {"If-Match": f'"{ticket["version"]}"'}
         await story.people.post(str(person), f"/ticketing/tickets/{ticket['id']}/steps/{step['code']}/finish", body, **headers)
         await story.settle()
         done += 1
@@ -145,7 +145,7 @@ async def _next_task(story: Story, reader: str, party: Party, comments: dict[str
     async for listed in story.people.every(reader, "/ticketing/tickets", customer_id=party.id, state="open"):
         ticket = await story.people.get(reader, f"/ticketing/tickets/{listed['id']}")
         for step in ticket["steps"]:
-            if step["state"] == "OPEN" and step.get("task") and (not comments or step["code"] in comments):
+            if step["state"] == "OPEN" and not step["automatic"] and (not comments or step["code"] in comments):
                 return ticket, step
     return None
 

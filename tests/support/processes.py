@@ -1,0 +1,188 @@
+"""The house as production runs it: api and worker processes, a conductor, real Kafka between them, one address before them."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from shared.db import new_id
+from shared.settings import SERVICES
+from tests.support.service import keys, operator, token
+from tests.support.terminals import Terminals
+
+READY_SECONDS = 120.0
+STOP_SECONDS = 30.0
+
+
+@dataclass
+class Process:
+    """One `reconecta …` of its own. It can be killed and started again: everything it knows is in its database."""
+
+    name: str
+    arguments: list[str]
+    port: int
+    environment: Mapping[str, str]
+    log: Path
+    running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "services.cli", *self.arguments, "--host", "127.0.0.1", "--port", str(self.port)]
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment))
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        assert self.running is not None
+        self.running.kill()
+        self.running.wait(STOP_SECONDS)
+
+    def stop(self) -> int:
+        """Ask it to end; its exit code."""
+        assert self.running is not None
+        if self.running.poll() is None:
+            self.running.send_signal(signal.SIGTERM)
+        try:
+            return self.running.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not stop: {self.tail()}") from None
+
+    async def ready(self, path: str) -> None:
+        """Wait until it answers."""
+        deadline = asyncio.get_running_loop().time() + READY_SECONDS
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=5, trust_env=False) as client:
+            while True:
+                assert self.running is not None and self.running.poll() is None, f"{self.name} ended: {self.tail()}"
+                try:
+                    if (await client.get(path)).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                assert asyncio.get_running_loop().time() < deadline, f"{self.name} does not answer: {self.tail()}"
+                await asyncio.sleep(0.1)
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
+
+
+class Gateway(httpx.AsyncBaseTransport):
+    """The one address: the first part of the path chooses the process, as deploy/gateway does."""
+
+    def __init__(self, ports: Mapping[str, int]) -> None:
+        self._ports = ports
+        self._inner = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        port = self._ports[request.url.path.split("/")[1]]
+        request.url = request.url.copy_with(host="127.0.0.1", port=port)
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+@dataclass
+class Processes(Terminals):
+    """Eleven processes behind one address."""
+
+    folder: Path
+    processes: dict[str, Process]
+    stack: AsyncExitStack
+    clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.operator, self.maildir = operator(), self.folder / "correo"
+
+    def as_(self, person: str) -> httpx.AsyncClient:
+        if person not in self.clients:
+            ports = {name: self.processes[f"api {name}"].port for name in SERVICES} | {"simulation": self.processes["conductor"].port}
+
+            async def key(request: httpx.Request) -> None:
+                if request.method == "POST" and "idempotency-key" not in request.headers:
+                    request.headers["idempotency-key"] = str(new_id())
+
+            self.clients[person] = httpx.AsyncClient(
+                transport=Gateway(ports),
+                base_url="http://reconecta",
+                headers={"authorization": f"Bearer {token(person)}"},
+                event_hooks={"request": [key]},
+                timeout=300,
+            )
+            self.stack.push_async_callback(self.clients[person].aclose)
+        return self.clients[person]
+
+
+@asynccontextmanager
+async def open_processes(
+    databases: Mapping[str, str], folder: Path, *, kafka_bootstrap: str | None, start: str = "2026-03-01T00:00"
+) -> AsyncIterator[Processes]:
+    """Start them all on five clean databases, joined by Kafka (or by the Courier without its address); stop them at the end, in order."""
+    ports = iter(_free_ports(2 * len(SERVICES) + 1))
+    common = _environment(folder, kafka_bootstrap)
+    processes = {}
+    for name in SERVICES:
+        addresses = {f"{each.upper()}_DATABASE_URL": url for each, url in databases.items() if each == name or kafka_bootstrap is None}
+        for role in ("api", "worker"):
+            log = folder / f"{role}-{name}.log"
+            processes[f"{role} {name}"] = Process(f"{role} {name}", ["serve", role, name], next(ports), common | addresses, log)
+    ends = ",".join(f"{name}=http://127.0.0.1:{processes[f'worker {name}'].port}" for name in SERVICES)
+    conducting = common | {"RECONECTA_CONDUCTOR_ENDS": ends, "RECONECTA_CONDUCTOR_TOKEN": token("admin")}
+    arguments = ["conductor", "--start", f"{start}-06:00"]
+    conductor = Process("conductor", arguments, next(ports), conducting, folder / "conductor.log")
+    async with AsyncExitStack() as stack:
+        for each in processes.values():
+            each.start()
+            stack.callback(_end, each)
+        for name, each in processes.items():
+            await each.ready(f"/{name.split()[1]}/health/ready")
+        conductor.start()
+        stack.callback(_end, conductor)
+        await conductor.ready("/health/live")
+        yield Processes(folder, processes | {"conductor": conductor}, stack)
+
+
+def _end(process: Process) -> None:
+    code = process.stop()
+    assert code == 0, f"{process.name} ended with {code}: {process.tail()}"
+
+
+def _environment(folder: Path, kafka_bootstrap: str | None) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    transport = {"RECONECTA_TRANSPORT": "courier"}
+    if kafka_bootstrap is not None:
+        transport = {
+            "RECONECTA_TRANSPORT": "kafka",
+            "KAFKA_BOOTSTRAP": kafka_bootstrap,
+            "RECONECTA_KAFKA_PREFIX": f"t{new_id().hex[-8:]}.",
+            "RECONECTA_KAFKA_PARTITIONS": "2",
+        }
+    return kept | transport | {
+        "PYTHONUNBUFFERED": "1",
+        "RECONECTA_CLOCK": "simulated",
+        "RECONECTA_NETWORK": "simulated",
+        "RECONECTA_MAILDIR": str(folder / "correo"),
+        "RECONECTA_DATA_FOLDER": str(folder / "files"),
+        "RECONECTA_TOKEN_PUBLIC_KEYS": json.dumps([keys()[1]]),
+        "RECONECTA_LOG_LEVEL": "WARNING",
+    }  # fmt: skip
+
+
+def _free_ports(count: int) -> Sequence[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
