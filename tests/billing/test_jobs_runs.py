@@ -263,3 +263,15 @@ async def issue_one(billing: Served, plan: runs.RunPlan, *, killed: bool = False
         assert await issuing.issue_chunk(session, **await arguments(billing, plan))
         if killed:
             raise RuntimeError("killed")
+
+
+async def test_payments_that_come_in_while_the_month_is_billed_meet_the_new_invoices(billing: Served, book: Book) -> None:
+    names = [f"C-{n:02}" for n in range(20)]
+    await book.customers(billing, *(line(id=name) for name in names))
+    await billing.runtime.clock.set(local("2026-03-01", "00:10"))  # type: ignore[attr-defined]
+    plan = await start(billing, chunk=4)
+    context = billing.runtime.job_context(await billing.now())
+    paying = [report(billing, name, "45.89", f"R-{name}") for name in names]
+    await asyncio.gather(job.issue(context, plan.run_id), *paying, job.issue(context, plan.run_id))
+    found = (await billing.sql("SELECT count(*) AS n, sum(balance - reported) AS open FROM invoice"))[0]
+    assert tuple(found) == (20, Decimal("0.0000"))

@@ -56,6 +56,14 @@ async def test_a_changed_row_updates_with_history_and_a_missing_one_is_only_list
     assert (batch.rows_missing, len(await billing.sql("SELECT 1 FROM customer"))) == (1, 3)
 
 
+async def test_a_change_that_no_event_shows_is_history_too(billing: Served, book: Book) -> None:
+    await book.customers(billing, line(id="C-1", contrato="CT-1"))
+    batch = await book.customers(billing, line(id="C-1", contrato="CT-2"))
+    assert outcome(batch) == ("DONE", 0, 1, 0, 0)
+    kept = (await billing.sql("SELECT changes::text AS changes FROM customer_history"))[0].changes
+    assert kept == '{"contract_number": ["CT-1", "CT-2"]}'
+
+
 async def test_what_somebody_changed_here_is_not_overwritten_by_an_old_row(billing: Served, book: Book) -> None:
     row = line(id="C-1", gestor="ana.martinez")
     await book.customers(billing, row)

@@ -20,13 +20,14 @@ from shared.log import current_traceparent
 from shared.outbox import COLUMNS
 from shared.web import expect_version
 
-# The whole customer as the events tell it. $1 ids, $2 today in the operator's zone.
+# The whole customer as the events tell it (`data`), and what only its history tells (`own`). $1 ids, $2 today in the operator's zone.
 STATE = """
 SELECT c.id, c.version, json_build_object(
     'customer_id', c.id, 'external_source', c.external_source, 'external_id', c.external_id, 'name', c.name, 'is_isp', c.is_isp,
     'special_negotiation', c.special_negotiation, 'assigned_agent', c.assigned_agent, 'contract_start', k.start_date,
     'contract_end', k.end_date, 'monthly_amount', coalesce(sold.monthly, 0)::numeric(18,4)::text, 'currency', c.currency,
-    'contacts', c.contacts, 'services', coalesce(sold.services, '[]'::json), 'opening_status', c.opening_status)::text AS data
+    'contacts', c.contacts, 'services', coalesce(sold.services, '[]'::json), 'opening_status', c.opening_status)::text AS data,
+    json_build_object('contract_number', k.number, 'contract_kind', k.kind)::text AS own
 FROM customer c LEFT JOIN contract k ON k.customer_id = c.id
 LEFT JOIN LATERAL (
     SELECT sum(s.monthly_amount) FILTER (WHERE s.active_to IS NULL OR s.active_to >= $2::date) AS monthly,
@@ -174,8 +175,8 @@ def _check_dates(contract: Contract) -> None:
 
 
 async def customer_states(session: AsyncSession, ids: Sequence[UUID], *, today: date) -> dict[UUID, dict[str, Any]]:
-    """What the events would tell of these customers now."""
-    return {row.id: json.loads(row.data) for row in await rows(session, STATE, list(ids), today)}
+    """What the events and the history would tell of these customers now."""
+    return {row.id: json.loads(row.data) | json.loads(row.own) for row in await rows(session, STATE, list(ids), today)}
 
 
 async def tell_changes(session: AsyncSession, before: dict[UUID, dict[str, Any]], *, by: str, today: date, now: datetime) -> int:
