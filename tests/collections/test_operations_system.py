@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+from shared.events.billing import InvoiceVoided
 from shared.events.collections import (
     InvoiceDispatchRequested,
     ReconnectionRequested,
@@ -9,6 +10,7 @@ from shared.events.collections import (
     SegmentChanged,
     StatusChanged,
     SuspensionRequested,
+    SuspensionWithdrawn,
 )
 from tests.collections.factories import Customer, local
 from tests.collections.story import OpenDatabase, story
@@ -133,3 +135,32 @@ async def test_what_came_without_terms_ends_with_the_month(database: OpenDatabas
         assert await told.status() == "payment_plan"
         await told.until(local(1, month=4))
         assert await told.status() == "active"
+
+
+async def test_who_came_suspended_stays_so_until_something_is_paid(database: OpenDatabase) -> None:
+    """The next month's invoice, not due yet, is no reason to switch anything on."""
+    residential = Customer(status="SUSPENDIDO POR MORA", plan_kind="residential", agent=None)
+    async with story(database, customer=residential) as told:
+        march = told.customer.invoice("25.00", due=DUE)
+        await told.tell(march)
+        await told.until(local(5))
+        assert await told.told(ReconnectionRequested) == []
+        await told.tell(told.customer.reported("25.00", local(5), (march, "25.00")))
+        assert len(await told.told(ReconnectionRequested)) == 1
+
+
+async def test_an_order_for_an_invoice_that_was_voided_is_taken_back(database: OpenDatabase) -> None:
+    async with story(database, start=local(1), customer=home()) as told:
+        invoice = told.customer.invoice("25.00", due=DUE)
+        await told.tell(invoice)
+        await told.until(local(20, 9))
+        voided = InvoiceVoided(
+            invoice_id=invoice.invoice_id,
+            customer_id=told.customer.id,
+            number=invoice.number,
+            period="2026-03",
+            reason="emitida por error",
+            voided_at=local(20, 9),
+        )
+        await told.tell(voided)
+        assert len(await told.told(SuspensionWithdrawn)) == 1

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.collections.models import Notice
 from services.collections.operations.changes import Changes
 from services.collections.rules import wording
-from services.collections.rules.debts import believed_open, overdue, owed
+from services.collections.rules.debts import believed_open, overdue, owed, unpaid
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.facts import Suspension as Cut
 from services.collections.rules.obstacles import cut_reason
@@ -30,7 +30,7 @@ async def send_notice(session: AsyncSession, changes: Changes, facts: Facts, *, 
     terms, now = changes.terms(facts.policy), changes.now
     wanted = terms.policy.suspension.notice
     assert wanted is not None
-    debts = overdue(facts, now)
+    debts = overdue(facts, now) or unpaid(facts, now)
     made = Notice(
         id=new_id(),
         account_id=facts.account_id,

@@ -110,7 +110,7 @@ def _actions(facts: Facts, terms: Terms, now: datetime) -> Iterator[Action]:
         yield from _notice(facts, terms, now)
         yield from _cut(facts, terms, now)
     elif still_requested(cut) and cut.suspended_at is None:
-        cause = withdraw_cause(facts, now)
+        cause = withdraw_cause(cut, facts, now)
         if cause is not None:
             yield WithdrawCut(cut, cause)
     elif cut.state == SuspensionState.SUSPENDED:
@@ -167,13 +167,13 @@ def interrupted(facts: Facts) -> Suspension | None:
     return last
 
 
-def withdraw_cause(facts: Facts, now: datetime) -> WithdrawCause | None:
+def withdraw_cause(cut: Suspension, facts: Facts, now: datetime) -> WithdrawCause | None:
     """Why an order that is not carried out yet must be taken back; a payment is not among it: ticketing decides that one itself."""
     if open_outages(facts, now):
         return WithdrawCause.OUTAGE
     if agreement(facts, now) is not None:
         return WithdrawCause.AGREEMENT
-    if not any(exists(each, now) for each in facts.invoices):
+    if not any(exists(each, now) for each in facts.invoices if each.id in cut.invoice_ids):
         return WithdrawCause.NOTHING_OWED
     return None
 
@@ -189,7 +189,7 @@ def agreement(facts: Facts, now: datetime) -> Plan | Review | Promise | None:
 
 def reconnection_basis(cut: Suspension, facts: Facts, terms: Terms, now: datetime) -> str | None:
     """On what the system reconnects by itself: a payment where the policy lets it decide; an agreement that crossed with the cut."""
-    if terms.policy.reconnection.decided_by == "system" and facts.invoices and release_covered(cut, facts, terms, now):
+    if terms.policy.reconnection.decided_by == "system" and release_covered(cut, facts, terms, now):
         return "payment"
     if cut.withdraw_cause == WithdrawCause.AGREEMENT:
         found = agreement(facts, now)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from services.collections.rules import wording
 from services.collections.rules.agreements import judge_plan, judge_promise, running_promise
-from services.collections.rules.debts import believed_open, overdue, owed, partly_paid, unpaid
+from services.collections.rules.debts import believed_open, overdue, owed, partly_paid, reported_between, unpaid
 from services.collections.rules.facts import Facts, Invoice, Notice, Outage, Suspension
 from services.collections.rules.standing import standing
 from services.collections.rules.states import UNFINISHED, PlanState, PromiseState, SuspensionState
@@ -27,13 +27,18 @@ class Obstacle:
 
 def cut_obstacles(facts: Facts, terms: Terms, now: datetime, *, person: str | None) -> Iterator[Obstacle]:
     """Everything that forbids ordering a cut now; nothing when it is allowed. `person` is who would order it, None the system itself."""
-    yield from _already(facts, terms)
+    yield from order_obstacles(facts, terms, now, person=person)
     yield from _debt(facts, terms, now)
-    yield from _who(facts, terms, person)
-    yield from _status(facts, terms, now)
     yield from _dates(facts, terms, now)
     yield from _notice(facts, terms, now)
     yield from outage_obstacles(facts, terms, now)
+
+
+def order_obstacles(facts: Facts, terms: Terms, now: datetime, *, person: str | None) -> Iterator[Obstacle]:
+    """What forbids a cut whatever is owed: one is under way already, somebody else's customer, another status (VIP-9)."""
+    yield from _already(facts, terms)
+    yield from _who(facts, terms, person)
+    yield from _status(facts, terms, now)
 
 
 def _already(facts: Facts, terms: Terms) -> Iterator[Obstacle]:
@@ -224,15 +229,12 @@ def broken_agreement(facts: Facts, now: datetime) -> str | None:
 
 
 def release_covered(cut: Suspension, facts: Facts, terms: Terms, now: datetime) -> bool:
-    """Do reported payments free the service: all that it was cut for, or with `any` one payment since the order?"""
-    counts_any = terms.policy.suspension.reported_payment_counts == "any"
-    if counts_any and any(
-        each.reported_at >= cut.requested_at and not (each.rejected_at is not None and each.rejected_at <= now)
-        for each in facts.payments
-        if each.reported_at <= now
-    ):
+    """Do reported payments free the service: all that it was cut for, or with `any` one payment since the order? Of a cut that the
+    customer brought along we know only what it pays since."""
+    paid = bool(reported_between(facts, cut.requested_at, now, now))
+    if terms.policy.suspension.reported_payment_counts == "any" and paid:
         return True
-    return not any(believed_open(each, now) for each in cut_invoices(cut, facts, terms, now))
+    return (paid or bool(cut.invoice_ids)) and not any(believed_open(each, now) for each in cut_invoices(cut, facts, terms, now))
 
 
 def cut_invoices(cut: Suspension, facts: Facts, terms: Terms, now: datetime) -> list[Invoice]:

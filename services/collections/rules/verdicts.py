@@ -9,7 +9,7 @@ from services.collections.rules import wording
 from services.collections.rules.agreeing import plan_obstacles, promise_obstacles, promise_terms, review_obstacles
 from services.collections.rules.debts import exists, overdue, unpaid
 from services.collections.rules.facts import Facts, Invoice
-from services.collections.rules.obstacles import Obstacle, cut_obstacles, valid_notice
+from services.collections.rules.obstacles import Obstacle, cut_obstacles, order_obstacles, valid_notice
 from services.collections.rules.reconnecting import WORDS, no_basis, no_cut, possible_bases
 from services.collections.rules.standing import standing
 from services.collections.rules.terms import Terms
@@ -90,10 +90,7 @@ def _notice(facts: Facts, terms: Terms, now: datetime, person: str | None) -> It
     if terms.policy.suspension.notice is None:
         yield Obstacle(rule, f"{terms.policy.name}: no se avisa antes de suspender.")
         return
-    before_time = {terms.policy.rules["agent"], terms.policy.rules["status"]}
-    for each in cut_obstacles(facts, terms, now, person=person):
-        if each.rule in before_time:
-            yield each
+    yield from order_obstacles(facts, terms, now, person=person)
     if not overdue(facts, now):
         debts = unpaid(facts, now)
         until = debts[0].due_ends_at if debts else None
