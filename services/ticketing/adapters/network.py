@@ -83,6 +83,7 @@ class SimulatedNetwork:
         async with self._database.transaction() as session:
             answer, _ = await _next_answer(session, claim.login, use=False)
             if answer.startswith("unknown"):
+                await _next_answer(session, claim.login, use=True)
                 return SILENT
             return DONE if await _done_before(session, claim) else None
 

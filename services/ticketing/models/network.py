@@ -61,7 +61,8 @@ class SimulatedService(Table, table=True):
 class SimulatedPlan(Table, table=True):
     """How the simulated network answers the next calls for a login: `answers` in order, the last one for good.
 
-    done, refused, unknown (not done, and it says nothing), unknown_done (done, and it says nothing), slow (done after `slow_ms`).
+    done, refused, unknown (not done, and it says nothing), unknown_done (done, and it says nothing), slow (done, and it says so after
+    `slow_ms`). A question what became of a switch is a call too where the network says nothing.
     """
 
     __tablename__ = "simulated_plan"

@@ -23,8 +23,9 @@ from shared.outbox import publish
 
 PER_NODE = 2
 LEASE_SECONDS = 30
-# One at a time per worker, and at most PER_NODE calls under way at one access server: a dead one holds up nobody else.
+# One at a time, and at most PER_NODE calls under way at one access server: a dead one holds up nobody else.
 # A switch whose worker died comes up again when the lease (machine time) ends, under the same id.
+IN_TURN = "SELECT pg_advisory_xact_lock(hashtext('ticketing.claim'))"
 CLAIM = """
 UPDATE network_switch SET state = 'CLAIMED', attempts = attempts + 1, claimed_by = $2,
     claimed_until = clock_timestamp() + make_interval(secs => $3)
@@ -65,6 +66,7 @@ class Answer:
 
 async def claim_switch(session: AsyncSession, *, holder: str, now: datetime) -> Claim | None:
     """Take the next switch that is due; None when there is none. From its commit on the cut cannot be cancelled."""
+    await rows(session, IN_TURN)  # else two claims would not count each other
     found = await rows(session, CLAIM, now, holder, LEASE_SECONDS, PER_NODE)
     if not found:
         return None
