@@ -4,42 +4,52 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date
 
 from services.collections.rules.states import SYSTEM
 from shared.money import format_money
 from shared.operator import Operator
 
+LONG_DAY = "EEEE d 'de' MMMM 'de' y"
+
+
+@lru_cache(maxsize=10_000)
+def _amount(amount: Decimal, currency: str, locale: str, pattern: str) -> str:
+    return format_money(amount, currency, locale, pattern)
+
+
+@lru_cache(maxsize=10_000)
+def _day(when: date, pattern: str, locale: str) -> str:
+    return format_date(when, pattern, locale=locale)
+
 
 def money(operator: Operator, amount: Decimal, currency: str | None = None) -> str:
     """`$1,234.50`; the operator's currency unless another one is named."""
-    return format_money(amount, currency or operator.currency, operator.locale, operator.money_pattern)
+    return _amount(amount, currency or operator.currency, operator.locale, operator.money_pattern)
 
 
 def day(operator: Operator, when: date) -> str:
     """`viernes 27 de marzo`."""
-    return format_date(when, "EEEE d 'de' MMMM", locale=operator.locale)
-
-
-def day_and_year(operator: Operator, when: date) -> str:
-    """`27 de marzo de 2026`."""
-    return format_date(when, "d 'de' MMMM 'de' y", locale=operator.locale)
+    return _day(when, "EEEE d 'de' MMMM", operator.locale)
 
 
 def month(operator: Operator, period: str) -> str:
     """A period written `2026-03` as `marzo de 2026`."""
-    return format_date(date.fromisoformat(f"{period}-01"), "MMMM 'de' y", locale=operator.locale)
+    return _day(date.fromisoformat(f"{period}-01"), "MMMM 'de' y", operator.locale)
 
 
 def moment(operator: Operator, instant: datetime) -> str:
     """`viernes 27 de marzo a las 09:15`."""
-    return format_datetime(instant.astimezone(operator.zone), "EEEE d 'de' MMMM 'a las' HH:mm", locale=operator.locale)
+    local = instant.astimezone(operator.zone)
+    return f"{day(operator, local.date())} a las {local:%H:%M}"
 
 
 def dated(operator: Operator, instant: datetime) -> str:
     """`viernes 27 de marzo de 2026 a las 09:15`, for what may be read years later."""
-    return format_datetime(instant.astimezone(operator.zone), "EEEE d 'de' MMMM 'de' y 'a las' HH:mm", locale=operator.locale)
+    local = instant.astimezone(operator.zone)
+    return f"{_day(local.date(), LONG_DAY, operator.locale)} a las {local:%H:%M}"
 
 
 def until(operator: Operator, instant: datetime) -> str:
