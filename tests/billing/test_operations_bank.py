@@ -32,6 +32,19 @@ async def test_new_payments_are_reported_and_confirmed_and_a_repeated_file_chang
     assert len(await billing.published(PaymentReported)) == 2
 
 
+async def test_a_file_without_a_header_has_its_columns_named_by_the_mapping(billing: Served, book: Book) -> None:
+    await opened(billing, book)
+    mapping = BANK + "columns: [fecha, referencia, cliente, factura, monto, moneda]\n"
+    path = book.write("2026-03-02;BR-1;C-1;;45.89;USD\n2026-03-02;BR-2;C-2;;1.00;USD\n")
+    batch = await book.take(billing.runtime.database, path, mapping, now=await billing.now())
+    assert (batch.state, batch.rows_read, batch.rows_new) == ("DONE", 2, 2), await faults(billing, batch)
+    short = await book.take(billing.runtime.database, book.write("2026-03-02;BR-3\n"), mapping, now=await billing.now())
+    assert (short.state, short.failure) == (
+        "FAILED",
+        "El mapeo nombra 6 columnas (`columns`) y la primera línea del archivo tiene 2.",
+    )
+
+
 async def test_a_payment_that_was_reported_before_is_confirmed(billing: Served, book: Book) -> None:
     await opened(billing, book)
     await report(billing, "C-1", "45.89", "br-1", channel="whatsapp")

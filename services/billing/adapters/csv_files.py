@@ -7,7 +7,16 @@ from itertools import chain, islice
 from pathlib import Path
 
 from services.billing.rules.cells import check_columns, columns_of
-from services.billing.rules.csv_text import TITLE_LINES, Record, Sheet, Unreadable, find_sheet, records, sniff_encoding
+from services.billing.rules.csv_text import (
+    TITLE_LINES,
+    Record,
+    Sheet,
+    Unreadable,
+    find_sheet,
+    records,
+    sheet_without_header,
+    sniff_encoding,
+)
 from services.billing.rules.mapping import Mapping
 
 BLOCK = 1 << 20
@@ -34,6 +43,6 @@ def open_records(path: Path, mapping: Mapping) -> Iterator[tuple[Sheet, Iterator
         head = list(islice(lines, 2 * TITLE_LINES))
         if not head:
             raise Unreadable("El archivo está vacío.")
-        sheet = find_sheet(head, wanted, delimiter)
+        sheet = sheet_without_header(head, list(mapping.columns), delimiter) if mapping.columns else find_sheet(head, wanted, delimiter)
         check_columns(sheet, wanted)
         yield sheet, records(chain(head[sheet.first_line - 1 :], lines), sheet)

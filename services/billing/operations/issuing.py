@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.models import BillingRun
 from services.billing.operations.payments import use_left_over
+from services.billing.operations.planning import by_index
 from services.billing.operations.runs import CLAIM, SHARE, SOLD_THEN
 from services.billing.rules.periods import Period
 from services.billing.rules.terms import PolicyTerms
@@ -104,6 +105,7 @@ async def issue_chunk(
     now: datetime,
 ) -> bool:
     """Claim the next free chunk of a run and issue it (VIP-3: due dates from each customer's policy). False when no chunk is free."""
+    await by_index(session)
     claimed = await rows(session, CLAIM, run_id)
     if not claimed:
         return False

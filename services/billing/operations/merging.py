@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.operations.customers import customer_states, tell_changes, tell_customers
 from services.billing.operations.openings import take_openings
+from services.billing.operations.planning import by_index
 from shared.calendar import BusinessCalendar
 from shared.db import execute, new_id, rows
 from shared.events.billing import CustomerRegistered
@@ -131,6 +132,7 @@ async def next_block(session: AsyncSession, *, batch_id: UUID, after: int, size:
 
 async def merge_block(session: AsyncSession, *, block: Block, calendar: BusinessCalendar, by: str, now: datetime) -> Merged:
     """Apply a block of staged rows. Applying it again changes nothing and tells nothing."""
+    await by_index(session)
     lines = (block.batch_id, block.first_line, block.last_line, block.source)
     new = [row.id for row in await rows(session, REGISTER, *lines, str(new_id())[:24], block.currency, now)]
     known = [row.id for row in await rows(session, CHANGED, *lines, new)]

@@ -96,6 +96,21 @@ def find_sheet(lines: list[str], wanted: Collection[str], delimiter: str | None 
     return best
 
 
+def sheet_without_header(lines: list[str], columns: list[str], delimiter: str | None = None) -> Sheet:
+    """The sheet of a file that has no header: the mapping names its columns, the first line tells the delimiter. Raises Unreadable."""
+    widths = []
+    for candidate in [delimiter] if delimiter else DELIMITERS:
+        try:
+            cells = next(csv.reader(lines, delimiter=candidate), [])
+        except csv.Error:
+            continue
+        if len(cells) == len(columns):
+            return Sheet(candidate, columns, 1)
+        widths.append(len(cells))
+    found = max(widths, default=0)
+    raise Unreadable(f"El mapeo nombra {len(columns)} columnas (`columns`) y la primera línea del archivo tiene {found}.")
+
+
 class _Lines:
     """Lines that can be given back, counted from 1. Refuses to feed a record without end."""
 

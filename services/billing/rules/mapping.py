@@ -176,11 +176,12 @@ class PaymentPart(Part):
 
 
 class FileShape(Part):
-    """How the file is written. `auto` looks at the file itself."""
+    """How the file is written. `auto` looks at the file itself; `columns` names those of a file that has no header."""
 
     source: str = Field(min_length=1, max_length=60)
     encoding: str = "auto"
     delimiter: Literal["auto", ",", ";", "tab", "|"] = "auto"
+    columns: tuple[str, ...] = ()
     decimal: Literal[".", ","] = "."
     dates: tuple[str, ...] = ("%Y-%m-%d", "%d/%m/%Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
     months: tuple[str, ...] = ("%Y-%m", "%m/%Y", "%Y%m")
