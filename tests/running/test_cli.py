@@ -1,0 +1,86 @@
+"""The command line: what it says, and with which code it ends. Errors are a line or two, never a traceback."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli import app
+from tests.flows.books import MAPPING, book, residential, vip
+
+MAIN = [sys.executable, "-m", "services.cli"]
+
+
+def run(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `reconecta …` as people do."""
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_DATABASE_URL") and not name.startswith("RECONECTA_")}
+    command = [*MAIN, *map(str, arguments)]
+    return subprocess.run(command, env=kept | dict(environment or {}), capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def addresses(databases: dict[str, str]) -> dict[str, str]:
+    return {f"{name.upper()}_DATABASE_URL": url for name, url in databases.items()}
+
+
+def test_help_names_every_command() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).output
+    for name in ("up", "serve", "conductor", "demo", "down", "import", "replay", "token", "check", "rules", "migrate", "schemas"):
+        assert f" {name} " in shown
+
+
+def test_an_instant_without_a_zone_is_a_wrong_call(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["up", "--data", str(tmp_path), "--clock", "2026-03-01T00:00"])
+    assert result.exit_code == 2
+    assert "2026-03-01T00:00-06:00" in result.output
+
+
+def test_a_book_comes_in_with_a_report_of_its_bad_rows(addresses: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "libro.csv").write_text(book(vip("C-1", "Hotel Copantl"), residential("C-2", "Ana Paz").replace("39.90", "mucho")))
+    (tmp_path / "mapa.yaml").write_text(MAPPING)
+    arguments = ("import", "customers", tmp_path / "libro.csv", "--mapping", tmp_path / "mapa.yaml", "--data", tmp_path / "data")
+    first = run(*arguments, environment=addresses | {"COLUMNS": "200"})
+    assert first.returncode == 0, first.stderr
+    assert "precio" in first.stdout and "mucho" in first.stdout
+    again = run(*arguments, environment=addresses | {"COLUMNS": "200"})
+    assert [line.split("│")[2].strip() for line in again.stdout.splitlines() if "sin cambio" in line] == ["1"]
+
+
+def test_a_mapping_of_the_other_kind_is_told_in_a_line(addresses: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "libro.csv").write_text(book())
+    (tmp_path / "mapa.yaml").write_text(MAPPING)
+    result = run("import", "payments", tmp_path / "libro.csv", "--mapping", tmp_path / "mapa.yaml", environment=addresses)
+    assert result.returncode == 1
+    assert "use `reconecta import customers`" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_service_without_its_database_says_which_variable_is_missing() -> None:
+    result = run("serve", "api", "billing")
+    assert result.returncode == 1
+    assert "falta la variable BILLING_DATABASE_URL" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_service_is_answered_with_those_there_are() -> None:
+    result = run("serve", "worker", "cobranza")
+    assert result.returncode == 1
+    assert "hay: billing, collections, ticketing, noc, notifier" in result.stderr
+
+
+async def test_a_service_does_not_start_on_a_database_that_is_behind(postgres_url: str) -> None:
+    # the server's own database has no migration of ours at all
+    result = run("serve", "api", "noc", environment={"NOC_DATABASE_URL": postgres_url})
+    assert result.returncode == 1
+    assert "La base de datos de noc está atrasada" in result.stderr and "reconecta migrate" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_replay_lists_what_is_set_aside(addresses: dict[str, str]) -> None:
+    result = run("replay", "--list", "--service", "noc", environment=addresses)
+    assert result.returncode == 0
+    assert "noc: nada apartado" in result.stdout
