@@ -1,7 +1,7 @@
 """How the database is to look up blocks of rows.
 
 # Note [Blocks of a large table]
-Imports and runs take a table of a million rows a thousand at a time. A planner that believes the block to be large reads the whole table for
+Imports and runs take a table of a million rows a thousand at a time. A planner that believes a block to be large reads the whole table for
 each of them, and the whole work becomes quadratic. So these transactions tell it to go by index.
 """
 
