@@ -1,5 +1,6 @@
 """procedures/*.yaml: what ticketing runs, step by step."""
 
+from dataclasses import dataclass
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -8,6 +9,7 @@ from shared.operator.base import Code, Document, Text
 
 Action = Literal["network.suspend", "network.reconnect"]
 REQUESTER = "requester"
+PLACES = 5_000
 
 
 class CaptureField(Document):
@@ -117,10 +119,56 @@ class Procedure(Document):
             raise ValueError(f"pasos a los que nada lleva: {', '.join(lost)}")
         ends = {outcome.closes for step in self.steps for outcome in step.outcomes.values() if outcome.closes}
         ends |= {self.cancel.outcome} if self.cancel else set()
+        ends |= {self.ends} if self.ends else set()
         if unnamed := sorted((ends | {each.outcome for each in self.closes_on}) - set(self.outcomes)):
             raise ValueError(f"resultados que `outcomes` no nombra: {', '.join(unnamed)}")
+        if stop := standstill(self):
+            raise ValueError(stop)
         return self
 
     def step(self, code: str) -> Step:
         """A step by its code. Raises KeyError."""
         return {step.code: step for step in self.steps}[code]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a ticket may be: steps that are open, held by their joins, and finished."""
+
+    open: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
+    finished: frozenset[str] = frozenset()
+
+
+def standstill(procedure: Procedure) -> str | None:
+    """How a ticket of this procedure could stop with nothing open and yet not closed; None when it cannot.
+
+    Walks through every way to finish steps in any order; of procedures with very many ways only the first PLACES places.
+    """
+    steps = {step.code: step for step in procedure.steps}
+    first = _call(steps, _Place(), procedure.start)
+    seen, ahead = {first}, [first]
+    if not first.open:
+        return "ningún paso puede abrirse al empezar: todos esperan a otros"
+    while ahead and len(seen) < PLACES:
+        place = ahead.pop()
+        for code in sorted(place.open):
+            for name, outcome in steps[code].outcomes.items():
+                if outcome.closes is not None:
+                    continue
+                after = _Place(place.open - {code}, place.held, place.finished | {code})
+                after = _call(steps, after, outcome.opens)
+                if not after.open and (after.held or procedure.ends is None):
+                    return f"si «{code}» termina con «{name}» puede no quedar nada abierto, y el ticket no se cierra: use `closes` o `ends`"
+                if after not in seen:
+                    seen.add(after)
+                    ahead.append(after)
+    return None
+
+
+def _call(steps: dict[str, Step], place: _Place, codes: list[str]) -> _Place:
+    """The place after these steps are called for: open, or held until their joins are finished."""
+    called = frozenset(codes) - place.open - place.held
+    finished, held = place.finished - called, place.held | called
+    ready = frozenset(code for code in held if finished.issuperset(steps[code].joins))
+    return _Place(place.open | ready, held - ready, finished)

@@ -65,7 +65,7 @@ class Play:
 
 
 def plays(delivery: Any, outcome: str, *sets: tuple[str, ...]) -> list[Play]:
-    found = []
+    found: list[Play] = []
     for steps in sets:
         for order in orders(*steps):
             number = len(found)

@@ -1,0 +1,177 @@
+"""The job that calls the network, and the one that watches deadlines."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from services.ticketing.adapters.network import SimulatedNetwork
+from services.ticketing.jobs import switching
+from services.ticketing.operations.switches import PER_NODE, claim_switch
+from shared.db import Database, execute
+from shared.events.ticketing import SwitchUnresolved
+from shared.operator import load_operator
+from tests.support.service import Served
+from tests.ticketing.support import START, Debtor, is_on, plan, story, ticketing
+
+Open = Callable[[str], Awaitable[Database]]
+
+
+async def cut(served: Served, *debtors: Debtor) -> None:
+    for debtor in debtors:
+        await served.deliver(*debtor.known(), debtor.requested())
+
+
+async def calls(served: Served) -> list[tuple[str, bool]]:
+    """What the simulated network was asked and did."""
+    return [(row.answer, row.effect) for row in await served.sql("SELECT answer, effect FROM simulated_call ORDER BY id")]
+
+
+async def test_an_unknown_answer_is_tried_again_under_the_same_id(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        await plan(served, "unknown,unknown,done")
+        await cut(served, Debtor())
+        await served.work()
+        assert (await story(served), await is_on(served)) == ([], True)
+        await served.at(START + timedelta(hours=2))
+        assert await story(served) == ["ServiceSuspended"]
+        assert await calls(served) == [("unknown", False), ("done", True)]  # in between it was asked, in vain
+        assert len(await served.sql("SELECT DISTINCT switch_id FROM simulated_call")) == 1
+
+
+async def test_what_the_network_did_in_silence_is_found_by_asking(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        await plan(served, "unknown_done,done")
+        await cut(served, Debtor())
+        await served.work()
+        assert (await story(served), await is_on(served)) == ([], False)
+        await served.at(START + timedelta(minutes=2))
+        assert await story(served) == ["ServiceSuspended"]
+        assert await calls(served) == [("unknown_done", True)]
+
+
+async def test_a_network_that_stays_silent_is_told_once_and_asked_on(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        await plan(served, "unknown")
+        debtor = Debtor()
+        await cut(served, debtor)
+        await served.at(START + timedelta(days=2))
+        told = [each.event for each in await served.published(SwitchUnresolved)]
+        assert [(each.action, each.outcome) for each in told] == [("suspend", "unknown")]
+        await served.deliver(debtor.reported())
+        await plan(served, "done")
+        await served.at(START + timedelta(days=3))
+        assert await story(served) == ["ServiceSuspended", "ReconnectionOrdered (payment)", "ServiceReconnected"]
+
+
+async def test_a_call_that_takes_too_long_is_unknown_and_not_done_twice(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        await plan(served, "slow,done", slow_ms=400)
+        await cut(served, Debtor())
+        await switching.run(served.runtime.job_context(START), call_seconds=0.1)
+        assert await story(served) == []
+        await served.at(START + timedelta(minutes=2))
+        assert await story(served) == ["ServiceSuspended"]
+        assert [effect for _, effect in await calls(served)].count(True) == 1
+
+
+async def test_a_dead_access_server_delays_nobody_else(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        dead = [Debtor(logins=[f"dead-{number}"], node="SPS-OLT-9") for number in range(4)]
+        for debtor in dead:
+            await plan(served, "slow", login=debtor.logins[0], slow_ms=60_000)
+        await cut(served, *dead)
+        running = asyncio.create_task(switching.run(served.runtime.job_context(START), call_seconds=3.0))
+        await asyncio.sleep(0.3)
+        await cut(served, Debtor(logins=["alive"], node="SPS-OLT-1"))
+        while await is_on(served, "alive"):
+            assert not running.done()
+            await asyncio.sleep(0.02)
+        claimed = await served.sql("SELECT count(*) AS n FROM network_switch WHERE state = 'CLAIMED' AND access_node = 'SPS-OLT-9'")
+        assert 0 < claimed[0].n <= PER_NODE
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_switch_whose_worker_died_is_taken_up_again_when_its_lease_ends(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        await cut(served, debtor)
+        async with served.runtime.database.transaction() as session:
+            claim = await claim_switch(session, holder="the dead one", now=START)
+        assert claim is not None
+        await SimulatedNetwork(served.runtime.database).switch(claim)
+        await served.deliver(debtor.reported())
+        assert await switching.run(served.runtime.job_context(START)) == 0
+        assert await served.next_due() == START  # the conductor must not move the clock past it
+        async with served.runtime.database.transaction() as session:
+            await execute(session, "UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 second'")
+        await served.work()
+        assert await story(served) == ["ServiceSuspended", "ReconnectionOrdered (payment)", "ServiceReconnected"]
+        assert (await calls(served), await is_on(served)) == ([("done", True), ("done", True)], True)
+
+
+async def test_payments_and_workers_that_run_at_once_never_leave_a_payer_cut(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtors = [Debtor(logins=[f"l{number}"], node=f"n{number}") for number in range(24)]
+        await served.deliver(*(event for debtor in debtors for event in debtor.known()))
+        await served.deliver(*(debtor.requested() for debtor in debtors))
+        payments = [debtor.reported() for debtor in debtors]
+
+        async def pay() -> None:
+            for payment in payments:
+                await served.deliver(payment)
+
+        await asyncio.gather(pay(), switching.run(served.runtime.job_context(START)), switching.run(served.runtime.job_context(START)))
+        await served.work()
+        told = await story(served)
+        assert all([await is_on(served, debtor.logins[0]) for debtor in debtors])
+        assert told.count("SuspensionCancelled (payment)") + told.count("ServiceSuspended") == 24
+        assert told.count("ReconnectionOrdered (payment)") == told.count("ServiceReconnected") == told.count("ServiceSuspended")
+
+
+async def test_a_customer_without_services_is_not_cut(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        await cut(served, Debtor(logins=[]))
+        await served.work()
+        assert await story(served) == ["SuspensionCancelled (refused)"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The operator's files, to be edited."""
+    return copytree(Path("deploy/operators/vip_isp"), tmp_path / "operator")
+
+
+async def test_deadlines_count_working_hours_and_a_running_ticket_keeps_its_procedure(database: Open, folder: Path) -> None:
+    path = folder / "procedures" / "suspendido_cliente_vip.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("    role: ingenieria\n", "    role: ingenieria\n    deadline: {business_hours: 4}\n", 1))
+    async with ticketing(await database("ticketing"), using=load_operator(folder)) as served:
+        await cut(served, Debtor(delivery="third_party", logins=["a"]))
+        path.write_text(text.replace("version: 1", "version: 2").replace("done: {label: Completar,", "listo: {label: Listo,"))
+        object.__setattr__(served.runtime, "operator", load_operator(folder))
+        served.app.state.operator = served.inbox.operator = served.runtime.operator
+        await cut(served, Debtor(delivery="third_party", logins=["b"]))
+
+        reader = served.as_("oscar.banegas")
+        tasks = (await reader.get("/tasks")).json()["items"]
+        # The 28th is a Saturday in Honduras: four working hours end on Monday at noon, 18:00 UTC.
+        assert [each["deadline"] for each in tasks] == ["2026-03-30T18:00:00Z", None]
+        await served.at(START + timedelta(days=3))
+        assert [each["late"] for each in (await reader.get("/tasks")).json()["items"]] == [True, False]
+        assert 'reconecta_ticketing_tasks_overdue{kind="ingenieria",service="ticketing"} 1.0' in (await reader.get("/metrics")).text
+        outcomes = []
+        for listed in reversed((await reader.get("/tickets")).json()["items"]):
+            answer = await reader.post(
+                f"/tickets/{listed['id']}/steps/confirmar/finish",
+                json={"outcome": "done", "comment": "Suspendido"},
+                headers={"if-match": str((await reader.get(f"/tickets/{listed['id']}")).json()["version"])},
+            )
+            step = next(each for each in answer.json()["steps"] if each["code"] == "completar")
+            outcomes.append(([each["code"] for each in step["outcomes"]], answer.json()["procedure_version"]))
+        assert outcomes == [(["done"], 1), (["listo"], 2)]
+        assert await served.sql("SELECT 1 FROM timer") == []
