@@ -120,3 +120,12 @@ async def test_the_list_is_filtered_and_paged_without_shifting(database: OpenDat
         assert names(await told.get("/customers?status=suspended", "marta.zelaya")) == []
         wrong = await told.served.as_("marta.zelaya").get("/customers?status=cortado")
         assert wrong.status_code == 422 and wrong.json()["errors"][0]["field"] == "status"
+
+
+async def test_dashboards_see_accounts_by_status_and_those_of_nobody(database: OpenDatabase) -> None:
+    async with scene(database) as told:
+        await told.vip("C-1")
+        await told.vip("C-2", assigned_agent=None)
+        text = (await told.served.as_("admin").get("/metrics")).text
+        assert 'reconecta_accounts{kind="active",service="collections"} 2.0' in text
+        assert 'reconecta_accounts_without_agent{kind="vip",service="collections"} 1.0' in text

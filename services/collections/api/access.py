@@ -1,4 +1,5 @@
-"""Whose accounts a person sees, an agent its own list, everybody else who may read all of them (VIP-4); and who has seen which version."""
+"""Whose accounts a person sees in lists: an agent its own, everybody else who may read all of them (VIP-4). One account may be read by
+every reader: colleagues answer the phone for each other, and the rules still say whose work it is. And: who has seen which version."""
 
 from typing import Annotated
 from uuid import UUID
@@ -16,7 +17,7 @@ READ, WORK, PORTFOLIOS, LISTS = "collections.read", "collections.work", "collect
 
 Seen = Annotated[
     str | None,
-    Header(alias="If-Match", pattern=r'^(W/)?"?\d{1,9}"?$', description="el ETag del cliente que usted leyó; opcional"),
+    Header(alias="If-Match", pattern=r'^(\*|(W/)?"?\d{1,9}"?)$', description="el ETag del cliente que usted leyó; opcional"),
 ]
 
 
@@ -41,6 +42,6 @@ def agent_shown(actor: Principal, documents: Operator, asked: str | None) -> str
 
 async def expect_unchanged(session: Session, customer_id: UUID, seen: str | None) -> None:
     """Where the caller says which version it has read: keep the account as it is until the commit. Raises Stale when it has changed."""
-    if seen is not None:
+    if seen is not None and seen != "*":
         account = await lock(session, Account, customer_id)
         expect_version(account.version, int(seen.removeprefix("W/").strip('"')))

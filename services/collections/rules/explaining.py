@@ -111,10 +111,10 @@ def _summary(facts: Facts, terms: Terms, now: datetime, actual: Standing, action
 
 
 def _choices(terms: Terms, used: Iterable[str]) -> list[tuple[str, str]]:
-    """The operator's own decisions: those of the policy, and those that the rules named above mention."""
-    found = [(each.rule, each.text) for each in terms.policy.choices]
-    for rule_id in dict.fromkeys(used):
+    """The operator's own decisions, one per rule: those of the policy, and those that the rules named above mention."""
+    found = {each.rule: each.text for each in terms.policy.choices}
+    for rule_id in used:
         rule = terms.operator.rules.get(rule_id)
         if rule is not None and rule.choice:
-            found.append((rule_id, rule.choice))
-    return list(dict.fromkeys(found))
+            found.setdefault(rule_id, rule.choice)
+    return list(found.items())

@@ -1,0 +1,117 @@
+"""What an agent has to do about an account, for every instant of a month, from facts alone."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.collections.rules.explaining import explain
+from services.collections.rules.facts import Facts, Invoice, Notice, Promise
+from services.collections.rules.terms import Book, Terms
+from services.collections.rules.worklist import Reason, debt, tasks
+from tests.collections.api_scene import local
+from tests.support.rules import rule
+from tests.support.service import operator
+
+CUSTOMER, INVOICE = UUID(int=1), UUID(int=2)
+
+
+def terms(policy: str = "vip") -> Terms:
+    return Book(operator()).terms(policy)
+
+
+def invoice(period: str = "2026-03", due: date = date(2026, 3, 5), issued: str = "2026-03-01 00:30") -> Invoice:
+    return Invoice(
+        id=INVOICE,
+        number="F-1",
+        period=period,
+        origin="run",
+        due_date=due,
+        due_ends_at=terms().calendar.end_of_day(due),
+        balance=Decimal("460.00"),
+        issued_at=local(issued),
+    )
+
+
+def account(*invoices: Invoice, policy: str = "vip") -> Facts:
+    return Facts(
+        account_id=CUSTOMER,
+        policy=policy,
+        currency="USD",
+        delivery="own",
+        registered_at=local("2026-01-01 00:00"),
+        agent="ana.martinez",
+        name="Hotel",
+        invoices=invoices,
+    )
+
+
+def reasons(facts: Facts, at: str) -> list[Reason]:
+    return [each.reason for each in tasks(facts, terms(facts.policy), local(at))]
+
+
+@rule("VIP-5")
+def test_the_invoice_waits_for_its_agent_from_day_one_and_is_late_after_day_two() -> None:
+    facts = account(invoice())
+    assert reasons(facts, "2026-02-28 23:59") == []
+    on_time = tasks(facts, terms(), local("2026-03-02 23:59"))[0]
+    assert on_time.text == "Falta enviar la factura F-1 de marzo de 2026: a más tardar el lunes 2 de marzo."
+    late = tasks(facts, terms(), local("2026-03-03 00:00"))[0]
+    assert late.text == "Falta enviar la factura F-1 de marzo de 2026: el plazo era el lunes 2 de marzo."
+
+
+@rule("VIP-6")
+def test_the_receipt_is_asked_for_only_between_sending_and_confirming() -> None:
+    sent = replace(invoice(), dispatched_at=local("2026-03-01 09:00"))
+    assert reasons(account(sent), "2026-03-02 09:00") == [Reason.RECEIPT_NOT_CONFIRMED]
+    confirmed = replace(sent, receipt_confirmed_at=local("2026-03-01 10:00"))
+    assert reasons(account(confirmed), "2026-03-02 09:00") == []
+
+
+@rule("VIP-10")
+@pytest.mark.parametrize(
+    ("period", "due", "first"),
+    [
+        ("2026-03", date(2026, 3, 5), "2026-03-26 00:00"),
+        ("2026-02", date(2026, 2, 5), "2026-02-26 00:00"),
+    ],
+)
+def test_the_notice_is_asked_for_on_the_last_day_that_is_early_enough(period: str, due: date, first: str) -> None:
+    sent = replace(invoice(period, due, f"{period}-01 00:30"), dispatched_at=local(first), receipt_confirmed_at=local(first))
+    facts = account(sent)
+    before = (local(first) - timedelta(minutes=1)).astimezone(operator().zone).strftime("%Y-%m-%d %H:%M")
+    assert reasons(facts, before) == [Reason.FOLLOW_UP]
+    assert reasons(facts, first) == [Reason.NOTICE_TO_SEND, Reason.FOLLOW_UP]
+    promised = Promise(UUID(int=3), period, 1, Decimal(460), local(f"{period}-20 09:00"), local(f"{period}-28 09:00"), "ana.martinez")
+    assert reasons(replace(facts, promises=(promised,)), first) == []
+    noticed = Notice(UUID(int=4), period, local(first))
+    assert reasons(replace(facts, notices=(noticed,)), first) == [Reason.FOLLOW_UP]
+
+
+def test_the_system_needs_no_agent_for_what_it_decides_itself() -> None:
+    sent = replace(invoice(due=date(2026, 3, 10)), dispatched_at=local("2026-03-01 09:00"))
+    assert reasons(account(sent, policy="residencial"), "2026-03-19 09:00") == [Reason.FOLLOW_UP]
+
+
+def test_days_overdue_count_from_the_day_after_the_due_day() -> None:
+    facts = account(invoice())
+    found = [debt(facts, terms(), local(at)).days for at in ("2026-03-05 23:59", "2026-03-06 00:00", "2026-03-07 12:00")]
+    assert found == [0, 1, 2]
+
+
+@given(st.datetimes(datetime(2026, 3, 1), datetime(2026, 4, 30)), st.booleans(), st.booleans())  # noqa: DTZ001 - made aware below
+def test_the_worklist_and_the_explanation_never_disagree(naive: datetime, sent: bool, noticed: bool) -> None:
+    now = naive.replace(tzinfo=UTC)
+    month = replace(invoice(), dispatched_at=local("2026-03-01 09:00") if sent else None)
+    notice = Notice(UUID(int=4), "2026-03", local("2026-03-24 09:00"), local("2026-03-24 09:05"))
+    facts = replace(account(month), notices=(notice,) if noticed else ())
+    todo = {each.reason for each in tasks(facts, terms(), now)}
+    allowed = {each.verdict.action for each in explain(facts, terms(), now, person="ana.martinez").actions if each.verdict.allowed}
+    assert (Reason.CUT_POSSIBLE in todo) == ("suspend" in allowed)
+    assert Reason.INVOICE_NOT_SENT not in todo or "send_invoice" in allowed
+    assert Reason.RECEIPT_NOT_CONFIRMED not in todo or "confirm_receipt" in allowed
+    assert Reason.NOTICE_TO_SEND not in todo or "notice" in allowed
