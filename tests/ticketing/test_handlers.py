@@ -127,24 +127,40 @@ async def test_a_customer_who_came_suspended_is_reconnected(database: Open) -> N
         assert await story(served) == ["ServiceReconnected"]
 
 
-async def test_a_refused_cut_is_told_and_a_refused_reconnection_may_be_asked_for_again(database: Open) -> None:
+async def test_a_refused_cut_is_told_and_collections_decides_anew(database: Open) -> None:
     async with ticketing(await database("ticketing")) as served:
-        debtor, other = Debtor(logins=["a"]), Debtor(logins=["b"])
-        await plan(served, "refused", login="a")
-        await plan(served, "done,refused,done", login="b")
-        for each in (debtor, other):
-            await served.deliver(*each.known(), each.requested())
+        debtor = Debtor()
+        await plan(served, "refused")
+        await served.deliver(*debtor.known(), debtor.requested(), debtor.withdrawn())
+        assert await story(served) == ["SuspensionCancelled (withdrawn)"]
+        again = Debtor(logins=["hotel-01"])
+        await served.deliver(*again.known(), again.requested())
         await served.work()
-        await served.deliver(other.reconnection())
+        assert (await story(served))[1:] == ["SuspensionCancelled (refused)"]
+        assert [each.event.outcome for each in await served.published(SwitchUnresolved)] == ["refused"]
+
+
+async def test_a_refused_reconnection_stays_open_with_engineering_until_the_service_is_on(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        await plan(served, "done,refused,done")
+        await served.deliver(*debtor.known(), debtor.requested())
         await served.work()
-        assert await story(served) == ["SuspensionCancelled (refused)", "ServiceSuspended"] or await story(served) == [
-            "ServiceSuspended",
-            "SuspensionCancelled (refused)",
-        ]
-        assert [each.event.outcome for each in await served.published(SwitchUnresolved)] == ["refused", "refused"]
-        await served.deliver(other.reconnection())
+        await served.deliver(debtor.reconnection())
         await served.work()
-        assert (await story(served))[-1] == "ServiceReconnected"
+        assert await story(served) == ["ServiceSuspended"]
+        engineer = served.as_("oscar.banegas")
+        task = (await engineer.get("/tasks")).json()["items"][0]
+        assert (task["step"], task["kind"]) == ("revisar", "RECONEXION CLIENTE VIP")
+        answer = await engineer.post(
+            f"/tickets/{task['ticket_id']}/steps/revisar/finish",
+            json={"outcome": "again", "comment": "El puerto estaba bloqueado"},
+            headers={"if-match": str(task["version"])},
+        )
+        assert answer.status_code == 200
+        await served.work()
+        assert await story(served) == ["ServiceSuspended", "ServiceReconnected"]
+        assert await is_on(served)
 
 
 async def test_a_cut_refused_in_part_is_taken_back(database: Open) -> None:
