@@ -15,7 +15,14 @@ from shared.events.billing import (
 )
 from shared.events.noc import OutageClosed, OutageDeclared
 from shared.events.notifier import MessageAccepted, MessageFailed
-from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected, ServiceSuspended, SuspensionCancelled, SwitchUnresolved
+from shared.events.ticketing import (
+    ReconnectionOrdered,
+    ServiceReconnected,
+    ServiceSuspended,
+    SuspensionCancelled,
+    SwitchUnresolved,
+    TicketClosed,
+)
 from shared.inbox import Context, EventRouter, FactMissing
 
 events = EventRouter()
@@ -117,6 +124,12 @@ async def note_crossings(ctx: Context, answers: list[ReconnectionOrdered]) -> No
 async def note_reconnections(ctx: Context, answers: list[ServiceReconnected]) -> None:
     """The customer goes to the status that was negotiated (VIP-21)."""
     await outcomes.services_reconnected(ctx.session, events=answers, operator=ctx.operator, now=ctx.now)
+
+
+@events.on_batch(TicketClosed)
+async def note_failed_reconnections(ctx: Context, closed: list[TicketClosed]) -> None:
+    """A reconnection that did not come about may be asked for again."""
+    await outcomes.tickets_closed(ctx.session, events=closed, now=ctx.now)
 
 
 @events.on(SwitchUnresolved)

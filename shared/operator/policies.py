@@ -87,10 +87,12 @@ class ByDelivery(Document):
 
 class Suspension(Document):
     """When, by whom and how a customer is cut. `reported_payment_counts`: what holds it off, a payment reported in full or any.
-    `wait_for_late_debts`: how long a debt waits that allowed a cut already when it was imported."""
+    `wait_for_late_debts`: how long a debt waits that allowed a cut already when it was imported. `retry_refused_after`: when the system
+    orders again what the network refused, a cut or a reconnection; without it only a person does."""
 
     allowed_from: AllowedFrom
     wait_for_late_debts: Duration | None = None
+    retry_refused_after: Duration | None = None
     requires_status: StatusCode = "active"
     only_assigned_agent: bool
     notice: SuspensionNotice | None = None

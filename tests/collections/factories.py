@@ -20,7 +20,7 @@ from shared.events.billing import (
     ServiceSold,
 )
 from shared.events.notifier import MessageAccepted, MessageFailed
-from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected, ServiceSuspended, SuspensionCancelled
+from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected, ServiceSuspended, SuspensionCancelled, TicketClosed
 
 ZONE = ZoneInfo("America/Tegucigalpa")
 AGENT, OTHER_AGENT, MANAGER = "ana.martinez", "carlos.rivera", "marta.zelaya"
@@ -163,10 +163,21 @@ class Customer:
             cancelled_at=at,
         )
 
-    def ordered(self, suspension_id: UUID, at: datetime) -> ReconnectionOrdered:
-        return ReconnectionOrdered(
-            suspension_id=suspension_id, reconnection_id=new_id(), customer_id=self.id, cause="payment", ordered_at=at
+    def closed(self, request_id: UUID, at: datetime, outcome: str = "refused") -> TicketClosed:
+        return TicketClosed(
+            ticket_id=new_id(),
+            number=1,
+            customer_id=self.id,
+            kind="RECONEXION",
+            procedure="reconexion_cliente_vip",
+            outcome=outcome,
+            requested_by=AGENT,
+            request_id=request_id,
+            closed_at=at,
         )
+
+    def ordered(self, suspension_id: UUID, at: datetime, cause: str = "payment") -> ReconnectionOrdered:
+        return ReconnectionOrdered(suspension_id=suspension_id, reconnection_id=new_id(), customer_id=self.id, cause=cause, ordered_at=at)
 
     def reconnected(
         self, suspension_id: UUID, at: datetime, basis: str = "payment", target: str = "temporary_active"

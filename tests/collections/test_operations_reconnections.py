@@ -156,3 +156,32 @@ async def test_an_agreement_that_crossed_with_the_cut_reconnects_by_itself(datab
         await told.tell(told.customer.suspended(order.id, local(28, 9)))
         [asked] = await told.told(ReconnectionRequested)
         assert (asked.basis, asked.suspension_id) == ("promise", order.id)
+
+
+async def test_a_reconnection_that_did_not_come_about_may_be_asked_for_again(database: OpenDatabase) -> None:
+    async with story(database) as told:
+        march = told.customer.invoice()
+        await told.tell(march)
+        await told.cut()
+        await told.tell(told.customer.reported("460.00", local(28, 10), (march, "460.00")))
+        await told.reconnect("payment")
+        [asked] = await told.told(ReconnectionRequested)
+        await told.tell(told.customer.closed(asked.reconnection_id, local(28, 10)))
+        assert await told.status() == "suspended"
+        await told.reconnect("payment")
+        assert len({each.reconnection_id for each in await told.told(ReconnectionRequested)}) == 2
+
+
+async def test_a_cut_that_could_not_be_taken_back_in_time_leads_back_to_where_it_began(database: OpenDatabase) -> None:
+    async with story(database) as told:
+        await told.tell(told.customer.invoice())
+        await told.until(local(26, 9))
+        notice = await told.notice()
+        await told.tell(told.customer.accepted(notice.id, local(26, 9)))
+        await told.until(local(28, 9))
+        order = await told.suspend()
+        await told.review()
+        await told.tell(told.customer.suspended(order.id, local(28, 9)), told.customer.ordered(order.id, local(28, 9), "withdrawn"))
+        await told.tell(told.customer.reconnected(order.id, local(28, 9), "withdrawn", "active"))
+        await told.conclude()
+        assert await told.status() == "active" and await told.told(ReconnectionRequested) == []

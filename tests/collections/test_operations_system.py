@@ -164,3 +164,23 @@ async def test_an_order_for_an_invoice_that_was_voided_is_taken_back(database: O
         )
         await told.tell(voided)
         assert len(await told.told(SuspensionWithdrawn)) == 1
+
+
+async def test_what_the_network_refuses_is_tried_again_a_day_later_and_not_at_once(database: OpenDatabase) -> None:
+    async with story(database, start=local(1), customer=home()) as told:
+        invoice = told.customer.invoice("25.00", due=DUE)
+        await told.tell(invoice)
+        await told.until(local(20, 9))
+        [first] = await told.told(SuspensionRequested)
+        await told.tell(told.customer.cancelled(first.suspension_id, local(20, 9), "refused"))
+        await told.until(local(21, 8, 59))
+        assert len(await told.told(SuspensionRequested)) == 1
+        await told.until(local(21, 9))
+        _, second = await told.told(SuspensionRequested)
+        await told.tell(told.customer.suspended(second.suspension_id, local(21, 9)))
+        await told.tell(told.customer.reported("25.00", local(21, 9), (invoice, "25.00")))
+        [asked] = await told.told(ReconnectionRequested)
+        await told.tell(told.customer.closed(asked.reconnection_id, local(21, 9)))
+        assert await told.status() == "suspended" and len(await told.told(ReconnectionRequested)) == 1
+        await told.until(local(22, 9))
+        assert len(await told.told(ReconnectionRequested)) == 2

@@ -295,6 +295,7 @@ def upgrade() -> None:
         sa.Column("reconnection_id", sa.Uuid(), nullable=True),
         sa.Column("reconnection_requested_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reconnection_by", sa.String(), nullable=True),
+        sa.Column("reconnection_refused_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("basis", sa.String(), nullable=True),
         sa.Column("target_status", sa.String(), nullable=True),
         sa.Column("reconnected_at", sa.DateTime(timezone=True), nullable=True),

@@ -74,6 +74,7 @@ class Suspension(Table, table=True):
     reconnection_id: UUID | None = None
     reconnection_requested_at: datetime | None = utc(nullable=True)
     reconnection_by: str | None = None
+    reconnection_refused_at: datetime | None = utc(nullable=True)
     basis: str | None = None
     target_status: str | None = None
     reconnected_at: datetime | None = utc(nullable=True)

@@ -11,9 +11,16 @@ from sqlmodel import col, select
 from services.collections.models import Notice, Suspension
 from services.collections.operations.tidings import touch
 from services.collections.rules.states import SuspensionState
-from shared.db import rows
+from shared.db import execute, rows
 from shared.events.notifier import MessageAccepted, MessageFailed
-from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected, ServiceSuspended, SuspensionCancelled, SwitchUnresolved
+from shared.events.ticketing import (
+    ReconnectionOrdered,
+    ServiceReconnected,
+    ServiceSuspended,
+    SuspensionCancelled,
+    SwitchUnresolved,
+    TicketClosed,
+)
 from shared.inbox import FactMissing
 from shared.operator import Operator
 
@@ -49,7 +56,7 @@ async def reconnections_ordered(session: AsyncSession, *, events: Sequence[Recon
         if cut.reconnected_at is not None:
             continue
         cut.reconnection_id, cut.reconnection_requested_at = event.reconnection_id, event.ordered_at
-        cut.reconnection_by, cut.basis = TICKETING, cut.basis or "payment"
+        cut.reconnection_by, cut.basis = TICKETING, cut.basis or event.cause
         cut.target_status = _target(operator, policies[cut.account_id], cut.basis)
         if cut.suspended_at is not None:
             cut.state = SuspensionState.RECONNECTING
@@ -68,6 +75,21 @@ async def services_reconnected(session: AsyncSession, *, events: Sequence[Servic
             cut.reconnection_by = TICKETING
         cut.basis = cut.basis or event.basis or "payment"
         cut.target_status = cut.target_status or _target(operator, policies[cut.account_id], cut.basis)
+
+
+REFUSED = """
+UPDATE suspension s SET state = 'SUSPENDED', reconnection_id = NULL, reconnection_requested_at = NULL, reconnection_by = NULL, basis = NULL,
+    target_status = NULL, reconnection_refused_at = t.at FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at)
+WHERE s.reconnection_id = t.id AND s.state = 'RECONNECTING'
+"""
+
+
+async def tickets_closed(session: AsyncSession, *, events: Sequence[TicketClosed], now: datetime) -> None:
+    """A reconnection's ticket that closed without it: the service is still cut, and another reconnection may be asked for."""
+    failed = [each for each in events if each.request_id is not None and each.outcome not in ("suspended", "reconnected")]
+    if failed:
+        await touch(session, (each.customer_id for each in failed), now=now)
+        await execute(session, REFUSED, [each.request_id for each in failed], [each.closed_at for each in failed])
 
 
 async def switch_unresolved(session: AsyncSession, *, event: SwitchUnresolved, now: datetime) -> None:
@@ -111,9 +133,9 @@ async def _policies(session: AsyncSession, events: Sequence[Answer]) -> dict[UUI
 
 
 def _target(operator: Operator, policy: str, basis: str) -> str:
-    """The status that follows a basis of a reconnection."""
+    """The status that follows a basis of a reconnection; one that only undoes a cut (withdrawn too late) leads back to where it began."""
     targets: Mapping[Any, str] = operator.policy(policy).reconnection.target_status
-    return targets.get(basis, "temporary_active")
+    return targets.get(basis, "active")
 
 
 async def _unfinished(session: AsyncSession, customer_id: UUID) -> Suspension | None:

@@ -151,12 +151,24 @@ def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[OrderCut]:
     if not cuttable(facts, terms, now):
         return
     resumed = interrupted(facts)
-    by_system = terms.policy.decided_by == "system"
+    by_system = terms.policy.decided_by == "system" and not _too_soon(_refused_at(facts), terms, now)
     if resumed is None and not by_system:
         return
     agent = None if by_system else resumed.agent if resumed else None
     if next(cut_obstacles(facts, terms, now, person=agent), None) is None:
         yield OrderCut(agent or SYSTEM, resumed.id if resumed else None)
+
+
+def _refused_at(facts: Facts) -> datetime | None:
+    """When the network refused the last cut."""
+    last = facts.suspensions[-1] if facts.suspensions else None
+    return last.ended_at if last is not None and last.state == SuspensionState.REFUSED else None
+
+
+def _too_soon(refused_at: datetime | None, terms: Terms, now: datetime) -> bool:
+    """Was it refused, and must it not be tried again by itself yet?"""
+    wait = terms.policy.suspension.retry_refused_after
+    return refused_at is not None and (wait is None or now < refused_at + wait)
 
 
 def interrupted(facts: Facts) -> Suspension | None:
@@ -189,6 +201,8 @@ def agreement(facts: Facts, now: datetime) -> Plan | Review | Promise | None:
 
 def reconnection_basis(cut: Suspension, facts: Facts, terms: Terms, now: datetime) -> str | None:
     """On what the system reconnects by itself: a payment where the policy lets it decide; an agreement that crossed with the cut."""
+    if _too_soon(cut.reconnection_refused_at, terms, now):
+        return None
     if terms.policy.reconnection.decided_by == "system" and release_covered(cut, facts, terms, now):
         return "payment"
     if cut.withdraw_cause == WithdrawCause.AGREEMENT:
@@ -209,11 +223,19 @@ def _instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
         if plan.holds_until is not None:
             yield plan.holds_until
     for cut in facts.suspensions:
-        if cut.holds_until is not None:
-            yield cut.holds_until
+        yield from _cut_instants(cut, terms)
     for invoice in facts.invoices:
         yield from _invoice_instants(invoice, facts, terms, now)
     yield from _notice_instants(facts, terms)
+
+
+def _cut_instants(cut: Suspension, terms: Terms) -> Iterator[datetime]:
+    if cut.holds_until is not None:
+        yield cut.holds_until
+    wait = terms.policy.suspension.retry_refused_after
+    refused_at = cut.ended_at if cut.state == SuspensionState.REFUSED else cut.reconnection_refused_at
+    if wait is not None and refused_at is not None:
+        yield refused_at + wait
 
 
 def _invoice_instants(invoice: Invoice, facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:

@@ -131,6 +131,7 @@ class Suspension:
     target_status: str | None = None
     reconnected_at: datetime | None = None
     holds_until: datetime | None = None
+    reconnection_refused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
