@@ -81,20 +81,25 @@ async def rows(session: AsyncSession, sql: str, *args: Any) -> Sequence[Row[Any]
 
 
 async def execute(session: AsyncSession, sql: str, *args: Any) -> int:
-    """Run driver-level SQL inside the session's transaction; answer how many rows it touched."""
-    connection = await session.connection()
-    return (await connection.exec_driver_sql(sql, args)).rowcount
+    """Run driver-level SQL inside the session's transaction; answer how many rows it touched. Raises the driver's own errors."""
+    count = (await (await driver(session)).execute(sql, *args)).rpartition(" ")[2]
+    return int(count) if count.isdigit() else 0
 
 
 async def driver(session: AsyncSession) -> asyncpg.Connection:
-    """The asyncpg connection of the session's transaction, for COPY."""
-    connection = await session.connection()
-    # SQLAlchemy sends BEGIN with its first statement; what the bare driver did before that would be outside the transaction.
-    await connection.exec_driver_sql("SELECT 1")
-    raw = await connection.get_raw_connection()
-    found = raw.driver_connection
-    assert found is not None
-    return found
+    """The asyncpg connection of the session's transaction, for COPY and for statements that are run very often: a third of the cost."""
+    known = session.info.get("driver")
+    if known is None or known[0] is not _innermost(session):  # a new savepoint is made when the session is asked for its connection
+        pooled = await (await session.connection()).get_raw_connection()
+        adapted: Any = pooled.dbapi_connection
+        if adapted._transaction is None:  # SQLAlchemy sends BEGIN with its own first statement, and this one goes past it
+            await adapted._start_transaction()
+        known = session.info["driver"] = (_innermost(session), pooled.driver_connection)
+    return known[1]
+
+
+def _innermost(session: AsyncSession) -> object:
+    return session.sync_session.get_nested_transaction() or session.sync_session.get_transaction()
 
 
 async def lock(session: AsyncSession, model: type[Model], key: Any) -> Model:

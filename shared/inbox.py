@@ -62,9 +62,9 @@ def is_transient(error: BaseException) -> bool:
     code = str(getattr(cause, "sqlstate", "") or "")
     if isinstance(error, OSError):
         return error.filename is None  # a file that cannot be opened is nobody's connection
-    if isinstance(error, PoolTimeout | asyncpg.InterfaceError | asyncpg.InternalClientError):
+    if isinstance(error, PoolTimeout) or isinstance(cause, asyncpg.InterfaceError | asyncpg.InternalClientError):
         return True
-    if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(cause, OSError | TimeoutError)):
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(cause, OSError)):
         return True
     return code[:2] in {"08", "40", "53", "57", "58"} or code in {"55P03", "25P03", "25P04"}
 

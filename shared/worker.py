@@ -32,7 +32,8 @@ POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 PACE_SECONDS = 0.02  # while rings keep coming a loop looks no more often than this: a burst of commits is one look
 WAITING_SECONDS = 5.0
-HOUSEKEEPING_SECONDS = 3600.0
+IDLE_SECONDS = 600.0  # a loop that the lookout wakes looks by itself, too, but hardly ever
+LOOK = """SELECT EXISTS (SELECT 1 FROM outbox_held) AS redelivery, EXISTS (SELECT 1 FROM parked_event WHERE reason <> 'dead') AS parked"""
 
 
 @dataclass(frozen=True)
@@ -118,21 +119,22 @@ class Worker:
         self._relays = [Relay(runtime.database, sink, holder=runtime.holder, shard=n, shards=shards) for n in range(shards)]
         self.courier_inbox = CourierInbox(self.inbox, Lease(runtime.database, "inbox", runtime.holder)) if courier_inbox else None
         self._source = KafkaSource(runtime.settings, self.inbox) if kafka else None
-        self._waiting_at = self._housekeeping_at = 0.0
+        self._waiting_at = 0.0
+        self._look = {name: asyncio.Event() for name in ("redelivery", "parked", *(job.name for job in runtime.jobs))}
 
     def start(self) -> None:
-        """Start the loops; they run until `stop`."""
-        steps: list[tuple[str, Callable[[], Awaitable[bool]]]] = []
-        for number, relay in enumerate(self._relays):
-            steps += [(f"relay {number}", relay.step), (f"redelivery {number}", relay.redeliver)]
+        """Start the loops; they run until `stop`. Events under way are looked for at every ring, by the loops that move them; for
+        everything else one lookout looks, in one transaction, and wakes the loop that has something to do."""
+        loops = [self._loop(f"relay {number}", relay.step) for number, relay in enumerate(self._relays)]
         if self.courier_inbox is not None:
-            steps.append(("inbox", self.courier_inbox.step))
+            loops.append(self._loop("inbox", self.courier_inbox.step))
         if self._source is not None and self.runtime.service.events.types:
-            steps.append(("kafka", self._source.step))
-        steps.append(("parked", self._release))
-        loops = [self._loop(name, step, POLL_SECONDS if name.startswith("redelivery") else PACE_SECONDS) for name, step in steps] + [
-            self._job_loop(job) for job in self.runtime.jobs
-        ]
+            loops.append(self._loop("kafka", self._source.step))
+        loops.append(self._loop("lookout", self._lookout, pace=PACE_SECONDS))
+        loops.append(self._loop("redelivery", self._redeliver, self._look["redelivery"], POLL_SECONDS))
+        loops.append(self._loop("parked", self._release, self._look["parked"]))
+        loops.append(self._loop("housekeeping", self._housekeep, asyncio.Event()))
+        loops += [self._job_loop(job) for job in self.runtime.jobs]
         self._tasks = [asyncio.create_task(loop) for loop in loops]
 
     async def stop(self) -> None:
@@ -148,31 +150,51 @@ class Worker:
             with contextlib.suppress(Exception):
                 await lease.release()
 
+    async def _lookout(self) -> bool:
+        """Wake the loops that have something to do; the jobs' own look decides, this one only saves them from looking in vain."""
+        now = await self.runtime.clock.now()
+        context = self.runtime.job_context(now)
+        async with self.runtime.database.transaction() as session:
+            found = (await rows(session, LOOK))[0]
+            for name in ("redelivery", "parked"):
+                if getattr(found, name):
+                    self._look[name].set()
+            for job in self.runtime.jobs:
+                due = await job.next_due(session, context)
+                if due is not None and due <= now:
+                    self._look[job.name].set()
+        return False
+
+    async def _redeliver(self) -> bool:
+        return any([await relay.redeliver() for relay in self._relays])
+
     async def _release(self) -> bool:
-        """Parked events that may go on; now and then those that still wait, and claims and keys that are too old to matter."""
+        """Parked events that may go on, and now and then those that still wait."""
         await self.inbox.release()
         now = asyncio.get_running_loop().time()
         if now >= self._waiting_at:
             self._waiting_at = now + WAITING_SECONDS
             await self.inbox.try_waiting()
-        if now >= self._housekeeping_at:
-            self._housekeeping_at = now + HOUSEKEEPING_SECONDS
-            async with self.runtime.database.transaction() as session:
-                more = await parking.forget(session)
-                await idempotency.prune(session)
-            if more:
-                self._housekeeping_at = now
         return False
 
-    async def _loop(self, name: str, step: Callable[[], Awaitable[bool]], pace: float = PACE_SECONDS) -> None:
-        bell, clock = self.runtime.database.wakeup.bell(), asyncio.get_running_loop().time
+    async def _housekeep(self) -> bool:
+        """Claims and keys that are too old to matter."""
+        async with self.runtime.database.transaction() as session:
+            more = await parking.forget(session)
+            await idempotency.prune(session)
+        return more > 0
+
+    async def _loop(self, name: str, step: Callable[[], Awaitable[bool]], bell: asyncio.Event | None = None, pace: float = 0.0) -> None:
+        """Step while there is more to do, then wait: for any ring (and a slow poll behind it), or for the lookout where a bell is given."""
+        poll = POLL_SECONDS if bell is None else IDLE_SECONDS
+        bell, clock = bell or self.runtime.database.wakeup.bell(), asyncio.get_running_loop().time
         while True:
             bell.clear()
             looked_at = clock()
             try:
                 if await step():
                     continue
-                wait = POLL_SECONDS
+                wait = poll
             except Fenced:
                 wait = POLL_SECONDS
             except Exception as error:  # noqa: BLE001 - a loop outlives whatever its step met
@@ -181,7 +203,8 @@ class Worker:
                 )
                 wait = RETRY_SECONDS
             await sleep_until_rung(bell, wait)
-            await asyncio.sleep(looked_at + pace - clock())
+            if pace:
+                await asyncio.sleep(looked_at + pace - clock())
 
     async def _job_loop(self, job: Job) -> None:
         async def step() -> bool:
@@ -191,7 +214,7 @@ class Worker:
                 due = await job.next_due(session, context)
             return due is not None and due <= now and await job.run(context) > 0
 
-        await self._loop(job.name, step)
+        await self._loop(job.name, step, self._look[job.name])
 
 
 async def sleep_until_rung(bell: asyncio.Event, seconds: float) -> None:

@@ -1,0 +1,78 @@
+"""Driver-level statements belong to the session's transaction and its savepoints, and a dead connection is replaced."""
+
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from shared.db import Database, driver, execute, rows
+from shared.inbox import is_transient
+
+Open = Callable[[str], Awaitable[Database]]
+ADD = "INSERT INTO lease (name, holder, epoch, expires_at) VALUES ($1, 'x', 1, now())"
+
+
+async def names(db: Database) -> list[str]:
+    async with db.transaction() as session:
+        return [row.name for row in await rows(session, "SELECT name FROM lease ORDER BY name")]
+
+
+async def test_the_first_statement_is_inside_the_transaction(database: Open) -> None:
+    db = await database("noc")
+    with pytest.raises(RuntimeError):  # noqa: PT012
+        async with db.transaction() as session:
+            assert await execute(session, ADD, "a") == 1
+            raise RuntimeError
+    assert await names(db) == []
+
+
+async def test_a_savepoint_takes_driver_statements_back(database: Open) -> None:
+    db = await database("noc")
+    async with db.transaction() as session:
+        await execute(session, ADD, "kept before")
+        with pytest.raises(RuntimeError):  # noqa: PT012
+            async with session.begin_nested():
+                await execute(session, ADD, "undone")
+                await (await driver(session)).execute("UPDATE lease SET epoch = 9")
+                raise RuntimeError
+        async with session.begin_nested():
+            await execute(session, ADD, "kept inside")
+        await execute(session, ADD, "kept after")
+    assert await names(db) == ["kept after", "kept before", "kept inside"]
+    async with db.transaction() as session:
+        assert not await rows(session, "SELECT 1 FROM lease WHERE epoch = 9")
+
+
+async def test_how_many_rows_were_touched(database: Open) -> None:
+    db = await database("noc")
+    async with db.transaction() as session:
+        for name in "abc":
+            await execute(session, ADD, name)
+        assert await execute(session, "UPDATE lease SET epoch = 2 WHERE name <= $1", "b") == 2
+        assert await execute(session, "DELETE FROM lease WHERE name = 'nobody'") == 0
+        assert await execute(session, "SELECT pg_advisory_xact_lock_shared(1)") == 1
+        assert await execute(session, "CREATE TEMPORARY TABLE t (n int) ON COMMIT DROP") == 0
+
+
+async def test_a_statement_that_fails_undoes_the_transaction_and_the_pool_goes_on(database: Open) -> None:
+    db = await database("noc")
+    with pytest.raises(asyncpg.UniqueViolationError):  # noqa: PT012
+        async with db.transaction() as session:
+            await execute(session, ADD, "a")
+            await execute(session, ADD, "a")
+    assert await names(db) == []
+
+
+async def test_a_connection_that_was_cut_is_replaced(database: Open) -> None:
+    db = await database("noc")
+    other = Database(db.dsn, service="noc")
+    with pytest.raises(Exception) as caught:  # noqa: PT012
+        async with db.transaction() as session:
+            pid = await (await driver(session)).fetchval("SELECT pg_backend_pid()")
+            async with other.transaction() as killer:
+                await execute(killer, "SELECT pg_terminate_backend($1)", pid)
+            await execute(session, ADD, "a")
+    assert is_transient(caught.value)
+    for _ in range(3):
+        assert await names(db) == []
+    await other.close()
