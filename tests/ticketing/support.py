@@ -15,6 +15,8 @@ from shared.events.billing import (
     Allocation,
     CustomerRegistered,
     InvoiceIssued,
+    InvoiceVoided,
+    PaymentAllocated,
     PaymentConfirmed,
     PaymentRejected,
     PaymentReported,
@@ -154,6 +156,27 @@ class Debtor:
             confirmed_at=START,
             allocations=payment.allocations,
             open_after=Decimal(0),
+        )
+
+    def allocated(self, payment: PaymentReported, amount: Decimal) -> PaymentAllocated:
+        return PaymentAllocated(
+            payment_id=payment.payment_id,
+            customer_id=self.id,
+            currency="USD",
+            confirmed=False,
+            allocations=[Allocation(invoice_id=self.invoice_id, amount=amount)],
+            open_after=Decimal(0),
+            allocated_at=START,
+        )
+
+    def voided(self) -> InvoiceVoided:
+        return InvoiceVoided(
+            invoice_id=self.invoice_id,
+            customer_id=self.id,
+            number="000-001-01-00000001",
+            period="2026-03",
+            reason="Emitida por error",
+            voided_at=START,
         )
 
     def reconnection(self, basis: Literal["payment", "promise", "payment_plan", "review"] = "promise") -> ReconnectionRequested:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from shared.db import Database
+from shared.events.collections import AgentAssigned
 from shared.events.ticketing import ServiceReconnected, SwitchUnresolved, TicketClosed, TicketOpened
 from tests.support.rules import rule
 from tests.ticketing.support import START, Debtor, is_on, plan, story, ticketing, tickets
@@ -172,3 +173,48 @@ async def test_a_cut_refused_in_part_is_taken_back(database: Open) -> None:
         assert (await is_on(served, "a"), await is_on(served, "b")) == (True, True)
         assert await story(served) == ["SuspensionCancelled (refused)"]
         assert [row.active for row in await served.sql("SELECT active FROM simulated_service WHERE login = 'a'")] == [True]
+
+
+async def test_a_voided_invoice_takes_the_ground_from_a_cut(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        await served.deliver(*debtor.known(), debtor.requested(), debtor.voided())
+        await served.work()
+        assert await story(served) == ["SuspensionCancelled (withdrawn)"]
+
+
+async def test_money_that_was_left_over_stops_a_cut_too(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        part = debtor.reported(Decimal("500"))
+        await served.deliver(*debtor.known(), part, debtor.requested())
+        assert await story(served) == []
+        await served.deliver(debtor.allocated(part, Decimal("75")))
+        assert await story(served) == ["SuspensionCancelled (payment)"]
+
+
+async def test_a_rejected_payment_counts_for_nothing_and_a_confirmed_one_once(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        false, part = debtor.reported(), debtor.reported(Decimal("300"))
+        await served.deliver(*debtor.known(), false, debtor.rejected(false), part, debtor.confirmed(part), debtor.requested())
+        await served.deliver(debtor.confirmed(part))
+        await served.work()
+        assert await story(served) == ["ServiceSuspended"]
+
+
+async def test_where_any_payment_counts_one_that_collections_knew_does_not(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor(release_on="any")
+        known = debtor.reported(Decimal("100"), at=START - timedelta(days=5))
+        await served.deliver(*debtor.known(), known, debtor.confirmed(known), debtor.requested())
+        await served.work()
+        assert await story(served) == ["ServiceSuspended"]
+
+
+async def test_the_portfolio_goes_before_the_agent_that_the_source_names(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor(delivery="third_party", asks="sistema", agent="ana.martinez")
+        given = AgentAssigned(customer_id=debtor.id, agent="lucia.flores", assigned_by="marta.zelaya", assigned_at=START)
+        await served.deliver(given, *debtor.known(), debtor.requested())
+        assert [row.agent for row in await served.sql("SELECT agent FROM ticket")] == ["lucia.flores"]
