@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.collections.rules.explaining import explain
-from services.collections.rules.facts import Facts, Invoice, Notice, Promise
+from services.collections.rules.facts import Facts, Instalment, Invoice, Notice, Part, Payment, Plan, Promise
 from services.collections.rules.terms import Book, Terms
 from services.collections.rules.worklist import Reason, debt, tasks
 from tests.collections.api_scene import local
@@ -95,6 +95,21 @@ def test_the_notice_is_asked_for_on_the_last_day_that_is_early_enough(period: st
 def test_the_system_needs_no_agent_for_what_it_decides_itself() -> None:
     sent = replace(invoice(due=date(2026, 3, 10)), dispatched_at=local("2026-03-01 09:00"))
     assert reasons(account(sent, policy="residencial"), "2026-03-19 09:00") == [Reason.FOLLOW_UP]
+
+
+def test_an_instalment_is_asked_for_on_its_day_until_it_is_reported_and_a_broken_plan_after_it() -> None:
+    sent = replace(invoice(), dispatched_at=local("2026-03-01 09:00"), receipt_confirmed_at=local("2026-03-01 10:00"))
+    parts = (Instalment(1, local("2026-03-12 17:00"), Decimal(200)), Instalment(2, local("2026-03-20 17:00"), Decimal(260)))
+    plan = Plan(UUID(int=5), local("2026-03-10 09:00"), "ana.martinez", parts)
+    facts = replace(account(sent), plans=(plan,))
+    assert reasons(facts, "2026-03-11 23:59") == []
+    assert reasons(facts, "2026-03-12 08:00") == [Reason.INSTALMENT_DUE]
+    paid = Payment(UUID(int=6), Decimal(200), local("2026-03-12 09:00"))
+    part = Part(paid.id, paid.amount, paid.reported_at)
+    on_time = replace(facts, payments=(paid,), invoices=(replace(sent, parts=(part,)),))
+    assert reasons(on_time, "2026-03-12 10:00") == []
+    assert reasons(on_time, "2026-03-20 10:00") == [Reason.INSTALMENT_DUE]
+    assert reasons(on_time, "2026-03-20 17:01") == [Reason.PLAN_BROKEN, Reason.FOLLOW_UP]
 
 
 def test_days_overdue_count_from_the_day_after_the_due_day() -> None:

@@ -6,13 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from services.collections.rules.agreements import judge_promise, running_plan, running_promise
+from services.collections.rules.agreements import judge_plan, judge_promise, running_plan, running_promise
 from services.collections.rules.assessment import agreement
-from services.collections.rules.debts import ZERO, believed_open, exists, overdue, owed, unpaid
+from services.collections.rules.debts import ZERO, believed_open, exists, overdue, owed, reported_between, unpaid
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.obstacles import INSTANT, cut_obstacles, last_failed, release_covered, unfinished, valid_notice
 from services.collections.rules.standing import standing
-from services.collections.rules.states import PromiseState, SuspensionState
+from services.collections.rules.states import PlanState, PromiseState, SuspensionState
 from services.collections.rules.terms import Terms, day_of_period
 from services.collections.rules.wording import counted, day, moment, money, month
 
@@ -23,7 +23,9 @@ class Reason(StrEnum):
     RECONNECT = "reconnect"
     CUT_POSSIBLE = "cut_possible"
     PROMISE_BROKEN = "promise_broken"
+    PLAN_BROKEN = "plan_broken"
     PROMISE_DUE = "promise_due"
+    INSTALMENT_DUE = "instalment_due"
     NOTICE_TO_SEND = "notice_to_send"
     INVOICE_NOT_SENT = "invoice_not_sent"
     RECEIPT_NOT_CONFIRMED = "receipt_not_confirmed"
@@ -71,6 +73,7 @@ def _tasks(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     if unpaid(facts, now):
         yield from _cut(facts, terms, now)
         yield from _promises(facts, terms, now)
+        yield from _plans(facts, terms, now)
         yield from _notice(facts, terms, now)
         yield from _invoices(facts, terms, now)
         yield from _follow_up(facts, terms, now)
@@ -110,6 +113,24 @@ def _promises(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     text = f"Incumplió el compromiso {last.ordinal} de {month(operator, last.period)}, que vencía el {moment(operator, last.due_at)}."
     more = last.ordinal < terms.policy.promises.max_per_month and now <= last.due_at + terms.policy.promises.second_within
     yield Task(Reason.PROMISE_BROKEN, text, rule, "promise" if more else "contact")
+
+
+def _plans(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
+    """An instalment of today that the reported payments do not reach yet, and a plan that was broken and nothing has replaced."""
+    rule, plan = terms.policy.rules["negotiated"], running_plan(facts, now)
+    if plan is not None:
+        today = terms.calendar.end_of_day(terms.calendar.today(now))
+        needed, paid = ZERO, sum((each.amount for each in reported_between(facts, plan.agreed_at, now, now, plan.known_payments)), ZERO)
+        for each in plan.instalments:
+            needed += each.amount
+            if now <= each.due_at <= today and paid < needed:
+                amount, due = money(terms.operator, each.amount, facts.currency), moment(terms.operator, each.due_at)
+                yield Task(Reason.INSTALMENT_DUE, f"La cuota {each.number} del plan de pago vence hoy: {amount}, {due}.", rule, "contact")
+    elif agreement(facts, now) is None and unfinished(facts) is None and facts.plans:
+        judged = judge_plan(facts.plans[-1], facts, now)
+        if judged.state == PlanState.BROKEN:
+            text = f"Incumplió su plan de pago el {moment(terms.operator, judged.at)}."
+            yield Task(Reason.PLAN_BROKEN, text, rule, "contact")
 
 
 def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
