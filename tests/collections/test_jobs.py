@@ -39,3 +39,16 @@ async def test_nothing_is_due_where_time_alone_changes_nothing(database: OpenDat
         await service.deliver(vip.registered(), vip.invoice())
         await service.work()
         assert await service.next_due() is None
+
+
+async def test_an_account_that_cannot_be_reviewed_holds_up_nobody_else(database: OpenDatabase) -> None:
+    async with serve(SERVICE, await database("collections"), local(1)) as service:
+        crowd = [Customer(external_id=f"C-{at}", status="ACTIVO", plan_kind="residential", agent=None) for at in range(5)]
+        invoices = [each.invoice("25.00", due=date(2026, 3, 10)) for each in crowd]
+        await service.deliver(*[each.registered() for each in crowd], *invoices)
+        await service.sql("UPDATE invoice SET period = '2026-99' WHERE id = $1 RETURNING id", invoices[2].invoice_id)
+        await service.work()
+        sent = {each.key for each in await service.published(InvoiceDispatchRequested)}
+        assert sent == {str(each.id) for each in crowd} - {str(crowd[2].id)}
+        [row] = await service.sql("SELECT next_review_at FROM account WHERE id = $1", crowd[2].id)
+        assert row.next_review_at == local(2)
