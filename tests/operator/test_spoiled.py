@@ -14,6 +14,7 @@ from tests.operator.conftest import copy_of_documents
 from tests.support.service import OPERATOR_FOLDER
 
 FILES = sorted(path.relative_to(OPERATOR_FOLDER).as_posix() for path in OPERATOR_FOLDER.rglob("*.yaml") if "books" not in path.parts)
+pytestmark = pytest.mark.slow
 JUNK: list[Any] = [
     "",
     "???",
