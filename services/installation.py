@@ -76,15 +76,15 @@ class Installation:
         return Settings(service=service, database_url=url, **given)
 
     @asynccontextmanager
-    async def databases(self) -> AsyncIterator[dict[str, str]]:
+    async def databases(self, *, durable: bool = True) -> AsyncIterator[dict[str, str]]:
         """The addresses of five migrated databases, by service: those of the environment, else of the embedded PostgreSQL, which this
-        process starts unless another one runs it already."""
+        process starts unless another one runs it already (`durable=False`: a power cut may cost data, which a test clock can bear)."""
         given = given_databases()
         if given:
             await migrate(given)
             yield given
             return
-        async with EmbeddedPostgres(self.data / "postgres") as server:
+        async with EmbeddedPostgres(self.data / "postgres", durable=durable) as server:
             names = [each.name for each in SERVICES]
             await server.create_databases(names)
             urls = {name: server.url(name) for name in names}

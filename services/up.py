@@ -32,7 +32,7 @@ async def run_house(asked: Up, ready: Callable[[House, str, str], None]) -> None
     async with AsyncExitStack() as stack:
         stack.enter_context(installation.alone())
         stop = await stack.enter_async_context(stop_signals())
-        urls = await stack.enter_async_context(installation.databases())
+        urls = await stack.enter_async_context(installation.databases(durable=asked.start is None))
         start = await business_start(urls, asked.start)
         settings = {name: installation.settings(name, url, operator, start is not None) for name, url in urls.items()}
         house = await stack.enter_async_context(open_house(operator, settings, start))
