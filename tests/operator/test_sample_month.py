@@ -40,6 +40,7 @@ async def bring(billing: Served, name: str, mapping: str) -> ImportBatch:
 
 async def test_a_month_of_the_sample_book(billing: Served) -> None:
     first = await bring(billing, "clientes.csv", "clientes.mapping.yaml")
+    assert not first.failure, first.failure
     assert (first.state, first.rows_read, first.rows_new, first.rows_bad, first.notices) == ("DONE", 300, 293, 7, 3)
     again = await bring(billing, "clientes.csv", "clientes.mapping.yaml")
     assert (again.rows_new, again.rows_changed, again.rows_unchanged) == (0, 0, 293)
