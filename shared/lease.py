@@ -3,8 +3,11 @@
 Times are the database's own clock, so that machines need not agree; a holder proves its epoch inside the transaction that matters.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
@@ -37,8 +40,17 @@ class Lease:
 
     async def held(self) -> bool:
         """Take or renew the lease; False while another holder's has not expired."""
+        try:
+            found = await self._take()
+        except BaseException:
+            self.epoch = 0  # whether it was taken is unknown; asking again tells
+            raise
+        self.epoch = found[0].epoch if found else 0
+        return bool(found)
+
+    async def _take(self) -> Sequence[Row[Any]]:
         async with self._database.transaction() as session:
-            found = await rows(
+            return await rows(
                 session,
                 "INSERT INTO lease (name, holder, epoch, expires_at) VALUES ($1, $2, 1, clock_timestamp() + $3::interval) "
                 "ON CONFLICT (name) DO UPDATE SET holder = $2, expires_at = clock_timestamp() + $3::interval, "
@@ -48,8 +60,6 @@ class Lease:
                 self.holder,
                 self.duration,
             )
-        self.epoch = found[0].epoch if found else 0
-        return bool(found)
 
     async def prove(self, session: AsyncSession) -> None:
         """Raise Fenced unless this epoch still leads; until the transaction ends nobody can take over. A process that freezes right

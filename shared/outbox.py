@@ -198,7 +198,11 @@ class Relay:
         now = asyncio.get_running_loop().time()
         async with self._database.transaction() as session:
             receivers = [row.receiver for row in await rows(session, "SELECT DISTINCT receiver FROM outbox_held")]
-        more = [await self._redeliver_to(receiver) for receiver in receivers if self._away_until.get(receiver, 0.0) <= now]
+        try:
+            more = [await self._redeliver_to(receiver) for receiver in receivers if self._away_until.get(receiver, 0.0) <= now]
+        except Fenced:
+            self.lease.epoch = 0
+            return False
         return any(more)
 
     async def _redeliver_to(self, receiver: str) -> bool:
