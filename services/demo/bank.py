@@ -73,7 +73,9 @@ async def import_until(story: Story, deposits: Deposits, day: int) -> None:
     await story.settle()
     done = await story.people.get(person, f"/billing/imports/{started['id']}")
     story.figures["pagos del banco"] += done["rows_new"]
-    story.say(f"día {day}: el banco trae {done['rows_new']} pagos ({done['rows_bad']} con error)")
+    story.say(f"día {day}: el banco trae {done['rows_new']} pagos, {done['rows_bad']} filas con error")
+    for fault in (await story.people.get(person, f"/billing/imports/{done['id']}/faults"))["items"]:
+        story.say(f"  {fault['column']} «{fault['value']}»: {fault['reason']}")
 
 
 def _file(header: str, lines: Iterable[str]) -> bytes:

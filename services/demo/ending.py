@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from services.demo.background import LOG
 from services.demo.story import Party, Story
 from services.installation import Running
 
@@ -25,7 +26,8 @@ async def tell(story: Story, running: Running, data: Path, token: str) -> None:
     story.console.print(token, soft_wrap=True)
     story.console.print(
         f"\n[bold green]Listo en {time.monotonic() - story.began:.0f} s.[/] El sistema sigue en [bold]{running.address}[/];"
-        " `make down` lo detiene."
+        " `make down` lo detiene.",
+        soft_wrap=True,
     )
 
 
@@ -65,22 +67,20 @@ async def _timeline(story: Story, party: Party) -> None:
 
 
 async def _places(story: Story, running: Running, data: Path, party: Party | None) -> None:
-    pdf = await _save_invoice(story, party, data) if party else None
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("Rutas", f"{running.address}/collections/docs (y /billing /ticketing /noc /notifier)")
+    places = [("Rutas", f"{running.address}/collections/docs (y /billing /ticketing /noc /notifier)")]
     if party is not None:
-        table.add_row("Un cliente explicado", f"GET {running.address}/collections/customers/{party.id}/explanation")
+        places.append(("Un cliente explicado", f"GET {running.address}/collections/customers/{party.id}/explanation"))
         reader = story.people.with_permission("ticketing.network", desk="ingenieria")
         tickets = (await story.people.get(reader, "/ticketing/tickets", customer_id=party.id))["items"]
         if tickets:
-            table.add_row("Su ticket, dibujado", f"GET {running.address}/ticketing/tickets/{tickets[0]['id']}/diagram")
-    table.add_row("Correos (Maildir)", str(data / "correo"))
-    if pdf is not None:
-        table.add_row("Una factura en PDF", str(pdf))
-    table.add_row("Registro del servidor", str(data / "reconecta.log"))
-    table.add_row("Mover el reloj", f"POST {running.address}/simulation/clock")
+            places.append(("Su ticket, dibujado", f"GET {running.address}/ticketing/tickets/{tickets[0]['id']}/diagram"))
+        places.append(("Una factura en PDF", str(await _save_invoice(story, party, data))))
+    places.append(("Correos (Maildir)", str(data / "correo")))
+    places.append(("Registro del servidor", str(data / LOG)))
+    places.append(("Mover el reloj", f"POST {running.address}/simulation/clock"))
     story.console.print("\n[bold]Dónde mirar[/]")
-    story.console.print(table, soft_wrap=True)
+    for name, place in places:
+        story.console.print(f"  {name:<22} {escape(place)}", soft_wrap=True)
 
 
 async def _save_invoice(story: Story, party: Party, data: Path) -> Path:

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from services.demo.bank import Deposits, import_until
 from services.demo.cuts import work_ticket
+from services.demo.opening import count_messages
 from services.demo.story import Party, Story
 from services.demo.talks import confirm_payment, report_payment
 
@@ -12,15 +13,20 @@ async def tell(story: Story, deposits: Deposits) -> None:
     """Reconnections to the three statuses, own delivery and by third parties."""
     story.title("29 al 31 de marzo · reconexiones")
     await story.until(29, 10)
-    own = [*story.playing("corte"), *story.playing("incumple")]
+    own = [*story.playing("incumple"), *story.playing("corte")]
     for basis, party in zip(("payment", "payment_plan", "review"), own, strict=False):
         await _return(story, party, basis)
     for party in story.playing("corte por terceros"):
         await _return(story, party, "payment")
         await work_ticket(story, party, {})
         await _show(story, party)
-    await story.until(31, 18)
+    await story.until(31, 17)
     await import_until(story, deposits, 31)
+    await story.until(31, 18)
+    back = await count_messages(story, "reconexion_residencial_cliente")
+    if back:
+        story.figures["residenciales reconectados"] = back
+        story.say(f"{back} residenciales pagaron después del corte y el sistema los reconectó solo")
 
 
 async def _return(story: Story, party: Party, basis: str) -> None:
