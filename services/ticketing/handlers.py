@@ -1,6 +1,6 @@
 """What ticketing does when others speak: the readable map of its reactions."""
 
-from services.ticketing.operations import facts, requests, suspensions
+from services.ticketing.operations import facts, requests, steps, suspensions
 from shared.events.billing import (
     CustomerChanged,
     CustomerRegistered,
@@ -48,24 +48,29 @@ async def forget_voided_invoices(ctx: Context, invoices: list[InvoiceVoided]) ->
     await facts.lock_customers(ctx.session, customers)
     await facts.void_invoices(ctx.session, invoices=invoices)
     await suspensions.meet_voids(ctx.session, customers=customers, operator=ctx.operator, now=ctx.now)
+    await steps.close_on_event(ctx.session, event="invoice_voided", customers=customers, operator=ctx.operator, now=ctx.now)
 
 
 @events.on_batch(PaymentReported)
 async def let_reported_payments_meet_cuts(ctx: Context, payments: list[PaymentReported]) -> None:
     """A reported payment counts already: it stops a cut, or once that is done takes it back."""
-    await facts.lock_customers(ctx.session, [each.customer_id for each in payments])
+    customers = [each.customer_id for each in payments]
+    await facts.lock_customers(ctx.session, customers)
     await facts.remember_payments(ctx.session, payments=payments)
     ids = [each.payment_id for each in payments]
     await suspensions.meet_payments(ctx.session, payment_ids=ids, operator=ctx.operator, now=ctx.now)
+    await steps.close_on_event(ctx.session, event="payment_reported", customers=customers, operator=ctx.operator, now=ctx.now)
 
 
 @events.on_batch(PaymentConfirmed)
 async def let_confirmed_payments_meet_cuts(ctx: Context, payments: list[PaymentConfirmed]) -> None:
     """What is confirmed was reported before; now it cannot be rejected any more."""
-    await facts.lock_customers(ctx.session, [each.customer_id for each in payments])
+    customers = [each.customer_id for each in payments]
+    await facts.lock_customers(ctx.session, customers)
     await facts.remember_payments(ctx.session, payments=payments)
     ids = [each.payment_id for each in payments]
     await suspensions.meet_payments(ctx.session, payment_ids=ids, operator=ctx.operator, now=ctx.now)
+    await steps.close_on_event(ctx.session, event="payment_confirmed", customers=customers, operator=ctx.operator, now=ctx.now)
 
 
 @events.on_batch(PaymentAllocated)
@@ -96,6 +101,8 @@ async def stop_a_cut(ctx: Context, event: SuspensionWithdrawn) -> None:
     await requests.withdraw_suspension(
         ctx.session, suspension_id=event.suspension_id, customer_id=event.customer_id, operator=ctx.operator, now=ctx.now
     )
+    customers = [event.customer_id]
+    await steps.close_on_event(ctx.session, event="suspension_withdrawn", customers=customers, operator=ctx.operator, now=ctx.now)
 
 
 @events.on(ReconnectionRequested)

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 from shared.operator.base import Code, Document, Text
 
 Action = Literal["network.suspend", "network.reconnect"]
+# What ticketing hears of a customer and a procedure may end on.
+ClosingEvent = Literal["payment_reported", "payment_confirmed", "invoice_voided", "suspension_withdrawn"]
 REQUESTER = "requester"
 PLACES = 5_000
 
@@ -75,9 +77,9 @@ class Step(Document):
 
 
 class Close(Document):
-    """An event that closes the ticket by itself, whatever is open."""
+    """An event of the ticket's customer that closes the ticket by itself, whatever is open."""
 
-    event: Code
+    event: ClosingEvent
     outcome: Code
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from shutil import copytree
 
@@ -15,7 +16,7 @@ from shared.db import Database, execute
 from shared.events.ticketing import SwitchUnresolved
 from shared.operator import load_operator
 from tests.support.service import Served
-from tests.ticketing.support import START, Debtor, is_on, plan, story, ticketing
+from tests.ticketing.support import START, Debtor, is_on, plan, story, ticketing, tickets
 
 Open = Callable[[str], Awaitable[Database]]
 
@@ -175,3 +176,14 @@ async def test_deadlines_count_working_hours_and_a_running_ticket_keeps_its_proc
             outcomes.append(([each["code"] for each in step["outcomes"]], answer.json()["procedure_version"]))
         assert outcomes == [(["done"], 1), (["listo"], 2)]
         assert await served.sql("SELECT 1 FROM timer") == []
+
+
+async def test_a_ticket_closes_by_itself_on_an_event_that_its_procedure_names(database: Open, folder: Path) -> None:
+    path = folder / "procedures" / "suspendido_cliente_vip.yaml"
+    path.write_text(path.read_text() + "closes_on: [{event: payment_reported, outcome: refused}]\n")
+    async with ticketing(await database("ticketing"), using=load_operator(folder)) as served:
+        debtor = Debtor(delivery="third_party")
+        await cut(served, debtor)
+        await served.deliver(debtor.reported(Decimal(10)))
+        assert await tickets(served) == [("SUSPENDIDO CLIENTE VIP", "refused")]
+        assert await story(served) == ["SuspensionCancelled (refused)"]

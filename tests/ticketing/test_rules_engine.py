@@ -79,7 +79,7 @@ PARALLEL = Procedure.model_validate(
         ],
         "outcomes": {"closed": "Terminado", "gone": "El cliente volvió", "off": "Cancelado"},
         "ends": "closed",
-        "closes_on": [{"event": "customer_back", "outcome": "gone"}],
+        "closes_on": [{"event": "payment_confirmed", "outcome": "gone"}],
         "cancel": {"outcome": "off", "until": ["desinstalar"]},
     }
 )
@@ -161,10 +161,10 @@ def test_it_ends_by_itself_when_nothing_is_left() -> None:
 
 
 def test_an_event_closes_it_whatever_is_open() -> None:
-    ticket, effects = play(PARALLEL, *TO_REVIEW[:2], EventArrived("customer_back"))
+    ticket, effects = play(PARALLEL, *TO_REVIEW[:2], EventArrived("payment_confirmed"))
     assert effects == [CancelDeadline("desinstalar", 1), Closed("gone", None)]
     assert {turn.state for turn in ticket.turns} == {StepState.FINISHED, StepState.DROPPED}
-    assert play(PARALLEL, Open(), EventArrived("another"))[1] == []
+    assert play(PARALLEL, Open(), EventArrived("payment_reported"))[1] == []
 
 
 def test_deadlines_are_armed_cancelled_and_passed() -> None:
@@ -282,7 +282,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.give(Cancel(cause))
         assert (self.ticket.closed is not None) if possible else (self.ticket == self.before)
 
-    @rule(code=st.sampled_from(["customer_back", "something"]))
+    @rule(code=st.sampled_from(["payment_confirmed", "invoice_voided"]))
     def event(self, code: str) -> None:
         self.give(EventArrived(code))
 

@@ -1,6 +1,6 @@
 """What people, deadlines and the network do to the steps of a ticket, and what that means for the order behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,14 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.ticketing.models import Customer, Ticket
 from services.ticketing.operations import reconnections, suspensions, tickets
 from services.ticketing.queries.orders import reconnection_of, suspension_of
-from services.ticketing.queries.tickets import get_ticket
+from services.ticketing.queries.tickets import get_ticket, tickets_that_end_on
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.switching import StepResult, SwitchAction
-from services.ticketing.rules.ticket import Actor, DeadlinePassed, Finish, Input, SwitchResult
+from services.ticketing.rules.ticket import Actor, DeadlinePassed, EventArrived, Finish, Input, SwitchResult
 from shared.auth import Principal
 from shared.db import lock
 from shared.errors import Stale
 from shared.operator import Operator
+from shared.operator.procedures import ClosingEvent
 
 
 async def finish_step(
@@ -80,6 +81,15 @@ async def settle_step(
     await move(session, ticket=ticket, customer=customer, given=given, operator=operator, now=now)
     if order is not None:
         await suspensions.after_cut(session, order=order, operator=operator, now=now)
+
+
+async def close_on_event(
+    session: AsyncSession, *, event: ClosingEvent, customers: Sequence[UUID], operator: Operator, now: datetime
+) -> None:
+    """Something happened to these customers that their open tickets may end on (`closes_on` of the procedure that each began with)."""
+    for ticket_id in await tickets_that_end_on(session, event=event, customers=customers):
+        ticket, customer = await lock_ticket(session, ticket_id)
+        await move(session, ticket=ticket, customer=customer, given=EventArrived(event), operator=operator, now=now)
 
 
 async def move(session: AsyncSession, *, ticket: Ticket, customer: Customer, given: Input, operator: Operator, now: datetime) -> None:

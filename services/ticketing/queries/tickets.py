@@ -108,6 +108,18 @@ def _turn(row: TicketStep) -> engine.Turn:
     )
 
 
+async def tickets_that_end_on(session: AsyncSession, *, event: str, customers: Sequence[UUID]) -> list[UUID]:
+    """Open tickets of these customers whose procedure closes on the event, oldest first."""
+    found = await rows(
+        session,
+        "SELECT id FROM ticket WHERE customer_id = ANY($1::uuid[]) AND closed_at IS NULL "
+        "AND document -> 'closes_on' @> jsonb_build_array(jsonb_build_object('event', $2::text)) ORDER BY number",
+        list(customers),
+        event,
+    )
+    return [row.id for row in found]
+
+
 async def list_tickets(
     session: AsyncSession,
     *,
