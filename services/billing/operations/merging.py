@@ -20,17 +20,20 @@ OPENING_HASH = "CASE WHEN s.openings <> '[]' OR s.opening_credit > 0 THEN md5(s.
 REGISTER = f"""
 INSERT INTO customer (id, external_source, external_id, name, search_name, contacts, is_isp, special_negotiation, assigned_agent, policy,
     currency, opening_status, last_billed, source_agent, source_hash, opening_hash, version, created_at, updated_at)
-SELECT ($5 || lpad(to_hex(s.line), 12, '0'))::uuid, $4, s.external_id, s.name, s.search_name, s.contacts, coalesce(s.is_isp, false),
+SELECT ($5 || lpad(to_hex(s.line), 12, '0'))::uuid, $4::text, s.external_id, s.name, s.search_name, s.contacts, coalesce(s.is_isp, false),
     s.special_negotiation, s.agent, s.policy, $6, s.opening_status, s.last_billed, s.agent, s.hash, {OPENING_HASH}, 1, $7, $7
-FROM staged_customer s LEFT JOIN customer c ON c.external_source = $4 AND c.external_id = s.external_id
-WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND c.id IS NULL
+FROM staged_customer s
+WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken
+  AND (SELECT c.id FROM customer c WHERE c.external_source = $4::text AND c.external_id = s.external_id) IS NULL
 ORDER BY s.line ON CONFLICT (external_source, external_id) DO NOTHING RETURNING id
 """
 
 CHANGED = """
-SELECT c.id FROM staged_customer s JOIN customer c ON c.external_source = $4 AND c.external_id = s.external_id
-WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND c.source_hash IS DISTINCT FROM s.hash AND c.id <> ALL($5::uuid[])
-ORDER BY c.id FOR UPDATE OF c
+SELECT id FROM customer WHERE id <> ALL($5::uuid[]) AND id = ANY(ARRAY(
+    SELECT (SELECT c.id FROM customer c WHERE c.external_source = $4::text AND c.external_id = s.external_id
+            AND c.source_hash IS DISTINCT FROM s.hash)
+    FROM staged_customer s WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken))
+ORDER BY id FOR UPDATE
 """
 
 # What the mapping does not have stays; an agent that collections assigned since stays unless the source changed its own mind.

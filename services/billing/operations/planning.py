@@ -1,17 +1,19 @@
 """How the database is to look up blocks of rows.
 
 # Note [Blocks of a large table]
-Imports and runs take a table of a million rows a thousand at a time. A planner that believes a block to be large reads the whole table for
-each of them, and the whole work becomes quadratic. So these transactions tell it to go by index.
+Imports and runs take a table of a million rows a thousand at a time. A planner that believes a block to be large, or the table as empty as
+it was when it last looked, reads the whole table for each block, and the work becomes quadratic. So these transactions tell it to go by
+index and to plan anew for every block; where it must not join at all, the look-up is a scalar subquery.
 """
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.db import rows
 
-SETTINGS = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan")
+SETTINGS = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off", "plan_cache_mode": "force_custom_plan"}
 
 
 async def by_index(session: AsyncSession) -> None:
     """Look rows up by index until this transaction ends ([Blocks of a large table])."""
-    await rows(session, "SELECT set_config(name, 'off', true) FROM unnest($1::text[]) AS name", list(SETTINGS))
+    sql = "SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS t(name, value)"
+    await rows(session, sql, list(SETTINGS), list(SETTINGS.values()))
