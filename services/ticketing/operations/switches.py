@@ -22,7 +22,7 @@ from shared.operator import Operator
 from shared.outbox import publish
 
 PER_NODE = 2
-LEASE_SECONDS = 30
+LEASE_SECONDS = 20
 # One at a time, and at most PER_NODE calls under way at one access server: a dead one holds up nobody else.
 # A switch whose worker died comes up again when the lease (machine time) ends, under the same id.
 IN_TURN = "SELECT pg_advisory_xact_lock(hashtext('ticketing.claim'))"
