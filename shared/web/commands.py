@@ -107,6 +107,7 @@ class CommandRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             principal_of(request)
+            refuse_nul(request)
             await _now(request)
             if request.method in READS:
                 return await _read(request, inner)
@@ -167,6 +168,14 @@ async def run_command(request: Request, fingerprint: str, work: Callable[[], Awa
             now=request.state.now,
         )
     return response
+
+
+def refuse_nul(request: Request) -> None:
+    """Raise Invalid for a path or query with a NUL: no database could look for it."""
+    names = [name for name, value in (*request.path_params.items(), *request.query_params.multi_items()) if "\x00" in f"{name}{value}"]
+    if names:
+        errors = [FieldError(field=each.replace("\x00", ""), message="contiene un carácter nulo") for each in names]
+        raise Invalid("La dirección contiene un carácter nulo.", errors=errors, remedy="Quite «%00» de la dirección.")
 
 
 def require_key(request: Request) -> str:

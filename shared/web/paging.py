@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
 from shared.errors import FieldError, Invalid, PreconditionRequired, Stale
 
@@ -18,9 +18,25 @@ MAX_PAGE = 200
 
 
 class Input(BaseModel):
-    """Base of every request body: a field that we do not know is a mistake."""
+    """Base of every request body: a field that we do not know is a mistake, and so is text that no database keeps."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        if holds_nul(value):
+            raise ValueError("contiene un carácter nulo, que no se puede guardar")
+        return value
+
+
+def holds_nul(value: Any) -> bool:
+    """Is there a NUL in this text, or in any text of this list or object? PostgreSQL keeps none."""
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(holds_nul(each) for pair in value.items() for each in pair)
+    return isinstance(value, list) and any(holds_nul(each) for each in value)
 
 
 class Page(BaseModel, Generic[T]):
@@ -43,7 +59,7 @@ class CursorAt:
             return None
         try:
             values = json.loads(base64.urlsafe_b64decode(self.text.encode("ascii", "strict")))
-            if not isinstance(values, list) or len(values) != len(kinds):
+            if not isinstance(values, list) or len(values) != len(kinds) or holds_nul(values):
                 raise ValueError("another list's cursor")
             return tuple(TypeAdapter(kind).validate_python(value) for kind, value in zip(kinds, values, strict=True))
         except (binascii.Error, ValueError, ValidationError):
