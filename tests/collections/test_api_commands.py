@@ -127,6 +127,8 @@ async def test_a_second_promise_within_24_hours_and_no_third(database: OpenDatab
 WRONG_PROMISES: list[tuple[dict[str, Any], str, str]] = [
     ({"amount": MONEY, "due_at": "2026-03-09T17:00:00-06:00"}, "due_at", "ya pasó"),
     ({"amount": MONEY, "due_at": "2026-03-20T17:00:00"}, "due_at", "falta la zona horaria"),
+    ({"amount": MONEY, "due_at": "9999-12-31T23:59:59-12:00"}, "due_at", "el año debe estar entre 2000 y 2199"),
+    ({"amount": MONEY, "due_at": "0001-01-01T00:00:00+14:00"}, "due_at", "el año debe estar entre 2000 y 2199"),
     ({"amount": MONEY, "due_at": "mañana"}, "due_at", "no es una fecha con hora"),
     ({"amount": {"amount": "-460.00", "currency": "USD"}, "due_at": DUE}, "amount.amount", "mayor que 0"),
     ({"amount": {"amount": "0", "currency": "USD"}, "due_at": DUE}, "amount.amount", "mayor que 0"),
@@ -262,3 +264,19 @@ async def test_a_stranger_is_asked_who_it_is_and_an_unknown_customer_is_not_ther
         client = told.served.as_("ana.martinez")
         nobody = await client.get("/customers", headers={"authorization": ""})
         assert nobody.status_code == 401
+
+
+async def test_text_that_no_database_keeps_is_refused_by_its_field(database: OpenDatabase) -> None:
+    async with scene(database) as told:
+        customer = await owing(told)
+        said = {"kind": "other", "channel": "teléfono", "said": "hola\x00mundo"}
+        answer = await post(told, customer, "contacts", said)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "said")
+        assert "carácter nulo" in answer.json()["errors"][0]["message"]
+        ana = told.served.as_("ana.martinez")
+        for query in ("q=a%00", "external_id=%00", "policy=%00"):
+            found = await ana.get(f"/customers?{query}")
+            assert (found.status_code, found.json()["errors"][0]["field"]) == (422, query.split("=")[0])
+        rows = [{"external_id": "C-1\x00", "note": "Plan Dedicado."}]
+        listed = await told.served.as_("sofia.mejia").post("/vip-lists", json={"period": "2026-03", "rows": rows})
+        assert (listed.status_code, listed.json()["errors"][0]["field"]) == (422, "rows.0.external_id")

@@ -1,6 +1,5 @@
 """What an agent agrees with a customer: promises, payment plans, and reviews of what was billed (VIP-11, VIP-20 … VIP-23)."""
 
-from datetime import UTC
 from uuid import UUID
 
 from fastapi import Response
@@ -88,7 +87,7 @@ async def make_promise(
         customer_id=customer_id,
         amount=body.amount.amount,
         currency=body.amount.currency,
-        due_at=body.due_at.astimezone(UTC),
+        due_at=body.due_at,
         actor=actor,
         operator=documents,
         now=now,
@@ -111,7 +110,7 @@ async def agree_plan(
     """Agree that all that is owed is paid in instalments (VIP-23)."""
     permits(actor, documents, WORK)
     await expect_unchanged(session, customer_id, seen)
-    parts = [NewInstalment(each.due_at.astimezone(UTC), each.amount.amount, each.amount.currency) for each in body.instalments]
+    parts = [NewInstalment(each.due_at, each.amount.amount, each.amount.currency) for each in body.instalments]
     made = await plans.agree_plan(session, customer_id=customer_id, instalments=parts, actor=actor, operator=documents, now=now)
     await show_where(response, session, customer_id)
     return show_plan(made, await instalments_of(session, made), documents)
