@@ -15,8 +15,10 @@ from deploy.kafka import local
 from shared.clock import SystemClock
 from shared.db import Database, execute
 from shared.inbox import Inbox
-from shared.kafka import KafkaLag, KafkaSink, KafkaSource, ensure_topics, from_record, to_headers, topic_of
+from shared.kafka import KafkaLag, KafkaSink, KafkaSource, ensure_topics, from_record, offsets, to_headers, topic_of
 from shared.kafka.cluster import within
+from shared.kafka.offsets import Mark
+from shared.lease import Fenced
 from tests.support.service import operator
 from tests.support.transport import HEARERS, TELLERS, Line, Said, Told, clean, envelope, prepare, until
 
@@ -87,6 +89,22 @@ async def test_waiting_ends_even_for_what_ignores_its_cancellation() -> None:
         await within(0.1, stubborn())
     assert time.monotonic() - before < 0.9
     await asyncio.sleep(1)
+
+
+async def test_only_who_continues_where_the_last_commit_ended_may_commit(database: Open) -> None:
+    """Two consumers believe to own a partition; the batch of the second one is older than what the first has committed."""
+    db = await database("ticketing")
+    one, two = ("t", 0), ("t", 1)
+    async with db.transaction() as session:
+        assert await offsets.begin(session, {one: 5, two: 0}) == {one: 5, two: 0}
+    async with db.transaction() as session:
+        await offsets.advance(session, [Mark(one, 5, 6), Mark(two, 0, 3), Mark(one, 6, 9)])
+    for stale in ([Mark(one, 5, 7)], [Mark(two, 3, 4), Mark(one, 8, 10)], [Mark(("t", 2), 0, 1)]):
+        with pytest.raises(Fenced):
+            async with db.transaction() as session:
+                await offsets.advance(session, stale)
+    async with db.transaction() as session:
+        assert await offsets.begin(session, {one: 0, two: 0}) == {one: 9, two: 3}
 
 
 @pytest.fixture

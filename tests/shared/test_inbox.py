@@ -1,0 +1,106 @@
+"""The inbox by itself: what two processes do at once, what counts as passing by itself, and what a dead letter says."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.clock import SystemClock
+from shared.db import Database, rows
+from shared.inbox import Arrival, Context, EventRouter, FactMissing, Inbox, is_transient
+from tests.support.service import operator
+from tests.support.transport import Said, Told, clean, envelope, prepare
+
+Open = Callable[[str], Awaitable[Database]]
+
+
+async def settle(session: AsyncSession, arrivals: Sequence[Arrival]) -> None:
+    """No transport."""
+
+
+def arrival(event: Told, sender: str) -> Arrival:
+    return Arrival(envelope(event, sender), None)
+
+
+async def test_a_fact_that_comes_while_its_event_is_set_waiting_is_not_missed(database: Open) -> None:
+    """Two processes: one is about to set the event waiting, having looked in vain; the other handles the fact just then."""
+    db = await database("ticketing")
+    reached, gate = asyncio.Event(), asyncio.Event()
+    facts: list[int] = []
+    handled: list[int] = []
+    looks = 0
+    router = EventRouter()
+
+    @router.on(Said)
+    async def fact(ctx: Context, event: Said) -> None:
+        facts.append(event.number)
+
+    @router.on(Told)
+    async def needs(ctx: Context, event: Told) -> None:
+        nonlocal looks
+        looks += 1
+        missing = not facts
+        if looks == 2:  # the look before it is set waiting
+            reached.set()
+            await gate.wait()
+        if missing:
+            raise FactMissing("no fact yet")
+        handled.append(event.number)
+
+    one, two = (Inbox(db, router, operator(), SystemClock()) for _ in range(2))
+    waiting = asyncio.create_task(one.handle([arrival(Told(who="p", number=1), "billing")], settle))
+    async with asyncio.timeout(10):
+        await reached.wait()
+    telling = asyncio.create_task(two.handle([arrival(Said(who="p", number=0), "collections")], settle))
+    await asyncio.sleep(0.5)
+    gate.set()
+    async with asyncio.timeout(10):
+        await asyncio.gather(waiting, telling)
+    assert handled == [1]
+    async with db.transaction() as session:
+        assert not await rows(session, "SELECT 1 FROM parked_event")
+
+
+async def test_a_dead_letter_says_what_failed_and_where_and_how_often(database: Open) -> None:
+    db = await database("ticketing")
+    await prepare(db)
+    router = EventRouter()
+
+    @router.on(Told)
+    async def fail(ctx: Context, event: Told) -> None:
+        raise ValueError("el total no cuadra")
+
+    inbox = Inbox(db, router, operator(), SystemClock())
+    given = arrival(Told(who="p", number=1), "billing")
+    await inbox.handle([Arrival(given.envelope, None, origin="billing.events/3/17")], settle)
+    async with db.transaction() as session:
+        found = (await rows(session, "SELECT reason, detail, attempts FROM parked_event"))[0]
+    assert (found.reason, found.attempts) == ("dead", 3)
+    assert found.detail.startswith("ValueError: el total no cuadra [")
+    assert "test_inbox.py" in found.detail
+    assert found.detail.endswith("[billing.events/3/17]")
+    await clean(db)
+
+
+class Coded(Exception):
+    """A driver's error with a code."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(sqlstate)
+        self.sqlstate = sqlstate
+
+
+PASSING = ("40001", "40P01", "57014", "53300", "08006", "55P03", "25P03")
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), TimeoutError(), OSError("Multiple exceptions"), *map(Coded, PASSING)])
+def test_what_passes_by_itself(error: Exception) -> None:
+    assert is_transient(error)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError(), KeyError("x"), FileNotFoundError(2, "no", "plantilla.typ"), *map(Coded, ("23505", "22001", "42P01"))]
+)
+def test_what_does_not_pass_by_itself(error: Exception) -> None:
+    assert not is_transient(error)
