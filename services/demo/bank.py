@@ -16,8 +16,7 @@ source: banco
 dates: ["%Y-%m-%d"]
 payment: {reference: reference, customer: customer, amount: amount, date: date, channel: {constant: banco}}
 """
-PAY_OF_20 = 16  # of twenty customers, this many pay by themselves
-DAYS = (3, 5, 8, 10, 14, 19, 24, 27, 31)
+PAY_OF_20 = 16  # of twenty customers, this many pay by themselves in time
 
 
 @dataclass
@@ -48,16 +47,18 @@ def _shipped(books: Path) -> Deposits:
 
 
 def _made_up(story: Story, parties: Sequence[Party]) -> Deposits:
-    paying = [each for number, each in enumerate(parties) if number % 20 < PAY_OF_20]
-    first = story.at(3).date()
+    """Of twenty customers, sixteen pay in the first days, one after the residential cut, the others not by themselves."""
     lines = []
-    for number, each in enumerate(paying):
-        day = first.replace(day=3 + number % 7)
+    for number, each in enumerate(parties):
+        place = number % 20
+        if place > PAY_OF_20:
+            continue
+        day = story.at(24 if place == PAY_OF_20 else 3 + number % 7).date()
         text = io.StringIO()
         csv.writer(text).writerow([f"B{number:07d}", each.external_id, f"{each.owed:.2f}", day.isoformat()])
         lines.append((day, text.getvalue().strip()))
-    header = "reference,customer,amount,date"
-    return Deposits(header, sorted(lines), MADE_UP, frozenset(each.external_id for each in paying))
+    payers = frozenset(each.external_id for number, each in enumerate(parties) if number % 20 <= PAY_OF_20)
+    return Deposits("reference,customer,amount,date", sorted(lines), MADE_UP, payers)
 
 
 async def import_until(story: Story, deposits: Deposits, day: int) -> None:

@@ -39,6 +39,8 @@ async def _residential(story: Story) -> None:
     if policy is None:
         return
     debtors = await open_parties(story, policy)
+    for each in debtors[:1]:
+        story.take("residencial", each)
     nodes = Counter(each.node for each in debtors if each.node)
     reminders = await count_messages(story, "recordatorio_residencial")
     story.say(f"{reminders} recordatorios enviados; {len(debtors)} residenciales llegan sin pagar al día del corte")

@@ -18,7 +18,9 @@ async def tell(story: Story, running: Running, data: Path, token: str) -> None:
     """Show it all."""
     story.title("31 de marzo · el mes en cifras")
     await _figures(story)
-    chosen = next((each for part in ("incumple", "corte por terceros", "corte", "cumple") for each in story.playing(part)), None)
+    chosen = next(
+        (each for part in ("incumple", "corte por terceros", "corte", "cumple", "residencial") for each in story.playing(part)), None
+    )
     if chosen is not None:
         await _timeline(story, chosen)
     await _places(story, running, data, chosen)

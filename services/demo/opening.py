@@ -108,9 +108,9 @@ async def _send_invoices(story: Story) -> None:
         assert party.agent is not None
         said = {"kind": "receipt_confirmed", "channel": "teléfono", "said": f"Confirma que recibió la factura {party.number}."}
         await story.people.post(party.agent, f"/collections/customers/{party.id}/contacts", said | {"invoice_id": party.invoice_id})
-    story.figures["facturas VIP enviadas y recibidas"] = len(parties)
     await story.until(3, 9)
     sent = await count_messages(story, "factura_del_mes")
+    story.figures["correos con factura"] = sent
     story.say(
         f"{len(parties)} facturas VIP enviadas el día 1 por sus gestores y recepción confirmada el día 2; {sent:,} correos con su PDF"
     )

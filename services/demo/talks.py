@@ -41,7 +41,8 @@ async def _cast(story: Story, deposits: Deposits) -> None:
         story.take(part, next(third, None))
     for each in own:
         story.take("corte", each)
-    story.say(f"Siguen sin pagar {len(silent)} clientes VIP; cada gestor llama a los suyos")
+    if silent:
+        story.say(f"Siguen sin pagar {len(silent)} clientes VIP; cada gestor llama a los suyos")
 
 
 async def _promises(story: Story) -> None:
