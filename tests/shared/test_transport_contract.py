@@ -382,10 +382,9 @@ async def test_a_worker_that_loses_the_race_is_fenced(line: Line, monkeypatch: p
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("line", ["courier", pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True)
 async def test_processes_that_are_killed_lose_nothing_and_double_nothing(line: Line) -> None:
     """A sender's and a receiver's worker, each a process of its own, are killed (-9) in the middle of their work, again and again."""
-    if line.kind == "shuffled":
-        pytest.skip("the processes run the plain Courier")
     victims: dict[str, asyncio.subprocess.Process] = {}
 
     async def spawn(name: str) -> None:
