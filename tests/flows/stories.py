@@ -50,6 +50,20 @@ class Customer:
         }
         return await self.house.post("/billing/payments", body, self.agent)
 
+    async def finishes(self, person: str, step: str, comment: str = "") -> Any:
+        """Somebody finishes an open step of the customer's open ticket."""
+        (listed,) = (await self.house.get("/ticketing/tickets", customer_id=self.id, state="open"))["items"]
+        body: dict[str, Any] = {"outcome": "done", "captured": {}, "comment": comment or None}
+        path = f"/ticketing/tickets/{listed['id']}/steps/{step}/finish"
+        return await self.house.post(path, body, person, if_match=f'"{listed["version"]}"')
+
+    async def is_cut_after_the_notice(self) -> None:
+        """The notice on the 26th, the order to cut on the 28th, as VIP-10 and VIP-12 want it."""
+        await self.house.until("2026-03-26T09:00")
+        await self.does("suspension-notices", {})
+        await self.house.until("2026-03-28T08:00")
+        await self.does("suspensions", {})
+
     async def tickets(self) -> list[Any]:
         return list((await self.house.get("/ticketing/tickets", customer_id=self.id))["items"])
 
