@@ -1,6 +1,6 @@
 """When a VIP may be cut, by whom, and what holds it off (VIP-9 … VIP-12)."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -280,3 +280,13 @@ async def test_a_second_cut_of_the_same_month_needs_a_notice_of_its_own(database
         with pytest.raises(Refused) as refused:
             await told.suspend()
         assert refused.value.rule == "VIP-10"
+
+
+@rule("VIP-12")
+async def test_what_is_billed_late_in_the_month_is_due_in_the_next_and_cut_after_its_day_27(database: OpenDatabase) -> None:
+    async with story(database, start=local(10, 9)) as told:
+        await told.tell(told.customer.invoice(origin="manual", due=date(2026, 4, 5)))
+        await told.until(local(24, 9, month=4))
+        notice = await told.notice()
+        await told.tell(told.customer.accepted(notice.id, local(24, 9, month=4)))
+        assert (await told.verdict("suspend")).allowed_from == local(28, month=4)

@@ -29,11 +29,12 @@ class Terms:
         return allowed if wait is None or invoice.issued_at < allowed else invoice.issued_at + wait
 
     def _cut_day(self, invoice: Invoice) -> datetime:
-        key = ("cut", invoice.period, invoice.due_date)
+        """The day is one of the month in which the invoice is due: what is billed late in a month is due in the next one."""
+        key = ("cut", invoice.due_date)
         if key not in self._known:
             allowed = self.policy.suspension.allowed_from
             if allowed.day_of_month is not None:
-                day = day_of_period(invoice.period, allowed.day_of_month)
+                day = day_of_period(invoice.due_date.isoformat(), allowed.day_of_month)
             else:
                 day = invoice.due_date + timedelta(days=allowed.days_after_due or 0)
             instant = self.calendar.end_of_day(day) if allowed.at == "end_of_day" else self.calendar.at(day, allowed.at)
@@ -85,6 +86,6 @@ class Book:
 
 
 def day_of_period(period: str, number: int) -> date:
-    """Day `number` of a month written `2026-03`, or its last day where the month is shorter."""
-    year, month = int(period[:4]), int(period[5:])
+    """Day `number` of a month written `2026-03` (what follows is not read), or its last day where the month is shorter."""
+    year, month = int(period[:4]), int(period[5:7])
     return date(year, month, min(number, months.monthrange(year, month)[1]))
