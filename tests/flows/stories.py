@@ -25,9 +25,9 @@ class Customer:
     async def account(self) -> Any:
         return await self.house.get(f"/collections/customers/{self.id}", self.agent)
 
-    async def invoice(self) -> Any:
-        """The month's invoice."""
-        (found,) = (await self.house.get("/billing/invoices", customer_id=self.id, period="2026-03"))["items"]
+    async def invoice(self, period: str = "2026-03") -> Any:
+        """A month's invoice."""
+        (found,) = (await self.house.get("/billing/invoices", customer_id=self.id, period=period))["items"]
         return found
 
     async def does(self, what: str, body: dict[str, Any] | None = None) -> Any:
@@ -37,9 +37,9 @@ class Customer:
     async def is_refused(self, what: str, body: dict[str, Any] | None = None, person: str | None = None) -> dict[str, Any]:
         return await self.house.refused(f"/collections/customers/{self.id}/{what}", body, person or self.agent)
 
-    async def reports_payment(self, amount: str | None = None, reference: str = "TRF-1") -> Any:
+    async def reports_payment(self, amount: str | None = None, reference: str = "TRF-1", period: str = "2026-03") -> Any:
         """The agent writes down that the customer paid; by default all of the month's invoice."""
-        invoice = await self.invoice()
+        invoice = await self.invoice(period)
         today = (await self.house.now()).astimezone(self.house.operator.zone).date().isoformat()
         body = {
             "customer_id": self.id,
@@ -64,8 +64,43 @@ class Customer:
         await self.house.until("2026-03-28T08:00")
         await self.does("suspensions", {})
 
+    async def promises(self, due: str, amount: str = "690.00") -> Any:
+        """The customer promises to pay until `2026-03-20T17:00`."""
+        return await self.does("promises", self._promise(due, amount))
+
+    async def may_not_promise(self, due: str, amount: str = "690.00") -> dict[str, Any]:
+        return await self.is_refused("promises", self._promise(due, amount))
+
+    def _promise(self, due: str, amount: str) -> dict[str, Any]:
+        return {"amount": _usd(amount), "due_at": self.house.instant(due).isoformat()}
+
+    async def agrees_plan(self, *instalments: tuple[str, str]) -> Any:
+        """A payment plan of instalments: until when, how much."""
+        parts = [{"due_at": self.house.instant(due).isoformat(), "amount": _usd(amount)} for due, amount in instalments]
+        return await self.does("payment-plans", {"instalments": parts})
+
+    async def promise_states(self) -> list[str]:
+        """What the ledger says of each promise, the first one first."""
+        return [each["state"] for each in (await self.account())["promises"]]
+
+    async def explanation(self) -> Any:
+        return await self.house.get(f"/collections/customers/{self.id}/explanation", self.agent)
+
+    async def may(self) -> set[str]:
+        """What may be done now, as the explanation says."""
+        return {each["action"] for each in (await self.explanation())["may"]}
+
+    async def why_not(self, action: str) -> tuple[str, str]:
+        """Which rule forbids an action now, and why."""
+        (found,) = [each for each in (await self.explanation())["may_not"] if each["action"] == action]
+        return found["rule"]["id"], found["reason"]
+
     async def tickets(self) -> list[Any]:
         return list((await self.house.get("/ticketing/tickets", customer_id=self.id))["items"])
+
+
+def _usd(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": "USD"}
 
 
 async def customers_of(house: Terminals, *rows: str) -> list[Customer]:
