@@ -63,6 +63,30 @@ def test_what_is_no_amount_is_refused_with_reason_and_remedy(text: str, decimal:
     assert caught.value.reason and caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("text", "currency"),
+    [
+        ("EUR 1,200.00", "USD"),
+        ("1,200.00 EUR", "USD"),
+        ("€ 300", "USD"),
+        ("L. 300.00", "USD"),
+        ("(Lps 300)", "USD"),
+        ("Bs 5", "USD"),
+        ("US$5", "HNL"),
+    ],
+)
+def test_an_amount_in_other_money_is_never_taken_for_ours(text: str, currency: str) -> None:
+    with pytest.raises(BadValue, match=currency):
+        values.amount(text, ".", currency)
+
+
+@pytest.mark.parametrize(
+    ("text", "currency"), [("USD 12", "USD"), ("US$ 12", "USD"), ("$12", "USD"), ("L. 12", "HNL"), ("Bs. 12", "BOB"), ("12", "USD")]
+)
+def test_the_sign_of_our_own_money_is_read_over(text: str, currency: str) -> None:
+    assert values.amount(text, ".", currency) == 12
+
+
 @given(st.decimals(min_value=-(10**13), max_value=10**13, places=2), st.sampled_from([".", ","]), st.booleans())
 def test_an_amount_written_in_either_style_is_read_back_exactly(amount: Decimal, decimal: str, grouped: bool) -> None:
     text = f"{amount:,.2f}" if grouped else f"{amount:.2f}"
@@ -84,6 +108,23 @@ def test_dates_and_months_in_the_mappings_forms() -> None:
     for text in ("31/02/2026", "2026-13-01", "ayer", "9999-12-31", "0201-01-01"):
         with pytest.raises(BadValue):
             values.day(text, forms)
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "expected"),
+    [
+        ("01-mar-2026", "%d-%b-%Y", date(2026, 3, 1)),
+        ("15-ene-2025", "%d-%b-%Y", date(2025, 1, 15)),
+        ("3-DIC-2025", "%d-%b-%Y", date(2025, 12, 3)),
+        ("5 sept. 2025", "%d %b %Y", date(2025, 9, 5)),
+        ("12 de agosto de 2025", "%d de %B de %Y", date(2025, 8, 12)),
+        ("1 de septiembre de 2025", "%d de %B de %Y", date(2025, 9, 1)),
+        ("12 August 2025", "%d %B %Y", date(2025, 8, 12)),
+        ("Dec 3, 2025", "%b %d, %Y", date(2025, 12, 3)),
+    ],
+)
+def test_months_are_read_by_their_spanish_names_too(text: str, form: str, expected: date) -> None:
+    assert values.day(text, (form,)) == expected
 
 
 def test_a_yes_in_the_files_own_words() -> None:

@@ -29,7 +29,7 @@ class BankReader:
     def __init__(self, mapping: PaymentMapping, sheet: Sheet, currency: str) -> None:
         self._block = Compiler(mapping, sheet).block(mapping.payment)
         self._currency = currency
-        self._formats = Formats(mapping)
+        self._formats = Formats(mapping, currency)
 
     def read(self, record: Record) -> tuple[PaymentRow | None, list[Fault]]:
         """The row, or None and what is wrong with it."""

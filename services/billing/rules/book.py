@@ -64,7 +64,7 @@ class BookReader:
         self._contacts = [compiler.block(each) for each in mapping.contacts]
         self._services = [(compiler.condition(each.when), compiler.block(each)) for each in mapping.services]
         self._opening = OpeningReader(mapping, compiler, terms)
-        self._formats = Formats(mapping)
+        self._formats = Formats(mapping, terms.currency)
 
     def read(self, record: Record) -> tuple[CustomerRow | None, list[Fault]]:
         """The row and its notices, or None and what is wrong with it."""

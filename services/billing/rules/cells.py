@@ -67,7 +67,8 @@ def check_columns(sheet: Sheet, wanted: Collection[str]) -> None:
     missing = sorted({each for each in wanted if normal(each) not in sheet.index})
     if missing:
         raise Unreadable(
-            f"Faltan columnas del mapeo: {', '.join(missing)}. El archivo tiene: {', '.join(name.strip() for name in sheet.header)}."
+            f"Faltan columnas del mapeo: {', '.join(missing)}. El archivo tiene: {', '.join(name.strip() for name in sheet.header)}. "
+            f"Lo que no es una columna sino un valor fijo se escribe {{constant: {missing[0]}}}."
         )
 
 
@@ -191,10 +192,10 @@ class Row:
 
 
 class Formats:
-    """How one file writes amounts, dates, months and yes or no: parsers for `Row.take`."""
+    """How one file writes amounts (of the operator's currency), dates, months and yes or no: parsers for `Row.take`."""
 
-    def __init__(self, shape: FileShape) -> None:
-        self.money: Callable[[str], Decimal] = partial(values.amount, decimal=shape.decimal)
+    def __init__(self, shape: FileShape, currency: str) -> None:
+        self.money: Callable[[str], Decimal] = partial(values.amount, decimal=shape.decimal, currency=currency)
         self.day: Callable[[str], date] = partial(values.day, formats=shape.dates)
         self.month: Callable[[str], Period] = partial(values.month, formats=shape.months, dates=shape.dates)
         self.flag: Callable[[str], bool] = partial(values.flag, yes=shape.yes, no=shape.no)

@@ -8,7 +8,7 @@ A book of customers, each value a column's name, or a `Cell` where more is to be
     contract: {start: Inicio, end: Fin}            # or months_elapsed, term_months
     contacts: [{name: Contacto, email: Correo, phone: Teléfono}]
     services:
-      - {code: internet, plan: {column: Plan, convert: {Fiber optic: hogar_200}}, amount: Mensualidad, delivery: {constant: own}}
+      - {code: {constant: internet}, plan: {column: Plan, convert: {Fiber optic: hogar_200}}, amount: Mensualidad}
     opening: {status: Estado, last_billed: Último mes, balance: Saldo}
 
 A bank's file of payments says `kind: payments` and has a part `payment` instead. Column names are compared without case, accents and stray

@@ -18,7 +18,7 @@ class OpeningReader:
     """Reads the opening state of one record after the other."""
 
     def __init__(self, mapping: CustomerMapping, compiler: Compiler, terms: BookTerms) -> None:
-        self._terms, self._as_of, self._formats = terms, mapping.as_of, Formats(mapping)
+        self._terms, self._as_of, self._formats = terms, mapping.as_of, Formats(mapping, terms.currency)
         self._opening = compiler.block(mapping.opening)
         self._invoices = [compiler.block(each) for each in mapping.opening.invoices]
 

@@ -18,6 +18,25 @@ _GROUPED = {".": re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?"), ",": re.compile(r"\d{1
 _PLAIN = {".": re.compile(r"\d+(\.\d+)?|\.\d+"), ",": re.compile(r"\d+(,\d+)?|,\d+")}
 _SIGN = r"(?:[A-Z]{3}|US\$|RD\$|C\$|Bs\.?|Lps?\.?|L\.?|S/\.?|Q|\$|€|£|₡)"
 _MONEY_SIGNS = re.compile(rf"^{_SIGN}\s*|\s*{_SIGN}$")
+# Whose money a sign means. A bare $ is whatever the operator counts in; three letters are the currency's own code.
+_SIGN_CURRENCIES = {
+    "US$": ("USD",),
+    "RD$": ("DOP",),
+    "C$": ("NIO",),
+    "BS": ("BOB", "VES"),
+    "LPS": ("HNL",),
+    "LP": ("HNL",),
+    "L": ("HNL",),
+    "S/": ("PEN",),
+    "Q": ("GTQ",),
+    "€": ("EUR",),
+    "£": ("GBP",),
+    "₡": ("CRC",),
+}
+_SPANISH_MONTHS = re.compile(
+    r"(?<![a-z])(?:(ene)(?:ro)?|(feb)(?:rero)?|(mar)(?:zo)?|(abr)(?:il)?|(may)o?|(jun)(?:io)?|(jul)(?:io)?|(ago)(?:sto)?"
+    r"|(sep|set)(?:t|iembre|tiembre)?|(oct)(?:ubre)?|(nov)(?:iembre)?|(dic)(?:iembre)?)(?![a-z])\.?"
+)
 
 
 @dataclass
@@ -43,8 +62,11 @@ def clean_text(text: str) -> str:
     return text
 
 
-def amount(text: str, decimal: str) -> Decimal:
-    """Read `1,234.50`, `$ 1.234,50`, `USD 45`, `(12.50)` = -12.50. `decimal` is the file's decimal sign. At most four decimals are kept."""
+def amount(text: str, decimal: str, currency: str | None = None) -> Decimal:
+    """Read `1,234.50`, `$ 1.234,50`, `USD 45`, `(12.50)` = -12.50. `decimal` is the file's decimal sign, `currency` what a sign must mean
+    if there is one. At most four decimals are kept."""
+    if currency is not None:
+        _same_money(text, currency)
     bare = text.replace("\u00a0", "").replace("\u202f", "").strip()
     negative = bare.startswith("(") and bare.endswith(")")
     bare = _MONEY_SIGNS.sub("", bare.strip("()").strip()).strip().replace(" ", "")
@@ -63,7 +85,22 @@ def amount(text: str, decimal: str) -> Decimal:
     return -value if negative else value
 
 
+def _same_money(text: str, currency: str) -> None:
+    """Raise BadValue when the amount carries the sign of another currency."""
+    for found in _MONEY_SIGNS.findall(text.strip("()+- \u00a0\u202f")):
+        sign = found.strip().rstrip(".").upper()
+        if sign != "$" and currency not in _SIGN_CURRENCIES.get(sign, (sign,)):
+            raise BadValue(
+                f"El importe dice «{found.strip()}» y la moneda del operador es {currency}.",
+                f"Convierta los importes a {currency} en el archivo; si ya lo están, quite el signo.",
+            )
+
+
 def _parsed(text: str, form: str) -> date:
+    """Read a date; month names (%b, %B) may be Spanish or English, whatever the machine's locale."""
+    if "%b" in form or "%B" in form:
+        name = "%b" if "%b" in form else "%B"
+        text = _SPANISH_MONTHS.sub(lambda found: datetime(2000, found.lastindex or 1, 1).strftime(name), text.casefold())  # noqa: DTZ001
     return datetime.strptime(text, form).date()  # noqa: DTZ007 - only the day is kept
 
 
