@@ -1,5 +1,6 @@
 """Stories of the documents, told once and played on whatever answers: the house in one process, on Kafka, or in ten processes."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,7 @@ class Customer:
     async def is_refused(self, what: str, body: dict[str, Any] | None = None, person: str | None = None) -> dict[str, Any]:
         return await self.house.refused(f"/collections/customers/{self.id}/{what}", body, person or self.agent)
 
-    async def reports_payment(self, amount: str | None = None, reference: str = "TRF-1", period: str = "2026-03") -> Any:
+    async def reports_payment(self, amount: str | None = None, reference: str | None = None, period: str = "2026-03") -> Any:
         """The agent writes down that the customer paid; by default all of the month's invoice."""
         invoice = await self.invoice(period)
         today = (await self.house.now()).astimezone(self.house.operator.zone).date().isoformat()
@@ -45,17 +46,31 @@ class Customer:
             "customer_id": self.id,
             "amount": {"amount": amount or invoice["total"]["amount"], "currency": "USD"},
             "channel": "transferencia",
-            "reference": reference,
+            "reference": reference or self._reference(period),
             "paid_on": today,
         }
         return await self.house.post("/billing/payments", body, self.agent)
 
+    def _reference(self, period: str) -> str:
+        """The bank's number of the transfer."""
+        return f"TRF-{period}-{self.id[-4:]}"
+
     async def finishes(self, person: str, step: str, comment: str = "") -> Any:
         """Somebody finishes an open step of the customer's open ticket."""
+        path, body, version = await self._step(step, comment)
+        return await self.house.post(path, body, person, if_match=version)
+
+    async def may_not_finish(self, person: str, step: str, comment: str = "") -> dict[str, Any]:
+        """Somebody tries to, and is refused: the problem."""
+        path, body, version = await self._step(step, comment)
+        response = await self.house.as_(person).post(path, json=body, headers={"If-Match": version})
+        assert response.status_code in (403, 409, 422), response.text
+        return dict(response.json())
+
+    async def _step(self, step: str, comment: str) -> tuple[str, dict[str, Any], str]:
         (listed,) = (await self.house.get("/ticketing/tickets", customer_id=self.id, state="open"))["items"]
         body: dict[str, Any] = {"outcome": "done", "captured": {}, "comment": comment or None}
-        path = f"/ticketing/tickets/{listed['id']}/steps/{step}/finish"
-        return await self.house.post(path, body, person, if_match=f'"{listed["version"]}"')
+        return f"/ticketing/tickets/{listed['id']}/steps/{step}/finish", body, f'"{listed["version"]}"'
 
     async def is_cut_after_the_notice(self) -> None:
         """The notice on the 26th, the order to cut on the 28th, as VIP-10 and VIP-12 want it."""
@@ -94,6 +109,19 @@ class Customer:
         """Which rule forbids an action now, and why."""
         (found,) = [each for each in (await self.explanation())["may_not"] if each["action"] == action]
         return found["rule"]["id"], found["reason"]
+
+    async def pays_while(self, what: str, body: dict[str, Any] | None = None) -> Any:
+        """Two people press their buttons in the same moment: a payment is written down while `what` is done."""
+        invoice = await self.invoice()
+        payment = {"customer_id": self.id, "amount": _usd(invoice["total"]["amount"]), "channel": "transferencia"}
+        payment["reference"] = self._reference(invoice["period"])
+        payment["paid_on"] = (await self.house.now()).astimezone(self.house.operator.zone).date().isoformat()
+        agent = self.house.as_(self.agent)
+        answers = await asyncio.gather(
+            agent.post(f"/collections/customers/{self.id}/{what}", json=body or {}), agent.post("/billing/payments", json=payment)
+        )
+        await self.house.settle()
+        return answers
 
     async def tickets(self) -> list[Any]:
         return list((await self.house.get("/ticketing/tickets", customer_id=self.id))["items"])

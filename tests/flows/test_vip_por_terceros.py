@@ -15,8 +15,14 @@ async def test_engineering_confirms_before_the_agent_completes(house: TestHouse)
     (ticket,) = await mine.tickets()
     assert (ticket["kind"], ticket["desk"], ticket["state"]) == ("SUSPENDIDO CLIENTE VIP", "ingenieria", "open")
     assert await mine.status() == "CLIENTE VIP"
+
+    # El gestor no puede completar antes de que Ingeniería comente, ni confirmar por ella; y ella no confirma sin comentario.
+    assert (await mine.may_not_finish("ana.martinez", "completar"))["status"] == 409
+    assert (await mine.may_not_finish("ana.martinez", "confirmar", "Listo"))["rule"] == "VIP-14"
+    assert (await mine.may_not_finish("oscar.banegas", "confirmar"))["status"] in (409, 422)
     await mine.finishes("oscar.banegas", "confirmar", "Suspendido con el proveedor, caso 88-1024.")
     assert await mine.status() == "CLIENTE VIP"
+    assert (await mine.may_not_finish("carlos.rivera", "completar"))["rule"] == "VIP-14"
 
     # Luego el gestor procede desde VECONO, y el ticket se cierra de forma automática.
     await mine.finishes("ana.martinez", "completar")

@@ -12,7 +12,7 @@ import httpx
 from services.billing.queries.invariants import invariants as billing_invariants
 from services.collections.queries.invariants import invariants as collections_invariants
 from services.local import House, open_house
-from shared.db import new_id, rows
+from shared.db import execute, new_id, rows
 from shared.operator import Operator
 from shared.settings import Settings
 from tests.support.service import client_of, keys, operator
@@ -41,6 +41,25 @@ class TestHouse(Terminals):
             self.stack.push_async_callback(self.clients[person].aclose)
         return self.clients[person]
 
+    async def network_answers(self, login: str, answers: str, *, slow_ms: int = 0) -> None:
+        """From now on the simulated network answers so for a login: `done`, `refused`, `slow`, `unknown` (not done), `unknown_done`, by
+        commas; the last one stays."""
+        async with self.house.runtimes["ticketing"].database.transaction() as session:
+            await execute(
+                session,
+                "INSERT INTO simulated_plan (login, answers, used, slow_ms) VALUES ($1, $2, 0, $3) "
+                "ON CONFLICT (login) DO UPDATE SET answers = excluded.answers, used = 0, slow_ms = excluded.slow_ms",
+                login,
+                answers,
+                slow_ms,
+            )
+
+    async def is_on(self, login: str) -> bool:
+        """Is the login on, as the simulated network knows it?"""
+        async with self.house.runtimes["ticketing"].database.transaction() as session:
+            found = await rows(session, "SELECT active FROM simulated_service WHERE login = $1", login)
+        return not found or bool(found[0].active)
+
     async def invariants(self) -> list[str]:
         """Whatever does not hold: nothing may be under way or dead, the ledger adds up, every status is what its facts say."""
         found = []
@@ -64,8 +83,10 @@ async def open_test_house(
     start: str = "2026-03-01T00:00",
     using: Operator | None = None,
     kafka_bootstrap: str | None = None,
+    smtp_url: str | None = None,
 ) -> AsyncIterator[TestHouse]:
-    """Open the house on five clean databases at an instant of the operator's clock; on Kafka when its address is given.
+    """Open the house on five clean databases at an instant of the operator's clock; on Kafka when its address is given. Mails go into a
+    Maildir, or to the mail server whose address is given.
 
     When the story is over, nothing may be left under way and every invariant must hold.
     """
@@ -79,7 +100,8 @@ async def open_test_house(
             database_url=url,
             operator_folder=documents.folder,
             data_folder=folder,
-            maildir=folder / "correo",
+            maildir=None if smtp_url else folder / "correo",
+            smtp_url=smtp_url,
             clock="simulated",
             network="simulated",
             token_public_keys=[keys()[1]],
