@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import CHAR, CheckConstraint, Column, DateTime, Numeric, Row, Text
+from sqlalchemy import CHAR, CheckConstraint, Column, DateTime, Numeric, Text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import registry
@@ -74,10 +74,20 @@ def ring(session: AsyncSession) -> None:
     session.info["ring"] = True
 
 
-async def rows(session: AsyncSession, sql: str, *args: Any) -> Sequence[Row[Any]]:
-    """Run driver-level SQL (`$1`, `$2`, asyncpg's types) inside the session's transaction and fetch all its rows."""
-    connection = await session.connection()
-    return (await connection.exec_driver_sql(sql, args)).all()
+class Fetched(asyncpg.Record):  # type: ignore[misc] # the driver has no types
+    """A row as the driver read it: by name (`row.total`), by place, or unpacked."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"the statement answered no column {name}") from None
+
+
+async def rows(session: AsyncSession, sql: str, *args: Any) -> Sequence[Fetched]:
+    """Run driver-level SQL (`$1`, `$2`, asyncpg's types) in the session's transaction and fetch its rows. Raises the driver's errors."""
+    found: Sequence[Fetched] = await (await driver(session)).fetch(sql, *args, record_class=Fetched)
+    return found
 
 
 async def execute(session: AsyncSession, sql: str, *args: Any) -> int:

@@ -5,13 +5,11 @@ Times are the database's own clock, so that machines need not agree; a holder pr
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import Database, MessagingTable, rows, utc
+from shared.db import Database, Fetched, MessagingTable, rows, utc
 
 LEASE = timedelta(seconds=10)
 FROZEN = "10s"
@@ -48,7 +46,7 @@ class Lease:
         self.epoch = found[0].epoch if found else 0
         return bool(found)
 
-    async def _take(self) -> Sequence[Row[Any]]:
+    async def _take(self) -> Sequence[Fetched]:
         async with self._database.transaction() as session:
             return await rows(
                 session,

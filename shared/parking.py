@@ -201,7 +201,7 @@ async def letters(session: AsyncSession, *, reason: str | None = None, after: in
         [reason] if reason else [DEAD, WAITING],
         limit,
     )
-    return [ParkedLetter(**row._mapping) for row in found]
+    return [ParkedLetter(**row) for row in found]
 
 
 async def forget(session: AsyncSession) -> int:

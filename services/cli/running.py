@@ -1,6 +1,5 @@
 """Commands that start and stop things: up, serve, conductor, demo, down."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from services.local import House
 from services.serve import Listening, run_conductor, run_service
 from services.up import Up, run_house
 from shared.log import configure
+from shared.loop import run
 
 OPERATOR = Path("deploy/operators/vip_isp")
 DATA = Path("data/local")
@@ -33,7 +33,7 @@ def up(
     """Corre los cinco servicios en una dirección, con su propio PostgreSQL, hasta Ctrl-C."""
     start = _instant(clock) if clock else None
     configure("WARNING")
-    asyncio.run(run_house(Up(operator, data, host, port, start), _tell))
+    run(run_house(Up(operator, data, host, port, start), _tell))
 
 
 def _tell(house: House, address: str, token: str) -> None:
@@ -60,7 +60,7 @@ def serve(
     roles: dict[str, Literal["api", "worker"]] = {"api": "api", "worker": "worker"}
     if role not in roles:
         fail("El primer argumento es api o worker.", 2)
-    asyncio.run(run_service(roles[role], service, Listening(host, port), _answers(f"{service} ({role})")))
+    run(run_service(roles[role], service, Listening(host, port), _answers(f"{service} ({role})")))
 
 
 def conductor(
@@ -70,7 +70,7 @@ def conductor(
 ) -> None:
     """Mueve el reloj de prueba de servicios que corren en otros procesos."""
     begin = _instant(start) if start else None
-    asyncio.run(run_conductor(Listening(host, port), begin, _answers("reloj")))
+    run(run_conductor(Listening(host, port), begin, _answers("reloj")))
 
 
 def demo(
@@ -83,7 +83,7 @@ def demo(
     """Importa un libro de clientes, juega un mes con reloj de prueba y deja el sistema corriendo."""
     if (book is None) != (mapping is None):
         fail("--book y --mapping van juntos.", 2)
-    asyncio.run(run_demo(Asked(operator, data, port, book, mapping), console))
+    run(run_demo(Asked(operator, data, port, book, mapping), console))
 
 
 def down(data: DataOption = DEMO_DATA) -> None:

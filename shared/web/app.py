@@ -86,7 +86,7 @@ async def exposition(runtime: Runtime) -> bytes:
         row = (await rows(session, GAUGES, now))[0]
         own = await runtime.service.metrics(session) if runtime.service.metrics else {}
     families = []
-    for name, value in row._mapping.items():
+    for name, value in row.items():
         family = GaugeMetricFamily(f"reconecta_{name}", name.replace("_", " "), labels=["service"])
         family.add_metric([runtime.service.name], float(value))
         families.append(family)

@@ -17,6 +17,7 @@ from shared import audit, idempotency
 from shared.auth import Principal
 from shared.errors import FieldError, Forbidden, Invalid, Problem, TooLarge, Unauthorized
 from shared.idempotency import HEADER, Answer, Command
+from shared.inbox import is_transient
 from shared.operator import Operator
 from shared.web.problems import MEDIA_TYPE, ProblemDetails
 from shared.worker import Runtime
@@ -144,30 +145,52 @@ async def run_command(request: Request, fingerprint: str, work: Callable[[], Awa
 
     `work` finds its session in `request.state.session` (the `Session` dependency). Raises what the work raises; then nothing is kept.
     """
-    actor = principal_of(request)
     command = None
     if request.method == "POST":
-        command = Command(actor.person, f"POST {request.scope['route'].path_format}", require_key(request), fingerprint)
-    async with runtime_of(request).database.transaction() as session:
-        request.state.session = session
-        stored = await idempotency.recall(session, command) if command else None
-        if stored is not None:
-            return Response(stored.body, stored.status, {**stored.headers, "Idempotency-Replayed": "true"})
-        response = await work()
-        await session.flush()
-        if command is not None:
-            kept = {name: value for name, value in response.headers.items() if name in {"content-type", "location", "etag"}}
-            await idempotency.remember(session, command, Answer(response.status_code, kept, bytes(response.body)))
-        await audit.record(
-            session,
-            actor,
-            method=request.method,
-            path=request.url.path,
-            status=response.status_code,
-            body=body,
-            now=request.state.now,
-        )
+        route = f"POST {request.scope['route'].path_format}"
+        command = Command(principal_of(request).person, route, require_key(request), fingerprint)
+    database = runtime_of(request).database
+    try:
+        async with database.transaction() as session:
+            stored = await idempotency.recall(session, command) if command else None
+            return _replayed(stored) if stored else await _carry_out(request, session, command, work, body)
+    except Exception as error:
+        if command is None or is_transient(error):
+            raise
+        async with database.transaction() as session:  # Note [One look]
+            stored = await idempotency.recall(session, command)
+        if stored is None:
+            raise
+        return _replayed(stored)
+
+
+async def _carry_out(
+    request: Request, session: AsyncSession, command: Command | None, work: Callable[[], Awaitable[Response]], body: bytes | None
+) -> Response:
+    request.state.session = session
+    response = await work()
+    await session.flush()
+    await audit.record(
+        session,
+        principal_of(request),
+        method=request.method,
+        path=request.url.path,
+        status=response.status_code,
+        body=body,
+        now=request.state.now,
+        kept=(command, _answer(response)) if command else None,
+    )
     return response
+
+
+def _replayed(stored: Answer) -> Response:
+    return Response(stored.body, stored.status, {**stored.headers, "Idempotency-Replayed": "true"})
+
+
+def _answer(response: Response) -> Answer:
+    """What a repeated request is to get."""
+    headers = {name: value for name, value in response.headers.items() if name in {"content-type", "location", "etag"}}
+    return Answer(response.status_code, headers, bytes(response.body))
 
 
 def refuse_nul(request: Request) -> None:

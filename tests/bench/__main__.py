@@ -1,20 +1,22 @@
 """`python -m tests.bench [NAME …]`: measure, print a table, keep the figures as JSON under var/bench/."""
 
 import argparse
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.bench import p4_outbox, p5_courier, p6_inbox, p9_latency
+from shared.loop import run
+from tests.bench import p1_command, p4_outbox, p5_courier, p6_inbox, p7_billing, p9_latency
 from tests.bench.runner import Bench, Measure, measure, open_bench, steal_percent, versions
 
 MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
+    "P1": p1_command.prepare,
     "P4": p4_outbox.prepare,
     "P5": p5_courier.prepare,
     "P6": p6_inbox.prepare,
+    "P7": p7_billing.prepare,
     "P9": p9_latency.prepare,
 }
 FOLDER = Path("var/bench")
@@ -57,4 +59,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import platform
+import shutil
 import statistics
 import sys
 import tempfile
@@ -74,6 +75,10 @@ class Bench:
         """So many, scaled."""
         return max(100, int(number * self.scale))
 
+    def later(self, folder: Path) -> None:
+        """Remove this folder when the bench ends."""
+        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+
     async def close(self) -> None:
         await self._stack.aclose()
 
@@ -130,6 +135,13 @@ def machine() -> dict[str, Any]:
     """How busy the machine is, and how much of it was given to others."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:] if Path("/proc/stat").exists() else []
     return {"load": os.getloadavg(), "cpu": [int(each) for each in fields]}
+
+
+def memory_mb(pid: int | str = "self") -> float:
+    """What a process holds: its private memory and its share of what it has in common with others (0 where the system does not tell)."""
+    path = Path(f"/proc/{pid}/smaps_rollup")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
 
 
 def steal_percent(before: Mapping[str, Any], after: Mapping[str, Any]) -> float | None:

@@ -1,6 +1,7 @@
 """The HTTP edge: a command happens once, wholly, by somebody known, and every error is a problem in Spanish."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,8 +13,11 @@ from fastapi import Response
 from pydantic import AwareDatetime
 from sqlalchemy import MetaData
 
+from shared import audit
+from shared.auth import Principal
 from shared.db import Database, execute, rows
 from shared.errors import Refused
+from shared.idempotency import Answer, Command, fingerprint
 from shared.inbox import EventRouter
 from shared.money import PositiveAmount
 from shared.web import Actor, Cursor, Documents, IfMatch, Input, Now, Page, Session, command_router, expect_version, page, permits, set_etag
@@ -43,11 +47,11 @@ class Kept(Input):
 async def keep(body: Day, session: Session, actor: Actor, documents: Documents, now: Now, response: Response) -> Kept:
     """Keep a day."""
     permits(actor, documents, "collections.work")
-    if body.name == "slow":
+    if body.name in {"slow", "raced", "raced and refused"}:
         gate.set()
         await asyncio.sleep(0.4)
     await execute(session, "INSERT INTO calendar_holiday (day, name) VALUES ($1, $2)", body.day, body.name)
-    if body.name == "refuse":
+    if body.name in {"refuse", "raced and refused"}:
         raise Refused("VIP-12", "Todavía no termina el día 27.", remedy="Espere al 28/03/2026.")
     if body.name == "break":
         raise RuntimeError("secret: password=hunter2")
@@ -172,6 +176,23 @@ async def test_twenty_at_once_with_one_key_happen_once(served: Served, ana: http
     assert {each.status_code for each in answers} <= {201, 409}
     assert sum(each.status_code == 201 and "idempotency-replayed" not in each.headers for each in answers) == 1
     assert await days(served) == ["once"]
+
+
+async def test_who_lost_the_race_for_a_key_gets_the_winners_answer(served: Served, ana: httpx.AsyncClient) -> None:
+    """The winner commits between the loser's look and its own commit; whatever the loser runs into, it gets the stored answer."""
+    actor = Principal("ana.martinez", "Ana Martínez", frozenset({"collections"}), "t", START)
+    for name in ("raced", "raced and refused"):
+        same, body = key(), json.dumps({"day": "2026-03-19", "name": name}).encode()
+        gate.clear()
+        lost = asyncio.create_task(ana.post("/days", content=body, headers={**same, "content-type": "application/json"}))
+        await asyncio.wait_for(gate.wait(), 10)
+        command = Command("ana.martinez", "POST /days", same["Idempotency-Key"], fingerprint(b"/days", b"", body))
+        async with served.runtime.database.transaction() as session:
+            answer = Answer(201, {"content-type": "application/json"}, b'{"won": true}')
+            await audit.record(session, actor, method="POST", path="/days", status=201, body=body, now=START, kept=(command, answer))
+        found = await lost
+        assert (found.status_code, found.json(), found.headers["idempotency-replayed"]) == (201, {"won": True}, "true")
+        assert await days(served) == []
 
 
 # ---- wholly -----------------------------------------------------------------------------------------------------------------

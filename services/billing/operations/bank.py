@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.operations import payments
@@ -16,7 +15,7 @@ from services.billing.operations.payments import NewPayment
 from services.billing.rules.bank import PaymentRow
 from services.billing.rules.cells import Fault
 from services.billing.rules.states import InvoiceState, PaymentState
-from shared.db import rows
+from shared.db import Fetched, rows
 from shared.money import round_money
 from shared.outbox import Outgoing, publish_many
 
@@ -70,7 +69,7 @@ class Facts:
     """What the database knows about a block's rows: customers by external id, invoices by number, payments by lower-case reference."""
 
     customers: dict[str, list[UUID]]
-    invoices: dict[str, list[Row[Any]]]
+    invoices: dict[str, list[Fetched]]
     known: dict[str, list[Known]]
 
 

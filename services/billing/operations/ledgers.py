@@ -2,16 +2,14 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.rules.allocation import Share
 from services.billing.rules.ledger import InvoiceAccount, Ledger, PaymentAccount
 from services.billing.rules.states import PaymentState
-from shared.db import execute, rows
+from shared.db import Fetched, execute, rows
 
 CUSTOMERS = "SELECT id, currency FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 INVOICES = (
@@ -56,7 +54,7 @@ async def lock_ledgers(session: AsyncSession, customer_ids: Collection[UUID], pa
     return ledgers
 
 
-def _payment(row: Row[Any]) -> PaymentAccount:
+def _payment(row: Fetched) -> PaymentAccount:
     return PaymentAccount(state=PaymentState(row.state), **{name: getattr(row, name) for name in FIELDS})
 
 

@@ -144,7 +144,7 @@ def show_switch(switch: Any) -> SwitchShown:
 
 def show_row(row: Any) -> TicketShown:
     """A line of the list: without steps and switches."""
-    values: Mapping[str, Any] = row._mapping
+    values: Mapping[str, Any] = dict(row)
     return _ticket(values, str(values["customer_name"]), str(values["external_id"]))
 
 

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.ticketing.models import NetworkSwitch
-from shared.db import rows
+from shared.db import Fetched, rows
 from shared.errors import NotFound
 
 NEXT_DUE = """
@@ -52,7 +50,7 @@ async def next_switch_due(session: AsyncSession, now: datetime) -> datetime | No
     return (await rows(session, NEXT_DUE, now))[0].due  # type: ignore[no-any-return]
 
 
-async def list_switches(session: AsyncSession, *, state: str | None, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
+async def list_switches(session: AsyncSession, *, state: str | None, after: UUID | None, limit: int) -> Sequence[Fetched]:
     """Switches, oldest first, one more than `limit`."""
     return await rows(session, LIST, state, after, limit + 1)
 

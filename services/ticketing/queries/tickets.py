@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.ticketing.models import Customer, NetworkSwitch, Ticket, TicketStep
 from services.ticketing.rules import ticket as engine
 from services.ticketing.rules.states import StepState
-from shared.db import rows
+from shared.db import Fetched, rows
 from shared.errors import NotFound
 
 TOUCHED = """
@@ -129,13 +127,13 @@ async def list_tickets(
     kind: str | None,
     before: int | None,
     limit: int,
-) -> Sequence[Row[Any]]:
+) -> Sequence[Fetched]:
     """Tickets, newest first, one more than `limit`. A desk's are those assigned to it and those that wait for it."""
     return await rows(session, LIST, desk, is_open, customer_id, kind, before, limit + 1)
 
 
 async def list_tasks(
     session: AsyncSession, *, desks: Sequence[str], person: str | None, after: tuple[datetime, UUID, str] | None, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[Fetched]:
     """Open tasks of these desks and of this person, oldest first, one more than `limit`."""
     return await rows(session, TASKS, list(desks), person, *(after or (None, None, None)), limit + 1)
