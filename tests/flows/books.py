@@ -25,6 +25,11 @@ def residential(code: str, name: str, *, node: str = "SPS-NORTE-1") -> str:
     return f"{code},{name},,2025-01-01,{code.lower()}@correo.example,hogar_50,39.90,own,{code.lower()},{node},ACTIVO,2026-02"
 
 
+def business(code: str, name: str, *, plan: str = "corporativo_50", price: str = "450.00", agent: str = "") -> str:
+    """A company that nobody has put on a list of VIPs yet."""
+    return f"{code},{name},{agent},2025-01-01,pagos@{code.lower()}.example,{plan},{price},own,{code.lower()},SPS-NORTE-1,ACTIVO,2026-02"
+
+
 def book(*rows: str) -> str:
     """The CSV text."""
     return "\n".join([HEADER, *rows]) + "\n"
