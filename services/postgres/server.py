@@ -93,7 +93,11 @@ class EmbeddedPostgres:
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while asyncio.get_running_loop().time() < deadline:
             if self._take_lock():
-                await self._run(deadline)
+                try:
+                    await self._run(deadline)
+                except BaseException:
+                    await self.stop()
+                    raise
                 return
             if await self.answers():
                 return

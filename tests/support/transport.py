@@ -193,15 +193,16 @@ class Line:
             return await rows(session, query, *args)
 
     async def waits(self, name: str) -> int:
-        """How many events have been brought to this service and not been handled."""
-        total = int((await self.sql(name, READY))[0].n)
+        """How many events have been brought to this service and not been handled. What is on its way is counted first: it moves from
+        there into the database, never back."""
+        total = 0
         if self.kind == "kafka":
             lag = KafkaLag(self.settings(name), self.databases[name], Ears().router().senders)
             try:
-                total += await lag()
+                total = await lag()
             finally:
                 await lag.close()
-        return total
+        return total + int((await self.sql(name, READY))[0].n)
 
     async def quiet_of(self, name: str, count: int) -> None:
         """Wait until a service has handled so many events."""
