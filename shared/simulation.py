@@ -28,7 +28,8 @@ EXISTS (SELECT 1 FROM parked_event AS p WHERE reason IN ('retry', 'behind') AND 
 
 
 class ServiceState(BaseModel):
-    """What the conductor must know of one service. `busy` names what is under way; `next_due` is the next later instant (UTC) with work."""
+    """What the conductor must know of one service. `busy` names what is under way; `next_due` is the next later instant (UTC) with work
+    (None, too, while events are under way)."""
 
     now: AwareDatetime
     next_due: AwareDatetime | None
@@ -54,6 +55,8 @@ async def state_of(runtime: Runtime) -> ServiceState:
     async with runtime.database.transaction() as session:
         row = (await rows(session, BUSY))[0]
         busy += [name for name in ("outbox", "held", "inbox", "parked") if getattr(row, name)]
+        if busy:  # whoever asks must ask again anyway
+            return ServiceState(now=now, next_due=None, busy=busy, published=row.published)
         due = {job.name: await job.next_due(session, context) for job in runtime.jobs}
     busy += [f"job {name}" for name, instant in due.items() if instant is not None and instant <= now]
     later = [instant for instant in due.values() if instant is not None and instant > now]
@@ -130,27 +133,27 @@ class Conductor:
                     await asyncio.gather(*(end.set(now) for end in self._ends))
 
     async def settle(self) -> list[ServiceState]:
-        """Wait until nothing is under way anywhere; answer the states."""
+        """Wait until nothing is under way anywhere; answer the states. Who is busy is asked until it is not, and then everybody again."""
+        asked = self._ends
         seen: list[int] | None = None
-        last_change, before = machine_now(), ""
+        last_change, before = machine_now(), ("", seen)
         pause = 0.002
         while True:
-            states = await asyncio.gather(*(end.state() for end in self._ends))
+            states = await asyncio.gather(*(end.state() for end in asked))
             published = [state.published for state in states]
-            if any(state.busy for state in states):
-                seen = None
+            busy = [(end, state) for end, state in zip(asked, states, strict=True) if state.busy]
+            if busy:
+                asked, seen = [end for end, _ in busy], None
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.5, 0.02)
+            elif len(asked) < len(self._ends):
+                asked = self._ends
             elif seen == published:
                 return list(states)
             else:
                 seen = published
-            picture = str([(state.busy, state.published) for state in states])
-            if picture != before:
-                last_change, before = machine_now(), picture
+            picture = "; ".join(f"{end.name}: {', '.join(state.busy)}" for end, state in busy)
+            if (picture, published) != before:
+                last_change, before = machine_now(), (picture, published)
             elif (machine_now() - last_change).total_seconds() > self._stuck:
-                raise SimulationStuck(self._describe(states))
-
-    def _describe(self, states: Sequence[ServiceState]) -> str:
-        parts = [f"{end.name}: {', '.join(state.busy)}" for end, state in zip(self._ends, states, strict=True) if state.busy]
-        return "; ".join(parts)
+                raise SimulationStuck(picture)
