@@ -7,17 +7,18 @@ Machine: leases, idempotency and token expiry, transient back-off, time-outs, wa
 from datetime import UTC, datetime
 from typing import Protocol
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from shared.db import Database, MessagingTable, execute, rows, utc
 
 
 class Clock(Protocol):
-    """Where an edge reads business time, as an aware UTC instant."""
+    """Where an edge reads business time, as an aware UTC instant; in the transaction that it has open, if it gives one."""
 
     simulated: bool
 
-    async def now(self) -> datetime: ...
+    async def now(self, session: AsyncSession | None = None) -> datetime: ...
 
 
 class SystemClock:
@@ -25,7 +26,7 @@ class SystemClock:
 
     simulated = False
 
-    async def now(self) -> datetime:
+    async def now(self, session: AsyncSession | None = None) -> datetime:
         return datetime.now(UTC)
 
 
@@ -45,9 +46,11 @@ class SimulatedClock:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def now(self) -> datetime:
-        async with self._database.transaction() as session:
-            found = await rows(session, "SELECT now FROM simulated_clock")
+    async def now(self, session: AsyncSession | None = None) -> datetime:
+        if session is None:
+            async with self._database.transaction() as own:
+                return await self.now(own)
+        found = await rows(session, "SELECT now FROM simulated_clock")
         if not found:
             raise RuntimeError("the simulated clock was never set")
         return found[0].now.astimezone(UTC)  # type: ignore[no-any-return]

@@ -49,10 +49,10 @@ class SimulationStuck(Exception):
 
 async def state_of(runtime: Runtime) -> ServiceState:
     """Look into a service's database (and its transport's lag): what is under way, and when is the next due instant?"""
-    now = await runtime.clock.now()
-    context = runtime.job_context(now)
     busy = ["transport"] if runtime.lag is not None and await runtime.lag() else []
     async with runtime.database.transaction() as session:
+        now = await runtime.clock.now(session)
+        context = runtime.job_context(now)
         row = (await rows(session, BUSY))[0]
         busy += [name for name in ("outbox", "held", "inbox", "parked") if getattr(row, name)]
         if busy:  # whoever asks must ask again anyway

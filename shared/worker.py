@@ -152,9 +152,9 @@ class Worker:
 
     async def _lookout(self) -> bool:
         """Wake the loops that have something to do; the jobs' own look decides, this one only saves them from looking in vain."""
-        now = await self.runtime.clock.now()
-        context = self.runtime.job_context(now)
         async with self.runtime.database.transaction() as session:
+            now = await self.runtime.clock.now(session)
+            context = self.runtime.job_context(now)
             found = (await rows(session, LOOK))[0]
             for name in ("redelivery", "parked"):
                 if getattr(found, name):
@@ -208,9 +208,9 @@ class Worker:
 
     async def _job_loop(self, job: Job) -> None:
         async def step() -> bool:
-            now = await self.runtime.clock.now()
-            context = self.runtime.job_context(now)
             async with self.runtime.database.transaction() as session:
+                now = await self.runtime.clock.now(session)
+                context = self.runtime.job_context(now)
                 due = await job.next_due(session, context)
             return due is not None and due <= now and await job.run(context) > 0
 
