@@ -1,5 +1,6 @@
 """One way to talk to a service's PostgreSQL: transactions, row locks, and driver-level SQL where the ORM would cost too much."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -58,11 +59,16 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Open a session; commit when the block ends well, roll back when it raises. After a commit that called `ring` the workers wake."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            async with session.begin():
-                yield session
-            if session.info.pop("ring", False):
-                self.wakeup.ring()
+        session = AsyncSession(self.engine, expire_on_commit=False)
+        try:
+            yield session
+            await session.commit()
+        except BaseException:
+            await asyncio.shield(asyncio.create_task(session.close()))  # whoever is cancelled gives the connection back all the same
+            raise
+        session.sync_session.close()  # nothing is open any more: there is nothing to wait for
+        if session.info.pop("ring", False):
+            self.wakeup.ring()
 
     async def close(self) -> None:
         await self.wakeup.close()
@@ -100,7 +106,9 @@ async def driver(session: AsyncSession) -> asyncpg.Connection:
     """The asyncpg connection of the session's transaction, for COPY and for statements that are run very often: a third of the cost."""
     known = session.info.get("driver")
     if known is None or known[0] is not _innermost(session):  # a new savepoint is made when the session is asked for its connection
-        pooled = await (await session.connection()).get_raw_connection()
+        connection = (await session.connection()).sync_connection
+        assert connection is not None
+        pooled = connection.connection
         adapted: Any = pooled.dbapi_connection
         if adapted._transaction is None:  # SQLAlchemy sends BEGIN with its own first statement, and this one goes past it
             await adapted._start_transaction()
@@ -110,6 +118,12 @@ async def driver(session: AsyncSession) -> asyncpg.Connection:
 
 def _innermost(session: AsyncSession) -> object:
     return session.sync_session.get_nested_transaction() or session.sync_session.get_transaction()
+
+
+async def flush(session: AsyncSession) -> None:
+    """Write what the session's objects have changed; costs nothing when there are none."""
+    if session.new or session.dirty or session.deleted:
+        await session.flush()
 
 
 async def lock(session: AsyncSession, model: type[Model], key: Any) -> Model:

@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, Column, Identity
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import Database, MessagingTable, execute, new_id, ring, rows, utc
+from shared.db import Database, MessagingTable, execute, flush, new_id, ring, rows, utc
 from shared.events import Envelope, Event
 from shared.lease import Fenced, Lease
 from shared.log import current_traceparent
@@ -86,7 +86,7 @@ async def publish_many(session: AsyncSession, items: Sequence[Outgoing], *, now:
     for item, text in zip(items, data, strict=True):
         if len(text) > MAX_DATA:
             raise ValueError(f"{item.event.TYPE} of {item.subject} is too large: {len(text)} characters, at most {MAX_DATA}")
-    await session.flush()
+    await flush(session)
     trace = current_traceparent()
     ids = [new_id() for _ in items]
     await execute(

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import audit, idempotency
 from shared.auth import Principal
+from shared.db import flush
 from shared.errors import FieldError, Forbidden, Invalid, Problem, TooLarge, Unauthorized
 from shared.idempotency import HEADER, Answer, Command
 from shared.inbox import is_transient
@@ -169,7 +170,7 @@ async def _carry_out(
 ) -> Response:
     request.state.session = session
     response = await work()
-    await session.flush()
+    await flush(session)
     await audit.record(
         session,
         principal_of(request),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.loop import run
-from tests.bench import p1_command, p4_outbox, p5_courier, p6_inbox, p7_billing, p9_latency
+from tests.bench import p1_command, p4_outbox, p5_courier, p6_inbox, p7_billing, p9_latency, p11_idle
 from tests.bench.runner import Bench, Measure, measure, open_bench, steal_percent, versions
 
 MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
@@ -18,6 +18,7 @@ MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P6": p6_inbox.prepare,
     "P7": p7_billing.prepare,
     "P9": p9_latency.prepare,
+    "P11": p11_idle.prepare,
 }
 FOLDER = Path("var/bench")
 

@@ -35,6 +35,12 @@ class MeasuredAlone(Measured):
     TYPE: ClassVar[str] = "billing.measured_alone.v1"
 
 
+class MeasuredMany(Measured):
+    """The same, handled together by one statement with many arguments."""
+
+    TYPE: ClassVar[str] = "billing.measured_many.v1"
+
+
 def outgoing(count: int, kind: type[Measured] = Measured) -> list[Outgoing]:
     """So many, key by key."""
     return [Outgoing(kind(who=f"k{number % KEYS}", amount=1), f"thing/{number % KEYS}", number // KEYS + 1) for number in range(count)]

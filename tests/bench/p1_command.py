@@ -15,6 +15,7 @@ from typing import Any
 import asyncpg
 from fastapi import Request, Response
 from sqlalchemy import BigInteger, Column, Identity
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -152,7 +153,7 @@ def _finishing(key: str, thing: int, answer: bytes) -> list[Any]:
 async def _orm(database: Database, number: int) -> None:
     """The naive way: look, add, commit."""
     key, thing_id = str(new_id()), number % KEYS
-    async with database.transaction() as session:
+    async with AsyncSession(database.engine) as session, session.begin():
         if await session.get(IdempotencyRow, (ACTOR.person, f"POST {ROUTE}", key)) is not None:
             return
         thing = await session.get(Thing, thing_id, with_for_update=True)
