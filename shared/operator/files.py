@@ -12,6 +12,19 @@ from shared.operator.base import Document
 
 D = TypeVar("D", bound=Document)
 Place = tuple[str | int, ...]
+# What the YAML reader says (a part of it) → the slip that people make, in their words.
+SLIPS = {
+    "'\\t'": "hay un tabulador; la sangría se escribe con espacios",
+    "expected <block end>, but found '<scalar>'": "hay texto después de un valor entre comillas, o unas comillas que no cierran más arriba",
+    "expected <block end>": "la sangría no coincide con la de las líneas de arriba",
+    "mapping values are not allowed": "hay un «:» de más, o la sangría no coincide; un texto con «: » va entre comillas",
+    "could not find expected ':'": "falta «:» después de un nombre, o unas comillas o un corchete no cierran",
+    "found unexpected end of stream": "unas comillas no cierran",
+    "expected ',' or '}'": "falta una coma o la llave que cierra; un texto con «: » o con coma va entre comillas",
+    "expected ',' or ']'": "falta una coma o el corchete que cierra; un texto con «: » o con coma va entre comillas",
+    "found undefined alias": "un *nombre que ningún &nombre definió antes; un texto que empieza con * va entre comillas",
+    "cannot start any token": "un texto que empieza con %, @ o ` va entre comillas",
+}
 WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -58,7 +71,7 @@ def read_source(folder: Path, name: str, mistakes: list[Mistake]) -> Source | No
         return None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        mistakes.append(Mistake(name, line, "", f"no es YAML válido: {error.problem}"))
+        mistakes.append(Mistake(name, line, "", f"no es YAML válido: {_slip(error.problem or '')}"))
         return None
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
@@ -71,6 +84,11 @@ def read_source(folder: Path, name: str, mistakes: list[Mistake]) -> Source | No
         mistakes.append(Mistake(name, 1, "", "una parte se contiene a sí misma (&ancla y *ancla)"))
         return None
     return source
+
+
+def _slip(problem: str) -> str:
+    """What a person most likely did where the YAML reader stumbled; its own words where we know no better."""
+    return next((words for part, words in SLIPS.items() if part in problem), problem)
 
 
 def _value(node: yaml.Node | None, place: Place, source: Source, mistakes: list[Mistake]) -> Any:

@@ -61,6 +61,27 @@ def test_missing_files_and_folders(folder: Path, mistakes: Callable[[], list[str
     assert mistakes() == ["policies:1: no hay ningún archivo .yaml en esta carpeta", "rules.yaml:1: falta este archivo"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("code: vip_isp", "\tcode: vip_isp", None, "tabulador"),
+        ("name: Red Sula", " name: Red Sula", 5, "sangría"),
+        ("name: Red Sula", 'name: "Red" Sula', 5, "comillas"),
+        ("name: Red Sula", "name: Red: Sula", 5, "va entre comillas"),
+        ("weekend: [5, 6]", "weekend: [5, 6", None, "corchete"),
+        ("name: Red Sula", "name: @redsula", 5, "va entre comillas"),
+    ],
+)
+def test_a_slip_in_yaml_is_told_in_the_words_of_who_made_it(
+    folder: Path, mistakes: Callable[[], list[str]], old: str, new: str, line: int | None, words: str
+) -> None:
+    path = folder / "operator.yaml"
+    path.write_text(path.read_text().replace(old, new, 1))
+    (found,) = mistakes()
+    assert words in found and "expected" not in found and "found" not in found
+    assert line is None or found.startswith(f"operator.yaml:{line}: ")
+
+
 def test_what_is_no_yaml_or_no_text(folder: Path, mistakes: Callable[[], list[str]]) -> None:
     (folder / "operator.yaml").write_text("code: vip_isp\nname: [sin cerrar\n")
     (folder / "rules.yaml").write_bytes(b"rules: \xff\xfe\n")
