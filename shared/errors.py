@@ -130,9 +130,22 @@ KINDS = {"datetime": "no es una fecha con hora: escriba 2026-03-01T08:00:00-06:0
          "time": "no es una hora: escriba 08:00"}  # fmt: skip
 
 
+# Forms that people meet, said by an example.
+FORMS = {
+    r"^[A-Z]{2}$": "son dos letras mayúsculas: escriba por ejemplo HN",
+    r"^[A-Z]{3}$": "son tres letras mayúsculas: escriba por ejemplo USD",
+    r"^[12]\d{3}-(0[1-9]|1[0-2])$": "no es un mes: escriba por ejemplo 2026-03",
+    r"^\d{4}-(0[1-9]|1[0-2])$": "no es un mes: escriba por ejemplo 2026-03",
+    r'^(\*|(W/)?"?\d{1,9}"?)$': 'no es un ETag: envíe el que recibió al leer, por ejemplo "3"',
+    r"^[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>()]+$": "no es una dirección de correo",
+}
+
+
 def spanish(error: Mapping[str, Any]) -> str:
     """One of pydantic's error details in the words that people of an operator understand."""
     kind, context = str(error["type"]), error.get("ctx", {})
+    if kind == "string_pattern_mismatch" and context.get("pattern") in FORMS:
+        return FORMS[context["pattern"]]
     if kind in MESSAGES:
         return MESSAGES[kind].format(**{name: str(value).replace(" or ", " o ") for name, value in context.items()})
     found = next((text for prefix, text in KINDS.items() if kind.startswith(prefix + "_")), None)

@@ -78,12 +78,14 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
 async def _http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     title = TITLES.get(error.status_code, "La solicitud no es posible")
-    return response_to(NotFound(f"{title}. La lista de rutas está en /docs."), title, error.status_code)
+    return response_to(NotFound(f"{title}. La lista de rutas está en /<servicio>/docs."), title, error.status_code)
 
 
 def field_name(location: tuple[Any, ...]) -> str:
     """`body.promises.0.due_at` as people write it: `promises.0.due_at`."""
     parts = [str(part) for part in location]
+    if parts[:1] == ["body"] and len(parts) == 2 and isinstance(location[1], int):
+        return "body"  # where in its text broken JSON breaks
     return ".".join(parts[1:] if parts[:1] in (["body"], ["query"], ["path"], ["header"]) and len(parts) > 1 else parts)
 
 

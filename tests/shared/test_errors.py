@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, field_validator
 
-from shared.errors import Conflict, FieldError, Invalid, Refused, nearest, spanish
+from shared.errors import FORMS, Conflict, FieldError, Invalid, Refused, nearest, spanish
+from shared.web.problems import field_name
 
 
 class Colour(StrEnum):
@@ -76,6 +77,18 @@ def test_json_that_is_none() -> None:
     with pytest.raises(ValidationError) as wrong:
         TypeAdapter(Form).validate_json("{")
     assert spanish(dict(wrong.value.errors()[0])) == "no es JSON válido"
+
+
+def test_broken_json_is_the_bodys_mistake_and_an_items_index_stays() -> None:
+    assert field_name(("body", 5)) == "body"
+    assert field_name(("body", "instalments", 0, "due_at")) == "instalments.0.due_at"
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_a_form_is_said_by_an_example_and_never_as_a_pattern(form: str) -> None:
+    with pytest.raises(ValidationError) as wrong:
+        TypeAdapter(Annotated[str, StringConstraints(pattern=form)]).validate_python("?")
+    assert spanish(dict(wrong.value.errors()[0])) == FORMS[form]
 
 
 @pytest.mark.parametrize(
