@@ -82,6 +82,20 @@ async def test_only_the_assigned_agent_starts_it(database: OpenDatabase) -> None
         assert await nothing_told(told, SuspensionRequested)
 
 
+@rule("VIP-12")
+async def test_while_a_reported_payment_covers_the_debt_a_notice_that_was_given_is_not_said_to_be_missing(database: OpenDatabase) -> None:
+    async with scene(database) as told:
+        customer = await owing(told)
+        await told.served.at(local("2026-03-26 08:00"))
+        await post(told, customer, "suspension-notices", {"reason": "Falta de pago de marzo."})
+        await told.notice_accepted()
+        await told.served.at(local("2026-03-28 08:00"))
+        await told.reported(customer)
+        answer = await post(told, customer, "suspensions", {})
+        assert (answer.status_code, answer.json()["rule"]) == (409, "VIP-12")
+        assert "cubren todo lo que debe" in answer.json()["detail"] and "aviso" not in answer.json()["detail"]
+
+
 @rule("VIP-10")
 async def test_without_a_notice_of_24_hours_nobody_is_cut(database: OpenDatabase) -> None:
     async with scene(database) as told:
@@ -135,7 +149,7 @@ WRONG_PROMISES: list[tuple[dict[str, Any], str, str]] = [
     ({"amount": {"amount": "460.001", "currency": "USD"}, "due_at": DUE}, "amount.amount", "2 decimales"),
     ({"amount": {"amount": "461.00", "currency": "USD"}, "due_at": DUE}, "amount.amount", "más de lo que debe: $460.00"),
     ({"amount": {"amount": "460.00", "currency": "HNL"}, "due_at": DUE}, "amount.currency", "no en HNL"),
-    ({"amount": {"amount": "460.00", "currency": "dólares"}, "due_at": DUE}, "amount.currency", "no tiene la forma"),
+    ({"amount": {"amount": "460.00", "currency": "dólares"}, "due_at": DUE}, "amount.currency", "tres letras mayúsculas"),
     ({"amount": {"amount": "NaN", "currency": "USD"}, "due_at": DUE}, "amount.amount", "no es un número finito"),
     ({"amount": MONEY, "due_at": DUE, "nota": "x"}, "nota", "este campo no existe"),
     ({"due_at": DUE}, "amount", "falta"),

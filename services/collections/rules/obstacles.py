@@ -137,8 +137,8 @@ def _dates(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
 def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
     """The desks must have been told long enough before (VIP-10)."""
     wanted = terms.policy.suspension.notice
-    if wanted is None:
-        return
+    if wanted is None or not unpaid(facts, now):
+        return  # without a debt there is nothing to give notice of, and a notice that was given waits for the reported payment
     rule, hours = terms.policy.rules["notice"], wording.span(wanted.before)
     notice = valid_notice(facts, now)
     if notice is None:
