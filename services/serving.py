@@ -37,7 +37,8 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 
 def listen(host: str, port: int, *, or_next: bool = False) -> socket.socket:
     """A socket that listens on the port, or with `or_next` on the next free one. Raises OSError."""
-    for tried in range(PORTS_TRIED if or_next else 1):
+    tries = min(PORTS_TRIED, 65536 - port) if or_next else 1
+    for tried in range(tries):
         found = socket.socket()
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -45,7 +46,7 @@ def listen(host: str, port: int, *, or_next: bool = False) -> socket.socket:
             found.listen(512)
         except OSError:
             found.close()
-            if tried + 1 == (PORTS_TRIED if or_next else 1):
+            if tried + 1 == tries:
                 raise
         else:
             return found

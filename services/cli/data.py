@@ -117,6 +117,8 @@ def replay(
 
 
 async def _replay(names: list[str], key: str | None, discard: bool, show: bool, data: Path) -> None:
+    if not given_databases() and not (data / "postgres").exists():
+        raise InstallationError(f"En {data} no hay ninguna instalación: nómbrela con --data.")
     async with Installation(data.resolve()).databases() as urls:
         for name in names:
             database = Database(urls[name], service=name, pool_size=1)

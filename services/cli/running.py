@@ -26,7 +26,7 @@ DataOption = Annotated[Path, typer.Option("--data", help="La carpeta de datos.")
 def up(
     operator: OperatorOption = OPERATOR,
     data: DataOption = DATA,
-    port: Annotated[int, typer.Option(help="El puerto, o el siguiente que esté libre.")] = 8080,
+    port: Annotated[int, typer.Option(help="El puerto, o el siguiente que esté libre.", min=0, max=65535)] = 8080,
     host: Annotated[str, typer.Option(help="La dirección en la que escucha.")] = "127.0.0.1",
     clock: Annotated[str | None, typer.Option(help="Reloj de prueba que empieza en este instante: 2026-03-01T00:00-06:00")] = None,
 ) -> None:
@@ -54,7 +54,7 @@ def serve(
     role: Annotated[str, typer.Argument(help="api o worker", metavar="api|worker")],
     service: Annotated[str, typer.Argument(help="billing, collections, ticketing, noc o notifier")],
     host: Annotated[str, typer.Option(help="La dirección en la que escucha.")] = "0.0.0.0",  # noqa: S104 - a container's own network
-    port: Annotated[int, typer.Option(help="El puerto.")] = 8000,
+    port: Annotated[int, typer.Option(help="El puerto.", min=0, max=65535)] = 8000,
 ) -> None:
     """Corre un solo servicio en este proceso (su API o su trabajador), con lo que dice el entorno."""
     roles: dict[str, Literal["api", "worker"]] = {"api": "api", "worker": "worker"}
@@ -65,7 +65,7 @@ def serve(
 
 def conductor(
     host: Annotated[str, typer.Option(help="La dirección en la que escucha.")] = "0.0.0.0",  # noqa: S104 - a container's own network
-    port: Annotated[int, typer.Option(help="El puerto.")] = 8000,
+    port: Annotated[int, typer.Option(help="El puerto.", min=0, max=65535)] = 8000,
     start: Annotated[str | None, typer.Option(help="Donde empieza el tiempo: 2026-03-01T00:00-06:00")] = None,
 ) -> None:
     """Mueve el reloj de prueba de servicios que corren en otros procesos."""
@@ -78,7 +78,7 @@ def demo(
     data: DataOption = DEMO_DATA,
     book: Annotated[Path | None, typer.Option(help="Otro libro de clientes (CSV).")] = None,
     mapping: Annotated[Path | None, typer.Option(help="El mapeo de ese libro.")] = None,
-    port: Annotated[int, typer.Option(help="El puerto, o el siguiente que esté libre.")] = 8080,
+    port: Annotated[int, typer.Option(help="El puerto, o el siguiente que esté libre.", min=0, max=65535)] = 8080,
 ) -> None:
     """Importa un libro de clientes, juega un mes con reloj de prueba y deja el sistema corriendo."""
     if (book is None) != (mapping is None):
@@ -98,7 +98,7 @@ def _instant(text: str) -> datetime:
     except ValueError:
         fail(f"«{text}» no es un instante: escriba por ejemplo 2026-03-01T00:00-06:00", 2)
     if found.tzinfo is None:
-        fail(f"A «{text}» le falta la zona horaria: escriba por ejemplo {text}-06:00", 2)
+        fail(f"A «{text}» le falta la zona horaria: escriba por ejemplo {found.isoformat(timespec='minutes')}-06:00", 2)
     return found
 
 

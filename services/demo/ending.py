@@ -80,6 +80,7 @@ async def _places(story: Story, running: Running, data: Path, party: Party | Non
     places.append(("Correos (Maildir)", str(data / "correo")))
     places.append(("Registro del servidor", str(data / LOG)))
     places.append(("Mover el reloj", f"POST {running.address}/simulation/clock"))
+    places.append(("Token de otra persona", f"reconecta token PERSONA --data {data}"))
     story.console.print("\n[bold]Dónde mirar[/]")
     for name, place in places:
         story.console.print(f"  {name:<22} {escape(place)}", soft_wrap=True)
