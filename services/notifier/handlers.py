@@ -31,8 +31,9 @@ async def notify(ctx: Context, told: Sequence[Event]) -> None:
 
 @events.on_batch(CustomerRegistered)
 async def meet_customers(ctx: Context, told: list[CustomerRegistered]) -> None:
-    """Names and addresses for the mails."""
+    """Names and addresses for the mails, and the policy that the status in which they came tells."""
     await facts.keep_customers(ctx.session, states=told)
+    await facts.keep_opening_policies(ctx.session, operator=ctx.operator, states=told)
     await notify(ctx, told)
 
 

@@ -1,5 +1,6 @@
 """The operator as the services see it: the company and all its documents together."""
 
+import unicodedata
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +44,16 @@ class Operator(Company):
         """A policy; a code that is not known any more is ruled by the default policy."""
         return self.policies.get(code) or self.policies[self.default_policy]
 
+    def statuses_named(self, label: str | None) -> dict[str, str]:
+        """Policy → status code, for every policy that has a status of this name, whatever its accents, case and blanks."""
+        wanted = _plain(label or "")
+        return {policy.code: code for policy in self.policies.values() for code, name in policy.statuses.items() if _plain(name) == wanted}
+
+    def policy_named(self, label: str | None) -> str:
+        """The policy that a status's name tells by itself: the one that has it; the default one where several or none have it."""
+        found = self.statuses_named(label)
+        return self.default_policy if not found or self.default_policy in found else min(found)
+
     def procedure(self, code: str) -> Procedure:
         return self.procedures[code]
 
@@ -69,3 +80,9 @@ class Operator(Company):
     def may(self, desks: Iterable[str], permission: str) -> bool:
         """Has one of these desks the permission? An unknown permission belongs to nobody."""
         return not set(desks).isdisjoint(self.permissions.get(permission, []))
+
+
+def _plain(text: str) -> str:
+    """Without accents, case and superfluous blanks."""
+    plain = unicodedata.normalize("NFKD", text)
+    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())

@@ -63,6 +63,31 @@ async def test_the_closed_suspension_ticket_mails_six_desks(database: OpenDataba
     assert f"{kind} n.º 412" in message.text and "SUSPENDIDO CLIENTE VIP" in message.text
 
 
+@rule("VIP-15")
+@pytest.mark.parametrize(
+    ("opening", "segment", "words"),
+    [
+        ("CLIENTE VIP", None, "SUSPENDIDO CLIENTE VIP"),
+        ("Suspendido  cliente VIP", None, "SUSPENDIDO CLIENTE VIP"),
+        ("ACTIVO", None, "SUSPENDIDO POR MORA"),
+        (None, None, "SUSPENDIDO POR MORA"),
+        ("ACTIVO", "vip", "SUSPENDIDO CLIENTE VIP"),
+        ("CLIENTE VIP", "residencial", "SUSPENDIDO POR MORA"),
+    ],
+)
+async def test_a_customer_that_was_imported_is_spoken_of_in_the_words_of_its_policy(
+    database: OpenDatabase, opening: str | None, segment: str | None, words: str
+) -> None:
+    known = [each for each in background() if each.TYPE not in {"collections.segment_changed.v1", "billing.customer_registered.v1"}]
+    registered = golden("billing.customer_registered.v1", opening_status=opening)
+    told = [golden("collections.segment_changed.v1", policy=segment)] if segment else []
+    closed = golden("ticketing.ticket_closed.v1", kind="SUSPENSION CLIENTE VIP", procedure="suspension_cliente_vip", outcome="suspended")
+    async with serve(SERVICE, await database("notifier"), START) as served:
+        await served.deliver(*told, registered, *known, closed)
+        [message] = await served.sql(MESSAGES)
+    assert message.text.startswith(words)
+
+
 @rule("VIP-24")
 @pytest.mark.parametrize("procedure", ["reconexion_cliente_vip", "reconexion_cliente_vip_terceros"])
 async def test_the_closed_reconnection_ticket_mails_the_same_six(database: OpenDatabase, procedure: str) -> None:

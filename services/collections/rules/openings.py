@@ -1,7 +1,5 @@
 """The state in which a customer came to us: its source's word for it, read as a policy and a status of ours."""
 
-import unicodedata
-
 from shared.operator import Operator
 
 
@@ -10,19 +8,6 @@ def opening_of(operator: Operator, label: str | None, *, qualifies: bool) -> tup
 
     A label that several policies have means the segment's policy for a customer who qualifies for it, else the default one (our choice).
     """
-    wanted = _plain(label or "")
-    found = {policy.code: code for policy in operator.policies.values() for code, name in policy.statuses.items() if _plain(name) == wanted}
-    if not found:
-        return operator.default_policy, "active"
-    if len(found) == 1:
-        return next(iter(found.items()))
-    segment = operator.qualification.policy
-    first = segment if qualifies and segment in found else operator.default_policy
-    policy = first if first in found else min(found)
-    return policy, found[policy]
-
-
-def _plain(text: str) -> str:
-    """Without accents, case and superfluous blanks."""
-    plain = unicodedata.normalize("NFKD", text)
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())
+    found, segment = operator.statuses_named(label), operator.qualification.policy
+    policy = segment if qualifies and segment in found else operator.policy_named(label)
+    return policy, found.get(policy, "active")

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.db import execute
 from shared.events.billing import Allocation, CustomerState, InvoiceIssued
+from shared.operator import Operator
 
 KEEP_CUSTOMERS = """
 INSERT INTO customer (id, external_id, name, agent, contacts)
@@ -34,6 +35,18 @@ async def keep_customers(session: AsyncSession, *, states: Sequence[CustomerStat
         [each.name for each in last],
         [each.assigned_agent for each in last],
         [json.dumps([contact.model_dump(mode="json") for contact in each.contacts]) for each in last],
+    )
+
+
+async def keep_opening_policies(session: AsyncSession, *, operator: Operator, states: Sequence[CustomerState]) -> None:
+    """The policy that the status in which a customer came tells by itself. What collections has told already (SegmentChanged) rules."""
+    told = {each.customer_id: operator.policy_named(each.opening_status) for each in states}
+    await execute(
+        session,
+        "INSERT INTO assignment (customer_id, policy) SELECT * FROM unnest($1::uuid[], $2::text[]) "
+        "ON CONFLICT (customer_id) DO UPDATE SET policy = coalesce(assignment.policy, excluded.policy)",
+        list(told),
+        list(told.values()),
     )
 
 
