@@ -57,10 +57,6 @@ async def _sales_list(story: Story) -> None:
         story.say(f"Ventas ({story.who(person)}) envía su lista: {made['applied']} clientes pasan a VIP, {made['faulty']} filas con error")
 
 
-def _note(customer: dict[str, Any]) -> str:
-    return "Cierre de febrero: " + "; ".join(customer["reasons"])
-
-
 async def _portfolios(story: Story) -> None:
     """VIP-4: whoever has no agent gets one; then each policy in figures."""
     manager = story.people.with_permission("collections.portfolios", desk="gerente_cobros")
