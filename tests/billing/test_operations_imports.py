@@ -160,6 +160,21 @@ services: [{code: servicio, plan: plan}]
     assert (again.rows_new, again.rows_changed, again.rows_unchanged, again.rows_missing) == (0, 0, 2, 0)
 
 
+async def test_an_export_that_names_the_customer_in_its_first_row_alone(billing: Served, book: Book) -> None:
+    mapping = """
+source: odoo
+one_row_per: service
+fill_down: [id, name]
+customer: {external_id: id, name: name}
+services: [{code: lines/login, plan: lines/product}]
+"""
+    rows = ["P-1,Acme,a,hogar_50", ",,b,telefonia", "P-2,Beta,c,hogar_99", ",,d,telefonia", "P-3,Gama,e,hogar_50"]
+    batch = await book.take(billing.runtime.database, book.write("\n".join(["id,name,lines/login,lines/product", *rows])), mapping)
+    assert (batch.state, batch.rows_read, batch.rows_new) == ("DONE", 5, 3)
+    found = await billing.sql("SELECT external_id, code FROM service s JOIN customer c ON c.id = customer_id ORDER BY 1, 2")
+    assert [tuple(row) for row in found] == [("P-1", "a"), ("P-1", "b"), ("P-2", "d"), ("P-3", "e")]
+
+
 async def test_the_opening_state_of_a_live_operator(billing: Served, book: Book) -> None:
     await book.customers(
         billing,

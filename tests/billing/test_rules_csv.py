@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.billing.rules.csv_text import Record, Sheet, Unreadable, find_sheet, normal, records, sniff_encoding
+from services.billing.rules.csv_text import Record, Sheet, Unreadable, filled_down, find_sheet, normal, records, sniff_encoding
 
 WANTED = ["Código", "Nombre", "Plan"]
 CELLS = st.text(st.characters(exclude_characters="\r\n\x00", exclude_categories=["Cs"]), max_size=8)
@@ -113,3 +113,13 @@ def test_no_text_makes_the_reader_fail_or_lose_its_place(text: str) -> None:
     places = [each.line for each in found]
     assert places == sorted(set(places))
     assert all(1 <= each <= len(lines) for each in places)
+
+
+def test_a_row_that_is_blank_in_the_named_columns_goes_on_with_the_one_above_and_never_behind_a_broken_one() -> None:
+    sheet = Sheet(",", ["Id", "Correo", "Plan"], 1)
+    given = [["", "", "x"], ["1", "a@x", "p"], ["", "", "q"], ["2", "", "p"], ["", "", "q"]]
+    found = [Record(line, cells) for line, cells in enumerate(given, start=1)]
+    found += [Record(6, ["3"], "La fila tiene 1 celdas."), Record(7, ["", " ", "q"])]
+    assert [each.cells[:2] for each in filled_down(found, sheet, ["ID", "correo"])] == [
+        ["", ""], ["1", "a@x"], ["1", "a@x"], ["2", ""], ["2", ""], ["3"], ["", " "],
+    ]  # fmt: skip

@@ -1,13 +1,12 @@
-"""Months, due dates and shares of a month."""
+"""Months, due dates and terms."""
 
 from datetime import date, timedelta
-from decimal import Decimal
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.billing.rules.periods import Period, billable_days, due_date, months_before, prorated, term_end
+from services.billing.rules.periods import Period, due_date, months_before, term_end
 from tests.support.rules import rule
 
 DAYS = st.dates(date(1990, 1, 1), date(2090, 12, 31))
@@ -44,19 +43,6 @@ def test_a_due_date_needs_exactly_one_way() -> None:
     for ways in ({"day_of_month": None, "days_after_issue": None}, {"day_of_month": 5, "days_after_issue": 3}):
         with pytest.raises(ValueError):
             due_date(date(2026, 3, 1), **ways)
-
-
-@given(PERIODS, DAYS, st.one_of(st.none(), DAYS))
-def test_billable_days_are_counted_day_by_day(period: Period, start: date, end: date | None) -> None:
-    days = [period.first_day + timedelta(days=n) for n in range(period.days)]
-    assert billable_days(period, start, end) == sum(start <= day and (end is None or day <= end) for day in days)
-
-
-@given(PERIODS, st.decimals(0, 10_000, places=2), st.data())
-def test_the_shares_of_two_halves_of_a_month_are_the_whole_before_rounding(period: Period, monthly: Decimal, data: st.DataObject) -> None:
-    first = data.draw(st.integers(0, period.days))
-    whole = prorated(monthly, first, period) + prorated(monthly, period.days - first, period)
-    assert abs(whole - monthly) < Decimal("1e-20")
 
 
 @given(DAYS, st.integers(0, 600))

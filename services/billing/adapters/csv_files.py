@@ -12,12 +12,13 @@ from services.billing.rules.csv_text import (
     Record,
     Sheet,
     Unreadable,
+    filled_down,
     find_sheet,
     records,
     sheet_without_header,
     sniff_encoding,
 )
-from services.billing.rules.mapping import Mapping
+from services.billing.rules.mapping import CustomerMapping, Mapping
 
 BLOCK = 1 << 20
 LONGEST_LINE = 1 << 20
@@ -36,7 +37,8 @@ def open_records(path: Path, mapping: Mapping) -> Iterator[tuple[Sheet, Iterator
             encoding = sniff_encoding(iter(partial(raw.read, BLOCK), b""))
     if encoding == "utf-8":
         encoding = "utf-8-sig"
-    wanted = set(columns_of(mapping))
+    repeated = mapping.fill_down if isinstance(mapping, CustomerMapping) else ()
+    wanted = {*columns_of(mapping), *repeated}
     delimiter = {"auto": None, "tab": "\t"}.get(mapping.delimiter, mapping.delimiter)
     with path.open(encoding=encoding, errors="replace", newline="") as text:
         lines = iter(partial(text.readline, LONGEST_LINE), "")
@@ -45,4 +47,5 @@ def open_records(path: Path, mapping: Mapping) -> Iterator[tuple[Sheet, Iterator
             raise Unreadable("El archivo está vacío.")
         sheet = sheet_without_header(head, list(mapping.columns), delimiter) if mapping.columns else find_sheet(head, wanted, delimiter)
         check_columns(sheet, wanted)
-        yield sheet, records(chain(head[sheet.first_line - 1 :], lines), sheet)
+        found = records(chain(head[sheet.first_line - 1 :], lines), sheet)
+        yield sheet, filled_down(found, sheet, repeated) if repeated else found

@@ -173,3 +173,20 @@ def records(lines: Iterator[str], sheet: Sheet) -> Iterator[Record]:
         if source.taken > 1:
             source.give_back()
             reader = csv.reader(source, delimiter=sheet.delimiter, strict=True)
+
+
+def filled_down(found: Iterable[Record], sheet: Sheet, columns: Collection[str]) -> Iterator[Record]:
+    """Where all of these columns are blank, the record goes on with those of the one above; behind a broken record nothing is guessed."""
+    places = [sheet.index[normal(each)] for each in columns]
+    above: list[str] | None = None
+    for record in found:
+        if record.problem is not None:
+            above = None
+        elif any(record.cells[place].strip() for place in places):
+            above = record.cells
+        elif above is not None:
+            cells = list(record.cells)
+            for place in places:
+                cells[place] = above[place]
+            record = Record(record.line, cells)
+        yield record

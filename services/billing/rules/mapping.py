@@ -200,10 +200,12 @@ class FileShape(Part):
 
 
 class CustomerMapping(FileShape):
-    """A mapping for a book of customers. With `one_row_per: service` the rows of one customer are put together."""
+    """A mapping for a book of customers. With `one_row_per: service` the rows of one customer are put together; `fill_down` names the
+    columns that some exports fill in a customer's first row alone: a row in which all of them are blank goes on with the one above."""
 
     kind: Literal["customers"] = "customers"
     one_row_per: Literal["customer", "service"] = "customer"
+    fill_down: tuple[str, ...] = ()
     customer: CustomerPart
     contract: ContractPart = ContractPart()
     contacts: list[ContactPart] = []
@@ -214,6 +216,8 @@ class CustomerMapping(FileShape):
     def _codes(self) -> Self:
         if self.one_row_per == "service" and any(each.code is None for each in self.services):
             raise ValueError("con `one_row_per: service` cada servicio necesita `code`")
+        if self.fill_down and self.one_row_per != "service":
+            raise ValueError("`fill_down` solo tiene sentido con `one_row_per: service`")
         if self.contract.months_elapsed is not None and self.as_of is None:
             raise ValueError("`contract.months_elapsed` necesita `as_of`: la fecha desde la que se cuentan los meses hacia atrás")
         return self

@@ -1,9 +1,8 @@
-"""Months as billing counts them: periods, due dates, and the share of a month that a service was sold for."""
+"""Months as billing counts them: periods, due dates and terms."""
 
 import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 
 
 @dataclass(frozen=True, order=True)
@@ -61,18 +60,6 @@ def due_date(issued: date, *, day_of_month: int | None, days_after_issue: int | 
     assert day_of_month is not None
     month = Period.of(issued)
     return month.day(day_of_month) if month.day(day_of_month) >= issued else month.next().day(day_of_month)
-
-
-def billable_days(period: Period, active_from: date, active_to: date | None) -> int:
-    """How many days of the month the service is sold for; both ends count."""
-    first = max(period.first_day, active_from)
-    last = min(period.last_day, active_to or period.last_day)
-    return max((last - first).days + 1, 0)
-
-
-def prorated(monthly: Decimal, days: int, period: Period) -> Decimal:
-    """The unrounded share of a month's amount for `days` of its days (our choice: calendar days of that very month)."""
-    return monthly if days == period.days else monthly * days / period.days
 
 
 def months_before(day: date, months: int) -> date:
