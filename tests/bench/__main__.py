@@ -9,7 +9,8 @@ from typing import Any
 
 from shared.loop import run
 from tests.bench import p1_command, p4_outbox, p5_courier, p6_inbox, p7_billing, p9_latency, p11_idle
-from tests.bench.runner import Bench, Measure, measure, open_bench, steal_percent, versions
+from tests.bench.page import busy, write_page
+from tests.bench.runner import Bench, Measure, measure, open_bench, versions
 
 MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P1": p1_command.prepare,
@@ -25,34 +26,42 @@ FOLDER = Path("var/bench")
 
 def show(found: Mapping[str, Any]) -> None:
     """One measure as a table."""
-    state = found["machine"]
-    steal = steal_percent(state["before"], state["after"])
-    load = " → ".join(f"{each['load'][0]:.1f}" for each in (state["before"], state["after"]))
-    print(
-        f"\n{found['name']}  {found['title']} ({found['unit']}, medians)   load {load}"
-        + (f", steal {steal:.0f} %" if steal is not None else "")
-    )
+    print(f"\n{found['name']}  {found['title']} ({found['unit']}, medians of {found['rounds']})   {busy(found)}")
     for name, median in found["medians"].items():
         spread = f"{min(found['figures'][name]):,.1f} … {max(found['figures'][name]):,.1f}"
         print(f"    {name:<28}{median:>14,.1f}   {spread}")
     for goal in found["goals"]:
-        print(f"    {goal['label']:<28}{goal['ratio']:>14.2f}   goal {goal['must']:g}: {goal['verdict']}")
+        print(f"    {goal['label']:<28}{goal['ratio']:>14.2f}   {goal['asked']}: {goal['verdict']}")
+
+
+def show_short(report: Mapping[str, Any]) -> None:
+    """What falls short, last of all."""
+    short = [f"{each['name']} {goal['label']}: {goal['ratio']:.2f}, {goal['asked']}, {goal['verdict']}"
+             for each in report["measures"] for goal in each["goals"] if goal["verdict"] != "met"]  # fmt: skip
+    print("\nFalls short: " + ("nothing" if not short else "".join(f"\n    {each}" for each in short)))
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure the event path beside the raw limits of the same run.")
+    parser = argparse.ArgumentParser(description="Measure beside the raw limits of the same run.")
     parser.add_argument("names", nargs="*", help=f"which ones: {', '.join(MEASURES)} (all)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="more or less work per round")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md from this run")
     arguments = parser.parse_args()
+    if arguments.write and arguments.names:
+        parser.error("--write takes all measures")
     if unknown := set(arguments.names) - set(MEASURES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     async with open_bench(arguments.scale) as bench:
         report: dict[str, Any] = {"versions": await versions(bench.stock.url), "measures": []}
+        report["taken"], report["scale"] = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", arguments.scale
         print("  ".join(f"{name} {value}" for name, value in report["versions"].items()))
         for name in arguments.names or MEASURES:
             report["measures"].append(await measure(await MEASURES[name](bench), arguments.rounds))
             show(report["measures"][-1])
+    show_short(report)
+    if arguments.write:
+        write_page(report)
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     path.write_text(json.dumps(report, indent=1, default=str))

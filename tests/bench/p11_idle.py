@@ -29,6 +29,7 @@ async def prepare(bench: Bench) -> Measure:
             process, _ = await _up(folder / "data")  # makes the data folder
             await _down(process)
         process, found["start, s"] = await _up(folder / "data")
+        found["start CPU"] = sum(map(_ticks, _family(process.pid))) / os.sysconf("SC_CLK_TCK")
         try:
             await asyncio.sleep(SETTLE_SECONDS)
             found.update(await _idle(process.pid, SECONDS * min(1.0, bench.scale)))
@@ -39,9 +40,6 @@ async def prepare(bench: Bench) -> Measure:
     async def told(name: str) -> float:
         return found[name]
 
-    async def fixed(value: float) -> float:
-        return value
-
     return Measure(
         "P11",
         f"`reconecta up`, idle for {SECONDS * min(1.0, bench.scale):.0f} s",
@@ -49,13 +47,13 @@ async def prepare(bench: Bench) -> Measure:
         {
             "CPU, %": run, "  the services': CPU, %": lambda: told("services CPU"), "  PostgreSQL's: CPU, %": lambda: told("postgres CPU"),
             "memory, MB": lambda: told("memory, MB"), "  the services': MB": lambda: told("services MB"),
-            "  PostgreSQL's: MB": lambda: told("postgres MB"), "start, s": lambda: told("start, s"), "goal, %": lambda: fixed(5),
-            "goal, MB": lambda: fixed(400), "goal, s": lambda: fixed(5),
+            "  PostgreSQL's: MB": lambda: told("postgres MB"), "start, s": lambda: told("start, s"),
+            "  its CPU, s": lambda: told("start CPU"),
         },
         [
-            Goal("CPU / 5 % of a core", "CPU, %", "goal, %", 1, at_most=True),
-            Goal("memory / 400 MB", "memory, MB", "goal, MB", 1, at_most=True),
-            Goal("start / 5 s", "start, s", "goal, s", 1, at_most=True),
+            Goal("CPU / 5 % of a core", "CPU, %", 5, 1, at_most=True),
+            Goal("memory / 400 MB", "memory, MB", 400, 1, at_most=True),
+            Goal("start / 5 s", "start, s", 5, 1, at_most=True),
         ],
         rounds=1,
     )  # fmt: skip
