@@ -201,7 +201,7 @@ async def _locked(session: AsyncSession, payment_id: UUID) -> tuple[Ledger, Paym
     payment = ledger.payments[payment_id]
     if payment.state is not PaymentState.REPORTED:
         what = "confirmado" if payment.state is PaymentState.CONFIRMED else "rechazado"
-        raise Conflict(f"El pago {payment.reference} ya está {what} desde el {payment.settled_at:%Y-%m-%d %H:%M} UTC.")
+        raise Conflict(f"El pago {payment.reference} ya está {what}.", remedy="Consulte el pago: dice quién lo decidió y cuándo.")
     return ledger, payment
 
 
