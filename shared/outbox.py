@@ -28,6 +28,7 @@ INSERT = (
     f"INSERT INTO outbox ({COLUMNS}) SELECT * FROM unnest("
     "$1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])"
 )
+INSERT_ONE = f"INSERT INTO outbox ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"  # no arrays to take apart
 BATCH = 500
 MAX_DATA = 900_000
 AWAY_SECONDS = 1.0
@@ -89,18 +90,14 @@ async def publish_many(session: AsyncSession, items: Sequence[Outgoing], *, now:
     await flush(session)
     trace = current_traceparent()
     ids = [new_id() for _ in items]
-    await execute(
-        session,
-        INSERT,
-        ids,
-        [item.event.TYPE for item in items],
-        [item.subject for item in items],
-        [item.version for item in items],
-        [item.event.key() for item in items],
-        [now] * len(items),
-        [trace] * len(items),
-        data,
-    )
+    given = [
+        (event_id, item.event.TYPE, item.subject, item.version, item.event.key(), now, trace, text)
+        for event_id, item, text in zip(ids, items, data, strict=True)
+    ]
+    if len(given) == 1:
+        await execute(session, INSERT_ONE, *given[0])
+    else:
+        await execute(session, INSERT, *(list(column) for column in zip(*given, strict=True)))
     ring(session)
     return ids
 

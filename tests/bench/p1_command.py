@@ -137,7 +137,7 @@ async def _bare(pool: asyncpg.Pool, number: int) -> None:
         note = await connection.fetchval(ENTER, thing, 1)
         event = Measured(who=f"k{thing}", amount=1)
         await connection.execute(
-            outbox.INSERT, [new_id()], [event.TYPE], [f"thing/{thing}"], [version], [event.who], [NOW], [None], [event.model_dump_json()]
+            outbox.INSERT_ONE, new_id(), event.TYPE, f"thing/{thing}", version, event.who, NOW, None, event.model_dump_json()
         )
         await connection.execute(FINISH, *_finishing(key, thing, _answer(note)))
 
@@ -215,7 +215,7 @@ def _script() -> str:
         "\\set key random(1, 9000000000000000)", f"\\set thing random(0, {KEYS - 1})", "BEGIN;",
         inlined(CLAIM, [f"'{ACTOR.person} ' || {key}", person, route, key]) + ";",
         inlined(COUNT, [":thing", "1"]) + ";", inlined(ENTER, [":thing", "1"]) + ";",
-        inlined(outbox.INSERT, [f"ARRAY[{each}]" for each in ["gen_random_uuid()", *event]]) + ";",
+        inlined(outbox.INSERT_ONE, ["gen_random_uuid()", *event]) + ";",
         inlined(FINISH, finish) + ";", "COMMIT;",
     ])  # fmt: skip
 
