@@ -41,7 +41,7 @@ check: $(READY) ## ruff, mypy strict, the rooms' arrows, migrations and generate
 format: $(READY) ## let ruff mend layout and imports
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-bench: $(READY) ## measure, beside the raw limits of the same run
+bench: $(READY) ## measure, beside the raw limits of the same run; about ten minutes
 	$(BIN)/python -m tests.bench
 
 rules: $(READY) ## the rulebook's rules that no test proves; fails for one that is marked as built
