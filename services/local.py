@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from services.conductor import clock_router
 from services.front import front_router
@@ -18,6 +18,7 @@ from shared.operator import Operator
 from shared.settings import Settings
 from shared.simulation import Conductor, LocalEnd
 from shared.web import create_app
+from shared.web.commands import refuse_unknown
 from shared.web.problems import add_handlers
 from shared.worker import Runtime
 
@@ -50,7 +51,7 @@ async def open_house(operator: Operator, settings: Mapping[str, Settings], start
 
 def root_app(operator: Operator, runtimes: Mapping[str, Runtime], conductor: Conductor | None) -> FastAPI:
     """One address: `/billing`, `/collections`, … and, on a simulated clock, `/simulation/clock`. `/` says where to look."""
-    app = FastAPI(title="Reconecta", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Reconecta", openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(refuse_unknown)])
     app.state.operator = operator
     app.state.verifier = Verifier(next(iter(runtimes.values())).settings.token_public_keys)
     add_handlers(app)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 import httpx
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from services.conductor import clock_router
 from services.installation import InstallationError, given_databases
@@ -25,6 +25,7 @@ from shared.migrations import require_current
 from shared.operator import Operator, load_operator
 from shared.settings import Settings, settings_from_environment
 from shared.simulation import Conductor, HttpEnd
+from shared.web.commands import refuse_unknown
 from shared.web.problems import add_handlers
 
 Role = Literal["api", "worker"]
@@ -77,7 +78,7 @@ async def run_conductor(on: Listening, start: datetime | None, ready: Callable[[
 
 def conductor_app(operator: Operator, settings: Settings, ends: list[HttpEnd]) -> FastAPI:
     """The app that only moves clocks."""
-    app = FastAPI(title="Reconecta · reloj", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Reconecta · reloj", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(refuse_unknown)])
     app.state.operator, app.state.verifier = operator, Verifier(settings.token_public_keys)
     add_handlers(app)
     app.include_router(clock_router(Conductor(ends)))

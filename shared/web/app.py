@@ -13,8 +13,9 @@ from shared.db import rows
 from shared.errors import Unavailable
 from shared.migrations import behind
 from shared.simulation import ClockSetting, ServiceState, move, state_of
-from shared.web.commands import Actor, Documents, permits, runtime_of
+from shared.web.commands import Actor, Documents, permits, refuse_unknown, runtime_of
 from shared.web.dead_letters import dead_letter_router
+from shared.web.documentation import add_documentation
 from shared.web.problems import add_handlers
 from shared.worker import Runtime
 
@@ -37,11 +38,14 @@ def create_app(runtime: Runtime) -> FastAPI:
         title=f"Reconecta · {service.name}",
         description=service.description,
         version="1",
-        dependencies=[Depends(HTTPBearer(auto_error=False, description="Token firmado: `reconecta token`"))],
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[Depends(HTTPBearer(auto_error=False, description="Token firmado: `reconecta token`")), Depends(refuse_unknown)],
     )
     app.state.runtime, app.state.operator = runtime, runtime.operator
     app.state.verifier = Verifier(runtime.settings.token_public_keys)
     add_handlers(app)
+    add_documentation(app)
     app.include_router(_health_router())
     app.include_router(dead_letter_router())
     for router in service.routers:

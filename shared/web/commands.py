@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import audit, idempotency
 from shared.auth import Principal
 from shared.db import flush
-from shared.errors import FieldError, Forbidden, Invalid, Problem, TooLarge, Unauthorized
+from shared.errors import FieldError, Forbidden, Invalid, Problem, TooLarge, Unauthorized, nearest
 from shared.idempotency import HEADER, Answer, Command
 from shared.inbox import is_transient
 from shared.operator import Operator
@@ -200,6 +201,24 @@ def refuse_nul(request: Request) -> None:
     if names:
         errors = [FieldError(field=each.replace("\x00", ""), message="contiene un carácter nulo") for each in names]
         raise Invalid("La dirección contiene un carácter nulo.", errors=errors, remedy="Quite «%00» de la dirección.")
+
+
+async def refuse_unknown(request: Request) -> None:
+    """Raise Invalid for a query parameter that the route does not have: an ignored filter would answer something else than was asked.
+
+    A dependency of the whole app, so that it holds for every route."""
+    if not request.query_params:
+        return
+    known = sorted(_query_parameters(request.scope["route"].dependant))
+    unknown = [each for each in dict.fromkeys(request.query_params) if each not in known]
+    if unknown:
+        there_are = f"Los parámetros de esta ruta son: {', '.join(known)}." if known else "Esta ruta no tiene parámetros: quítelos."
+        errors = [FieldError(field=each, message=f"este parámetro no existe aquí{nearest(each, known)}") for each in unknown]
+        raise Invalid(f"Corrija: {', '.join(unknown)}.", errors=errors, remedy=there_are)
+
+
+def _query_parameters(dependant: Dependant) -> set[str]:
+    return {each.alias for each in dependant.query_params}.union(*map(_query_parameters, dependant.dependencies))
 
 
 def require_key(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -193,6 +194,46 @@ async def test_who_lost_the_race_for_a_key_gets_the_winners_answer(served: Serve
         found = await lost
         assert (found.status_code, found.json(), found.headers["idempotency-replayed"]) == (201, {"won": True}, "true")
         assert await days(served) == []
+
+
+# ---- what was asked, and nothing else --------------------------------------------------------------------------------------
+
+
+async def test_a_parameter_that_nobody_knows_is_refused_with_the_nearest_one(served: Served, ana: httpx.AsyncClient) -> None:
+    await ana.post("/days", json={"day": "2026-03-19", "name": "San José"})
+    assert len((await ana.get("/days?limit=1")).json()["items"]) == 1
+    found = problem(await ana.get("/days?limt=1&color=azul"), 422)
+    assert found["errors"] == [
+        {"field": "limt", "message": "este parámetro no existe aquí (¿quiso decir «limit»?)"},
+        {"field": "color", "message": "este parámetro no existe aquí"},
+    ]
+    assert found["remedy"] == "Los parámetros de esta ruta son: cursor, limit."
+
+
+@pytest.mark.parametrize("path", ["/versions/1", "/dead-letters", "/health/live", "/health/ready", "/metrics", "/simulation"])
+async def test_no_route_of_the_frame_ignores_a_parameter(served: Served, path: str) -> None:
+    found = problem(await served.as_("ines.reyes").get(f"{path}?azar=1"), 422)
+    assert found["errors"][0]["field"] == "azar"
+
+
+async def test_a_command_with_an_unknown_parameter_changes_nothing(served: Served, ana: httpx.AsyncClient) -> None:
+    found = problem(await ana.post("/days?prueba=1", json={"day": "2026-03-19", "name": "San José"}), 422)
+    assert found["remedy"] == "Esta ruta no tiene parámetros: quítelos." and await days(served) == []
+
+
+# ---- the pages for people ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_the_pages_of_routes_load_nothing_from_elsewhere(served: Served, ana: httpx.AsyncClient, path: str) -> None:
+    page = await ana.get(path)
+    assert page.status_code == 200 and '<html lang="es">' in page.text and "<title>Reconecta · billing: r" in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'self'")
+    loaded = re.findall(r'(?:src|href|spec-url)="([^"]+)"', page.text)
+    assert loaded and not [each for each in loaded if "//" in each]
+    for each in loaded:
+        if not each.startswith("data:"):
+            assert (await ana.get(each)).status_code == 200, each
 
 
 # ---- wholly -----------------------------------------------------------------------------------------------------------------
