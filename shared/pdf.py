@@ -28,8 +28,8 @@ FONTS = "templates/fonts"
 def render_invoice(operator: Operator, invoice: Mapping[str, Any]) -> bytes:
     """An invoice as PDF: the same input makes the same bytes.
 
-    `invoice` is the JSON of an InvoiceIssued event with a `customer` (`name`, `external_id`, and `agent` or `email` if known) and, where it
-    no longer counts, `voided: true`. Blocking, some 20 ms: call it in a thread. Raises PdfFailed.
+    `invoice` is the JSON of an InvoiceIssued event with a `customer` (`name`, `external_id`, and `tax_id`, `agent` or `email` if known)
+    and, where it no longer counts, `voided: true`. Blocking, some 20 ms: call it in a thread. Raises PdfFailed.
     """
     data = json.dumps(printed(operator, invoice), ensure_ascii=False, sort_keys=True)
     return _press(operator.folder, operator.fingerprint).print(data, _midnight(invoice, operator))
@@ -50,7 +50,12 @@ def printed(operator: Operator, invoice: Mapping[str, Any]) -> dict[str, Any]:
     agent = operator.person(customer.get("agent") or "")
     return {
         "issuer": _issuer(operator),
-        "customer": {"name": customer["name"], "id": customer["external_id"], "email": customer.get("email") or ""},
+        "customer": {
+            "name": customer["name"],
+            "id": customer["external_id"],
+            "tax_id": customer.get("tax_id") or "",
+            "email": customer.get("email") or "",
+        },
         "number": invoice["number"],
         "voided": bool(invoice.get("voided")),
         "period": words.month(operator, invoice["period"]),

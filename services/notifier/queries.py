@@ -109,7 +109,7 @@ async def printable_invoices(session: AsyncSession, invoice_ids: Collection[UUID
 def _printable(invoice: Invoice, customer: Customer, assigned: Assignment | None) -> dict[str, Any]:
     email = next((each["email"] for each in customer.contacts if each.get("email")), None)
     agent = (assigned.agent if assigned else None) or customer.agent
-    person = {"name": customer.name, "external_id": customer.external_id, "email": email, "agent": agent}
+    person = {"name": customer.name, "external_id": customer.external_id, "tax_id": customer.tax_id, "email": email, "agent": agent}
     return {**invoice.data, "customer": person, "voided": invoice.voided}
 
 

@@ -37,6 +37,7 @@ class CustomerState(Event):
     external_source: str
     external_id: str
     name: str
+    tax_id: str | None = None
     is_isp: bool = False
     special_negotiation: str | None = None
     assigned_agent: str | None = None

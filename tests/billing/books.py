@@ -20,7 +20,7 @@ from tests.support.service import Served, operator
 MAPPING = """
 source: crm
 as_of: 2026-02-28
-customer: {external_id: id, name: nombre, agent: gestor, is_isp: isp, special_negotiation: negociación}
+customer: {external_id: id, name: nombre, tax_id: rtn, agent: gestor, is_isp: isp, special_negotiation: negociación}
 contract: {number: contrato, start: inicio, end: fin}
 contacts: [{name: contacto, email: correo, phone: teléfono}]
 services:
@@ -40,7 +40,7 @@ opening:
   invoices: [{number: factura, period: mes, issue_date: emitida, due_date: vence, amount: total, balance: debe}]
 """
 COLUMNS = (
-    "id", "nombre", "gestor", "isp", "negociación", "contrato", "inicio", "fin", "contacto", "correo", "teléfono", "plan", "precio",
+    "id", "nombre", "rtn", "gestor", "isp", "negociación", "contrato", "inicio", "fin", "contacto", "correo", "teléfono", "plan", "precio",
     "entrega", "usuario", "nodo", "alta", "baja", "plan2", "precio2", "estado", "facturado", "saldo", "factura", "mes", "emitida", "vence",
     "total", "debe",
 )  # fmt: skip

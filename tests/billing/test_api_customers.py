@@ -14,6 +14,7 @@ NEW: dict[str, Any] = {
     "external_source": "crm",
     "external_id": "C-20001",
     "name": "Cafetería El Carmen",
+    "tax_id": "05012024252421",
     "contacts": [{"name": "Norma Oliva", "email": "norma@cafe.hn"}],
     "assigned_agent": "ana.martinez",
     "contract": {"number": "CT-1", "start_date": "2026-01-01"},
@@ -47,6 +48,23 @@ async def test_a_customer_is_entered_found_and_shown(billing: Served) -> None:
     assert (told.event.services[0].plan_kind, told.event.contacts[0].role, told.sequence) == ("business", "principal", 1)
     again = await client.post("/customers", json=NEW)
     assert (again.status_code, again.json()["detail"]) == (409, "El cliente C-20001 de crm ya existe.")
+
+
+async def test_the_tax_id_is_shown_told_changed_and_kept_in_the_history(billing: Served) -> None:
+    client = billing.as_("ines.reyes")
+    made = (await client.post("/customers", json=NEW)).json()
+    assert made["tax_id"] == "05012024252421"
+    assert (await billing.published(CustomerRegistered))[0].event.tax_id == "05012024252421"
+    path = f"/customers/{made['id']}"
+    untouched = await client.patch(path, json={"name": "Otro"}, headers={"if-match": '"1"'})
+    assert untouched.json()["tax_id"] == "05012024252421"
+    changed = await client.patch(path, json={"tax_id": "05012024252422"}, headers={"if-match": '"2"'})
+    assert changed.status_code == 200 and (await client.get(path)).json()["tax_id"] == "05012024252422"
+    history = (await client.get(f"{path}/history")).json()["items"]
+    assert history[0]["changes"] == {"tax_id": ["05012024252421", "05012024252422"]}
+    assert (await billing.published(CustomerChanged))[-1].event.tax_id == "05012024252422"
+    wrong = await client.patch(path, json={"tax_id": "9" * 41}, headers={"if-match": '"3"'})
+    assert (wrong.status_code, fields(wrong)) == (422, ["tax_id"])
 
 
 async def test_a_change_needs_the_version_and_is_kept_with_who_and_what(billing: Served) -> None:

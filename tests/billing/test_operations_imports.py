@@ -56,6 +56,18 @@ async def test_a_changed_row_updates_with_history_and_a_missing_one_is_only_list
     assert (batch.rows_missing, len(await billing.sql("SELECT 1 FROM customer"))) == (1, 3)
 
 
+async def test_the_tax_id_comes_with_the_book_and_stays_where_the_mapping_has_none(billing: Served, book: Book) -> None:
+    await book.customers(billing, line(id="C-1", rtn="05012024252421"), line(id="C-2"))
+    known = "SELECT external_id, tax_id FROM customer ORDER BY external_id"
+    assert [tuple(row) for row in await billing.sql(known)] == [("C-1", "05012024252421"), ("C-2", None)]
+    await book.customers(billing, line(id="C-1", rtn="05012024252422"), line(id="C-2"))
+    kept = (await billing.sql("SELECT changes::text AS changes FROM customer_history"))[0].changes
+    assert kept == '{"tax_id": ["05012024252421", "05012024252422"]}'
+    silent = MAPPING.replace(", tax_id: rtn", "")
+    await book.take(billing.runtime.database, book.rows([line(id="C-1", nombre="Otro"), line(id="C-2")]), silent)
+    assert [tuple(row) for row in await billing.sql(known)] == [("C-1", "05012024252422"), ("C-2", None)]
+
+
 async def test_a_change_that_no_event_shows_is_history_too(billing: Served, book: Book) -> None:
     await book.customers(billing, line(id="C-1", contrato="CT-1"))
     batch = await book.customers(billing, line(id="C-1", contrato="CT-2"))

@@ -162,7 +162,8 @@ async def test_without_a_way_out_deliveries_fail_loudly(database: OpenDatabase) 
 @rule("VIP-5")
 async def test_the_months_invoice_travels_as_pdf(database: OpenDatabase, tmp_path: Path) -> None:
     async with serve(SERVICE, await database("notifier"), START, maildir=tmp_path) as served:
-        await served.deliver(*background(), golden("collections.invoice_dispatch_requested.v1"))
+        registered = golden("billing.customer_changed.v1", tax_id="05019001004321")
+        await served.deliver(*background(), registered, golden("collections.invoice_dispatch_requested.v1"))
         await served.work()
         [told] = await served.published(MessageAccepted)
     [mail] = read_mails(tmp_path)
@@ -170,7 +171,7 @@ async def test_the_months_invoice_travels_as_pdf(database: OpenDatabase, tmp_pat
     [pdf] = list(mail.iter_attachments())
     assert pdf.get_filename() == "factura-000-001-01-00000412.pdf"
     text = "".join(page.extract_text() for page in PdfReader(BytesIO(pdf.get_content())).pages)
-    assert "000-001-01-00000412" in text and "$1,380.00" in text
+    assert "000-001-01-00000412" in text and "$1,380.00" in text and "RTN 05019001004321" in text
     assert told.event.reference == str(golden("billing.invoice_issued.v1").invoice_id)
 
 

@@ -75,6 +75,7 @@ def test_every_reason_to_be_vip_is_there(read: tuple[list[CustomerRow], list[Fau
     assert {each["delivery"] for row in vips for each in services(row)} == {"own", "third_party"}
     assert {row.agent for row in vips} == {"ana.martinez", "carlos.rivera", "lucia.flores"}
     assert all(row.contract_end for row in vips)
+    assert all(row.tax_id and len(row.tax_id) == 14 for row in good)
 
 
 def test_opening_state(read: tuple[list[CustomerRow], list[Fault]]) -> None:

@@ -16,7 +16,8 @@ SAMPLE = json.loads(Path("tests/contracts/golden/billing.invoice_issued.v1.json"
 
 
 def invoice(**changes: Any) -> dict[str, Any]:
-    customer = {"name": "Hotel Maya Real, S. A.", "external_id": "C-000412", "agent": "ana.martinez", "email": "pagos@hotelmaya.example"}
+    customer = {"name": "Hotel Maya Real, S. A.", "external_id": "C-000412", "tax_id": "05019001004321", "agent": "ana.martinez"}
+    customer["email"] = "pagos@hotelmaya.example"
     return {**SAMPLE, "customer": customer, **changes}
 
 
@@ -41,6 +42,7 @@ def test_everything_that_a_fiscal_invoice_needs_is_on_it() -> None:
     assert pages == 1
     for words in (
         "Red Sula Telecomunicaciones, S.A. de C.V.", "RTN 05019018012345", "000-001-01-00000412", "Hotel Maya Real, S. A.", "C-000412",
+        "RTN 05019001004321", "pagos@hotelmaya.example",
         "1 de marzo de 2026", "5 de marzo de 2026", "Internet dedicado 50 Mbps, marzo 2026", "$1,200.00", "$180.00", "$1,380.00", "15 %",
         "A1B2C3-D4E5F6-07890A", "000-001-01-00000001 – 000-001-01-00500000", "31 de diciembre de 2027", "Ana Martínez", "Página 1 de 1",
     ):  # fmt: skip

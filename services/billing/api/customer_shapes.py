@@ -12,6 +12,7 @@ from shared.money import Amount
 from shared.web import Input
 
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>()]+$", max_length=254)]
+TaxId = Annotated[str, StringConstraints(min_length=1, max_length=40)]  # as the tax authority writes it: RTN, NIT, RIF
 CONTACT = {"name": "Norma Oliva", "role": "administrativo", "email": "norma.oliva@cafeteria.example", "phone": "+504 9091-9884"}
 SERVICE = {"code": "internet", "plan_code": "negocio_100", "delivery": "own", "access_node": "SPS-NORTE-OLT2", "active_from": "2026-03-01"}
 
@@ -54,10 +55,13 @@ class ServiceInput(Input):
 class CustomerInput(Input):
     """A customer that no file brings."""
 
-    model_config = example(external_source="crm", external_id="C-20001", name="Cafetería El Carmen", contacts=[CONTACT], services=[SERVICE])
+    model_config = example(
+        external_source="crm", external_id="C-20001", name="Cafetería El Carmen", tax_id="05012024252421", services=[SERVICE]
+    )
     external_source: Code
     external_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     name: Name
+    tax_id: TaxId | None = None
     contacts: Annotated[list[ContactInput], Field(max_length=50)] = []
     is_isp: bool = False
     special_negotiation: Annotated[str, StringConstraints(max_length=500)] | None = None
@@ -71,6 +75,7 @@ class CustomerChange(Input):
 
     model_config = example(name="Cafetería El Carmen, S. de R.L.", contacts=[CONTACT])
     name: Name = Field(default="")
+    tax_id: TaxId | None = None
     contacts: Annotated[list[ContactInput], Field(max_length=50)] = []
     is_isp: bool = False
     special_negotiation: Annotated[str, StringConstraints(max_length=500)] | None = None
@@ -134,6 +139,7 @@ class CustomerShown(CustomerListed):
         policy="residencial",
         assigned_agent="ana.martinez",
         version=1,
+        tax_id="05012024252421",
         contacts=[CONTACT],
         is_isp=False,
         special_negotiation=None,
@@ -143,6 +149,7 @@ class CustomerShown(CustomerListed):
         services=[{"id": "019d2f6e-2f0c-7c7a-9a35-0a8b0f6f4b52", "plan_kind": "business", "monthly_amount": "129.0000", **SERVICE}],
         monthly_total={"amount": "129.0000", "currency": "USD"},
     )
+    tax_id: str | None
     contacts: list[dict[str, Any]]
     is_isp: bool
     special_negotiation: str | None

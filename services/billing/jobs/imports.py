@@ -269,6 +269,7 @@ def _mapped(mapping: CustomerMapping) -> list[str]:
     present = {
         "contacts": bool(mapping.contacts),
         "services": bool(mapping.services),
+        "tax_id": mapping.customer.tax_id is not None,
         "special_negotiation": mapping.customer.special_negotiation is not None,
         "contract_end": contract,
     }

@@ -31,6 +31,7 @@ class Customer(Table, table=True):
     external_id: str
     name: str
     search_name: str = sorted_text()
+    tax_id: str | None = None
     contacts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     is_isp: bool = False
     special_negotiation: str | None = None

@@ -83,6 +83,7 @@ class StagedCustomer(Table, table=True):
     external_id: str
     name: str
     search_name: str
+    tax_id: str | None = None
     is_isp: bool | None = None
     special_negotiation: str | None = None
     agent: str | None = None

@@ -23,8 +23,8 @@ from shared.web import expect_version
 # The whole customer as the events tell it (`data`), and what only its history tells (`own`). $1 ids, $2 today in the operator's zone.
 STATE = """
 SELECT c.id, c.version, json_build_object(
-    'customer_id', c.id, 'external_source', c.external_source, 'external_id', c.external_id, 'name', c.name, 'is_isp', c.is_isp,
-    'special_negotiation', c.special_negotiation, 'assigned_agent', c.assigned_agent, 'contract_start', k.start_date,
+    'customer_id', c.id, 'external_source', c.external_source, 'external_id', c.external_id, 'name', c.name, 'tax_id', c.tax_id,
+    'is_isp', c.is_isp, 'special_negotiation', c.special_negotiation, 'assigned_agent', c.assigned_agent, 'contract_start', k.start_date,
     'contract_end', k.end_date, 'monthly_amount', coalesce(sold.monthly, 0)::numeric(18,4)::text, 'currency', c.currency,
     'contacts', c.contacts, 'services', coalesce(sold.services, '[]'::json), 'opening_status', c.opening_status)::text AS data,
     json_build_object('contract_number', k.number, 'contract_kind', k.kind)::text AS own
@@ -78,6 +78,7 @@ class NewCustomer:
     name: str
     currency: str
     policy: str
+    tax_id: str | None = None
     contacts: list[dict[str, Any]] = field(default_factory=list)
     is_isp: bool = False
     special_negotiation: str | None = None
@@ -90,14 +91,16 @@ async def register_customer(session: AsyncSession, *, customer: NewCustomer, tod
     """Enter a customer by hand. Raises Conflict when its source already has this id."""
     count = await execute(
         session,
-        "INSERT INTO customer (id, external_source, external_id, name, search_name, contacts, is_isp, special_negotiation, assigned_agent, "
-        "policy, currency, version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $12) "
+        "INSERT INTO customer (id, external_source, external_id, name, search_name, tax_id, contacts, is_isp, special_negotiation, "
+        "assigned_agent, policy, currency, version, created_at, updated_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $13) "
         "ON CONFLICT (external_source, external_id) DO NOTHING",
         (customer_id := new_id()),
         customer.external_source,
         customer.external_id,
         customer.name,
         search_key(customer.name),
+        customer.tax_id,
         json.dumps(customer.contacts, ensure_ascii=False),
         customer.is_isp,
         customer.special_negotiation,

@@ -18,10 +18,11 @@ from shared.events.billing import CustomerRegistered
 OPENING_HASH = "CASE WHEN s.openings <> '[]' OR s.opening_credit > 0 THEN md5(s.openings::text || s.opening_credit::text) END"
 
 REGISTER = f"""
-INSERT INTO customer (id, external_source, external_id, name, search_name, contacts, is_isp, special_negotiation, assigned_agent, policy,
-    currency, opening_status, last_billed, source_agent, source_hash, opening_hash, version, created_at, updated_at)
-SELECT ($5 || lpad(to_hex(s.line), 12, '0'))::uuid, $4::text, s.external_id, s.name, s.search_name, s.contacts, coalesce(s.is_isp, false),
-    s.special_negotiation, s.agent, s.policy, $6, s.opening_status, s.last_billed, s.agent, s.hash, {OPENING_HASH}, 1, $7, $7
+INSERT INTO customer (id, external_source, external_id, name, search_name, tax_id, contacts, is_isp, special_negotiation, assigned_agent,
+    policy, currency, opening_status, last_billed, source_agent, source_hash, opening_hash, version, created_at, updated_at)
+SELECT ($5 || lpad(to_hex(s.line), 12, '0'))::uuid, $4::text, s.external_id, s.name, s.search_name, s.tax_id, s.contacts,
+    coalesce(s.is_isp, false), s.special_negotiation, s.agent, s.policy, $6,
+    s.opening_status, s.last_billed, s.agent, s.hash, {OPENING_HASH}, 1, $7, $7
 FROM staged_customer s
 WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken
   AND (SELECT c.id FROM customer c WHERE c.external_source = $4::text AND c.external_id = s.external_id) IS NULL
@@ -40,6 +41,7 @@ ORDER BY id FOR UPDATE
 CHANGE = """
 UPDATE customer c SET name = s.name, search_name = s.search_name, source_hash = s.hash, source_agent = s.agent,
     contacts = CASE WHEN 'contacts' = ANY($5::text[]) THEN s.contacts ELSE c.contacts END,
+    tax_id = CASE WHEN 'tax_id' = ANY($5::text[]) THEN s.tax_id ELSE c.tax_id END,
     is_isp = coalesce(s.is_isp, c.is_isp),
     special_negotiation = CASE WHEN 'special_negotiation' = ANY($5::text[]) THEN s.special_negotiation ELSE c.special_negotiation END,
     assigned_agent = CASE WHEN s.agent IS DISTINCT FROM c.source_agent THEN coalesce(s.agent, c.assigned_agent) ELSE c.assigned_agent END,

@@ -9,9 +9,9 @@ from services.billing.rules.book import CustomerRow
 from shared.db import driver, execute, rows
 
 COLUMNS = (
-    *("batch_id", "line", "external_id", "name", "search_name", "is_isp", "special_negotiation", "agent", "contract_number"),
-    *("contract_kind", "contract_start", "contract_end", "contacts", "services", "opening_status", "policy", "last_billed"),
-    *("openings", "opening_credit", "hash", "broken"),
+    *("batch_id", "line", "external_id", "name", "search_name", "tax_id", "is_isp", "special_negotiation", "agent"),
+    *("contract_number", "contract_kind", "contract_start", "contract_end", "contacts", "services", "opening_status", "policy"),
+    *("last_billed", "openings", "opening_credit", "hash", "broken"),
 )
 
 OTHERS = (
@@ -44,7 +44,7 @@ async def stage_customers(session: AsyncSession, *, batch_id: UUID, good: Sequen
     """COPY rows into the staging table; of broken ones only line and external id."""
     connection = await driver(session)
     records = [tuple(batch_id if name == "batch_id" else getattr(each, name, False) for name in COLUMNS) for each in good]
-    records += [(batch_id, line, key, "", "", *[None] * 7, "[]", "[]", None, "", None, "[]", 0, "", True) for line, key in broken]
+    records += [(batch_id, line, key, "", "", *[None] * 8, "[]", "[]", None, "", None, "[]", 0, "", True) for line, key in broken]
     await connection.copy_records_to_table("staged_customer", records=records, columns=COLUMNS)
 
 

@@ -83,7 +83,13 @@ def printed_invoice(view: InvoiceView) -> dict[str, Any]:
     )
     customer = view.customer
     email = next((each["email"] for each in customer.contacts if each.get("email")), None)
-    who = {"name": customer.name, "external_id": customer.external_id, "agent": customer.assigned_agent, "email": email}
+    who = {
+        "name": customer.name,
+        "external_id": customer.external_id,
+        "tax_id": customer.tax_id,
+        "agent": customer.assigned_agent,
+        "email": email,
+    }
     return {**event.model_dump(mode="json"), "customer": who, "voided": invoice.state == InvoiceState.VOIDED}
 
 

@@ -36,6 +36,7 @@ class CustomerRow:
     external_id: str
     name: str
     search_name: str
+    tax_id: str | None
     is_isp: bool | None
     special_negotiation: str | None
     agent: str | None
@@ -94,6 +95,7 @@ class BookReader:
             "external_id": row.take(block["external_id"], limited(100), required=True),
             "name": name,
             "search_name": values.search_key(name or ""),
+            "tax_id": row.take(block["tax_id"], limited(40)),
             "is_isp": row.take(block["is_isp"], self._formats.flag),
             "special_negotiation": row.take(block["special_negotiation"], limited(500)),
             "agent": row.take(block["agent"], self._agent, soft=True),

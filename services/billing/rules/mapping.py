@@ -4,7 +4,7 @@ A book of customers, each value a column's name, or a `Cell` where more is to be
 
     source: crm                                    # with external_id the key of every customer, for ever
     as_of: 2026-02-28                              # optional: the day of the export
-    customer: {external_id: Código, name: Nombre, agent: {column: Gestor, convert: {Ana: ana.martinez}}}
+    customer: {external_id: Código, name: Nombre, tax_id: RTN, agent: {column: Gestor, convert: {Ana: ana.martinez}}}
     contract: {start: Inicio, end: Fin}            # or months_elapsed, term_months
     contacts: [{name: Contacto, email: Correo, phone: Teléfono}]
     services:
@@ -92,10 +92,11 @@ class When(Part):
 
 
 class CustomerPart(Part):
-    """Who the customer is. `external_id` is its key in the source, for ever."""
+    """Who the customer is. `external_id` is its key in the source, for ever; `tax_id` its number at the tax authority (RTN, NIT, RIF)."""
 
     external_id: Source
     name: Source
+    tax_id: Source | None = None
     is_isp: Source | None = None
     special_negotiation: Source | None = None
     agent: Source | None = None

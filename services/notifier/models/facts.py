@@ -20,6 +20,7 @@ class Customer(Table, table=True):
     id: UUID = Field(primary_key=True)
     external_id: str
     name: str
+    tax_id: str | None = None
     agent: str | None = None
     contacts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
 

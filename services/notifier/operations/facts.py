@@ -12,10 +12,10 @@ from shared.events.billing import Allocation, CustomerState, InvoiceIssued
 from shared.operator import Operator
 
 KEEP_CUSTOMERS = """
-INSERT INTO customer (id, external_id, name, agent, contacts)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[])
-ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name, agent = excluded.agent,
-    contacts = excluded.contacts
+INSERT INTO customer (id, external_id, name, tax_id, agent, contacts)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[])
+ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name, tax_id = excluded.tax_id,
+    agent = excluded.agent, contacts = excluded.contacts
 """
 KEEP_INVOICES = """
 INSERT INTO invoice (id, customer_id, number, period, due_date, open_amount, currency, data, voided)
@@ -33,6 +33,7 @@ async def keep_customers(session: AsyncSession, *, states: Sequence[CustomerStat
         [each.customer_id for each in last],
         [each.external_id for each in last],
         [each.name for each in last],
+        [each.tax_id for each in last],
         [each.assigned_agent for each in last],
         [json.dumps([contact.model_dump(mode="json") for contact in each.contacts]) for each in last],
     )
