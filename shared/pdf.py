@@ -29,7 +29,8 @@ def render_invoice(operator: Operator, invoice: Mapping[str, Any]) -> bytes:
     """An invoice as PDF: the same input makes the same bytes.
 
     `invoice` is the JSON of an InvoiceIssued event with a `customer` (`name`, `external_id`, and `tax_id`, `agent` or `email` if known)
-    and, where it no longer counts, `voided: true`. Blocking, some 20 ms: call it in a thread. Raises PdfFailed.
+    and, where it no longer counts, `voided: true`, or where it is paid, `paid_at`. Blocking, some 20 ms: call it in a thread.
+    Raises PdfFailed.
     """
     data = json.dumps(printed(operator, invoice), ensure_ascii=False, sort_keys=True)
     return _press(operator.folder, operator.fingerprint).print(data, _midnight(invoice, operator))
@@ -58,6 +59,7 @@ def printed(operator: Operator, invoice: Mapping[str, Any]) -> dict[str, Any]:
         },
         "number": invoice["number"],
         "voided": bool(invoice.get("voided")),
+        "paid": _paid(operator, invoice),
         "period": words.month(operator, invoice["period"]),
         "issued": words.day(operator, invoice["issue_date"]),
         "due": words.day(operator, invoice["due_date"]),
@@ -66,12 +68,19 @@ def printed(operator: Operator, invoice: Mapping[str, Any]) -> dict[str, Any]:
         "base": money("base"),
         "taxes": _taxes(operator, invoice, currency),
         "total": money("total"),
-        "balance": money("balance") if Decimal(str(invoice["balance"])) != Decimal(str(invoice["total"])) else "",
+        "balance": money("balance") if Decimal(str(invoice["balance"])) not in (0, Decimal(str(invoice["total"]))) else "",
         "currency": currency,
         "fiscal": _fiscal(operator, invoice),
         "contact": {"name": agent.name, "email": agent.email} if agent else {"name": "", "email": operator.mail_from},
         "qr": _qr(operator, invoice),
     }
+
+
+def _paid(operator: Operator, invoice: Mapping[str, Any]) -> dict[str, str]:
+    """That nothing is left to pay, and since which day if that is known; empty while something is owed."""
+    if invoice.get("voided") or not (invoice.get("paid_at") or Decimal(str(invoice["balance"])) == 0):
+        return {}
+    return {"on": words.day(operator, datetime.fromisoformat(str(invoice["paid_at"]))) if invoice.get("paid_at") else ""}
 
 
 def _issuer(operator: Operator) -> dict[str, str]:

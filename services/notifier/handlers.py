@@ -67,15 +67,15 @@ async def keep_invoices(ctx: Context, told: list[InvoiceIssued]) -> None:
 
 @events.on_batch(InvoicePaid)
 async def settle_paid(ctx: Context, told: list[InvoicePaid]) -> None:
-    """Nothing of it is owed any more."""
-    await facts.settle_invoices(ctx.session, invoice_ids=[each.invoice_id for each in told])
+    """Nothing of it is owed any more; it is printed as paid from now on."""
+    await facts.settle_paid(ctx.session, paid={each.invoice_id: each.paid_at for each in told})
     await notify(ctx, told)
 
 
 @events.on_batch(InvoiceVoided)
 async def settle_voided(ctx: Context, told: list[InvoiceVoided]) -> None:
     """It is printed as void from now on."""
-    await facts.settle_invoices(ctx.session, invoice_ids=[each.invoice_id for each in told], voided=True)
+    await facts.settle_voided(ctx.session, invoice_ids=[each.invoice_id for each in told])
     await notify(ctx, told)
 
 

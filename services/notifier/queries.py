@@ -110,7 +110,8 @@ def _printable(invoice: Invoice, customer: Customer, assigned: Assignment | None
     email = next((each["email"] for each in customer.contacts if each.get("email")), None)
     agent = (assigned.agent if assigned else None) or customer.agent
     person = {"name": customer.name, "external_id": customer.external_id, "tax_id": customer.tax_id, "email": email, "agent": agent}
-    return {**invoice.data, "customer": person, "voided": invoice.voided}
+    paid_at = invoice.paid_at.isoformat() if invoice.paid_at else None
+    return {**invoice.data, "customer": person, "voided": invoice.voided, "paid_at": paid_at}
 
 
 async def next_attempt(session: AsyncSession, now: datetime) -> datetime | None:

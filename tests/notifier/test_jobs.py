@@ -175,6 +175,16 @@ async def test_the_months_invoice_travels_as_pdf(database: OpenDatabase, tmp_pat
     assert told.event.reference == str(golden("billing.invoice_issued.v1").invoice_id)
 
 
+async def test_a_paid_invoice_travels_as_paid(database: OpenDatabase, tmp_path: Path) -> None:
+    async with serve(SERVICE, await database("notifier"), START, maildir=tmp_path) as served:
+        paid = golden("billing.invoice_paid.v1", paid_at="2026-03-06T03:30:00Z")
+        await served.deliver(*background(), paid, golden("collections.invoice_dispatch_requested.v1"))
+        await served.work()
+    pdf = next(each for mail in read_mails(tmp_path) for each in mail.iter_attachments())
+    text = " ".join(page.extract_text() for page in PdfReader(BytesIO(pdf.get_content())).pages)
+    assert "PAGADA" in text and "5 de marzo de 2026" in text
+
+
 async def test_a_maildir_that_any_mail_program_opens(database: OpenDatabase, tmp_path: Path) -> None:
     async with serve(SERVICE, await database("notifier"), START, maildir=tmp_path) as served:
         await warn(served)

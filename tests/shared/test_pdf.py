@@ -75,6 +75,16 @@ def test_what_is_left_to_pay_and_a_void_invoice_say_so() -> None:
     assert "ANULADA" not in text
 
 
+def test_a_paid_invoice_says_so_and_asks_for_nothing() -> None:
+    paid = invoice(balance="0.0000", paid_at="2026-03-06T03:30:00+00:00")
+    text, _ = read(render_invoice(operator(), paid))
+    assert "PAGADA el 5 de marzo de 2026" in text  # the operator's day
+    assert not [words for words in ("PÁGUESE", "TOTAL A PAGAR", "$0.00", "Haga el pago", "Pendiente de pago") if words in text]
+    assert "PAGADA" in read(render_invoice(operator(), invoice(balance="0.0000")))[0]
+    assert "PAGADA" not in read(render_invoice(operator(), invoice(balance="0.0000", voided=True)))[0]
+    assert "TOTAL A PAGAR" in read(render_invoice(operator(), invoice()))[0]
+
+
 def test_a_name_is_never_read_as_markup() -> None:
     name = '#panic("x") *negrita* $x^2$ \\ @cita <etiqueta> {{ 7*7 }} "'
     text, _ = read(render_invoice(operator(), invoice(customer={"name": name, "external_id": "#1"})))

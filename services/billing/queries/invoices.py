@@ -70,7 +70,7 @@ def _fiscal(series: FiscalSeries) -> Fiscal:
 
 
 def printed_invoice(view: InvoiceView) -> dict[str, Any]:
-    """What `shared.pdf` prints: the data of the InvoiceIssued event, the customer beside it, and whether it still counts."""
+    """What `shared.pdf` prints: the InvoiceIssued event's data, the customer beside it, whether it still counts, since when it is paid."""
     invoice, fiscal = view.invoice, view.fiscal
     fields = {"customer_id", "number", "origin", "period", "issue_date", "due_date", "base", "tax", "total", "balance", "currency"}
     event = InvoiceIssued(
@@ -90,7 +90,8 @@ def printed_invoice(view: InvoiceView) -> dict[str, Any]:
         "agent": customer.assigned_agent,
         "email": email,
     }
-    return {**event.model_dump(mode="json"), "customer": who, "voided": invoice.state == InvoiceState.VOIDED}
+    paid_at = invoice.paid_at.isoformat() if invoice.paid_at and invoice.state == InvoiceState.PAID else None
+    return {**event.model_dump(mode="json"), "customer": who, "voided": invoice.state == InvoiceState.VOIDED, "paid_at": paid_at}
 
 
 async def find_invoices(

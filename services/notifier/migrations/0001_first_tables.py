@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("open_amount", sa.Numeric(precision=18, scale=4), nullable=False),
         sa.Column("currency", sa.CHAR(length=3), nullable=False),
         sa.Column("voided", sa.Boolean(), nullable=False),
+        sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("data", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )

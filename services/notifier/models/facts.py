@@ -1,6 +1,6 @@
 """What notifier knows of customers and invoices, told by others: just enough to write a mail."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from services.notifier.models.base import Table
-from shared.db import currency_column, money_column, period_column
+from shared.db import currency_column, money_column, period_column, utc
 
 
 class Customer(Table, table=True):
@@ -47,4 +47,5 @@ class Invoice(Table, table=True):
     open_amount: Decimal = money_column()
     currency: str = currency_column()
     voided: bool = False
+    paid_at: datetime | None = utc(nullable=True)
     data: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))

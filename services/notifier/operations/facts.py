@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -89,10 +90,15 @@ async def keep_invoices(session: AsyncSession, *, issued: Sequence[InvoiceIssued
     )
 
 
-async def settle_invoices(session: AsyncSession, *, invoice_ids: Sequence[UUID], voided: bool = False) -> None:
-    """Nothing of these invoices is owed any more: they are paid, or void."""
-    sql = "UPDATE invoice SET open_amount = 0, voided = voided OR $2 WHERE id = ANY($1::uuid[])"
-    await execute(session, sql, list(invoice_ids), voided)
+async def settle_paid(session: AsyncSession, *, paid: Mapping[UUID, datetime]) -> None:
+    """Nothing of these invoices is owed any more: they are paid since then (UTC)."""
+    sql = "UPDATE invoice i SET open_amount = 0, paid_at = t.at FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at) WHERE i.id = t.id"
+    await execute(session, sql, list(paid), list(paid.values()))
+
+
+async def settle_voided(session: AsyncSession, *, invoice_ids: Sequence[UUID]) -> None:
+    """Nothing of these invoices is owed any more: they are void."""
+    await execute(session, "UPDATE invoice SET open_amount = 0, voided = true WHERE id = ANY($1::uuid[])", list(invoice_ids))
 
 
 async def move_open_amounts(session: AsyncSession, *, allocations: Sequence[Allocation], sign: int) -> None:
