@@ -1,7 +1,7 @@
 """The operator as the services see it: the company and all its documents together."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -80,6 +80,21 @@ class Operator(Company):
     def may(self, desks: Iterable[str], permission: str) -> bool:
         """Has one of these desks the permission? An unknown permission belongs to nobody."""
         return not set(desks).isdisjoint(self.permissions.get(permission, []))
+
+    def desks_with(self, permission: str) -> str:
+        """The desks that have it, by the names that people know: `Cobros y Créditos, Ventas o Sistemas`; `nadie` when there is none."""
+        return alternatives(self.desk_names(self.permissions.get(permission, []))) or "nadie"
+
+    def desk_names(self, codes: Iterable[str]) -> list[str]:
+        """The desks' names in the order of operator.yaml; a code that it does not have stays as it is."""
+        wanted = set(codes)
+        known = {each.code: each.name for each in self.desks if each.code in wanted}
+        return [*known.values(), *sorted(wanted - set(known))]
+
+
+def alternatives(names: Sequence[str]) -> str:
+    """`Ventas, Cobros o Sistemas`."""
+    return " o ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _plain(text: str) -> str:

@@ -21,6 +21,7 @@ from shared.errors import FieldError, Forbidden, Invalid, Problem, TooLarge, Una
 from shared.idempotency import HEADER, Answer, Command
 from shared.inbox import is_transient
 from shared.operator import Operator
+from shared.operator.permissions import PERMISSIONS
 from shared.web.problems import MEDIA_TYPE, ProblemDetails
 from shared.worker import Runtime
 
@@ -88,10 +89,10 @@ Documents = Annotated[Operator, Depends(_documents)]
 def permits(actor: Principal, documents: Operator, permission: str) -> None:
     """Raise Forbidden unless one of the actor's desks has the permission (operator.yaml, `permissions`)."""
     if not documents.may(actor.desks, permission):
-        allowed = ", ".join(documents.permissions.get(permission, [])) or "nadie"
+        desks = ", ".join(documents.desk_names(actor.desks)) or "sin escritorio"
         raise Forbidden(
-            f"{actor.name} ({', '.join(sorted(actor.desks))}) no tiene el permiso «{permission}».",
-            remedy=f"Lo tienen: {allowed}. Se decide en operator.yaml, `permissions`.",
+            f"{actor.name} ({desks}) no puede {PERMISSIONS[permission]}.",
+            remedy=f"Pueden: {documents.desks_with(permission)}. Se decide en operator.yaml, «{permission}».",
         )
 
 

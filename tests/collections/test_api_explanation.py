@@ -81,6 +81,24 @@ async def test_what_the_explanation_allows_the_command_does_and_what_it_forbids_
         assert outcomes >= {("promise", True), ("notice", True), ("notice", False), ("suspend", False), ("reconnect", False)}
 
 
+async def test_whoever_is_named_may_do_it(database: OpenDatabase) -> None:
+    """A promise is made by anybody of the desks that work at collections, not by the assigned agent alone; a cut only by the agent."""
+    async with scene(database) as told:
+        customer = await told.vip()
+        await told.invoice(customer)
+        await told.served.at(local("2026-03-10 09:00"))
+        promise = by_action(await explained(told, customer, "carlos.rivera"))["promise"]
+        desks = "Gerente de Cobros y Créditos, Cobros y Créditos o Sistemas"
+        assert promise["by"] == f"cualquier persona de {desks}; su gestor es Ana Martínez"
+        assert (promise["allowed"], promise["allowed_for_you"]) == (True, True)
+        body = {"amount": MONEY, "due_at": "2026-03-20T17:00:00-06:00"}
+        made = await told.served.as_("carlos.rivera").post(f"/customers/{customer}/promises", json=body)
+        assert made.status_code == 201, made.text
+        refused = await told.served.as_("sofia.mejia").post(f"/customers/{customer}/promises", json=body)
+        assert (refused.status_code, refused.json()["detail"].split(" no puede ")[0]) == (403, "Sofía Mejía (Ventas)")
+        assert refused.json()["remedy"].startswith(f"Pueden: {desks}.")
+
+
 async def test_a_colleague_reads_who_may_and_why_it_is_not_itself(database: OpenDatabase) -> None:
     async with scene(database) as told:
         customer = await told.vip()

@@ -308,7 +308,9 @@ async def test_without_a_good_token_nothing_is_shown(ana: httpx.AsyncClient, hea
 
 async def test_without_the_permission(served: Served) -> None:
     found = problem(await served.as_("oscar.banegas").post("/days", json={"day": "2026-03-19", "name": "x"}), 403)
-    assert "collections.work" in found["detail"] and "cobros" in found["remedy"] and await days(served) == []
+    assert found["detail"].startswith("Óscar Banegas (INGENIERIA SPS) no puede gestionar clientes: ")
+    assert found["remedy"].startswith("Pueden: Gerente de Cobros y Créditos, Cobros y Créditos o Sistemas. ")  # desks' names, no codes
+    assert "«collections.work»" in found["remedy"] and await days(served) == []
 
 
 async def test_health_needs_no_token(ana: httpx.AsyncClient) -> None:

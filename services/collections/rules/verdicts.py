@@ -125,7 +125,7 @@ def latest_invoice(facts: Facts, now: datetime) -> Invoice | None:
 
 
 def _by(action: ActionCode, facts: Facts, terms: Terms) -> str:
-    """Who does this, in words."""
+    """Who does this, in words: the same people whose command is let through."""
     agent = wording.who(terms.operator, facts.agent) if facts.agent else None
     policy = terms.policy
     if action in ("suspend", "notice"):
@@ -137,7 +137,8 @@ def _by(action: ActionCode, facts: Facts, terms: Terms) -> str:
         return "el sistema cuando se reporta el pago; un gestor por acuerdo"
     if action == "send_invoice" and policy.invoice.sent_by == "system":
         return "el sistema"
-    return f"el gestor asignado: {agent}" if agent else "un gestor de cobros"
+    desks = terms.operator.desks_with("collections.work")
+    return f"cualquier persona de {desks}; {f'su gestor es {agent}' if agent else 'el cliente no tiene gestor'}"
 
 
 def _yes_invoice(facts: Facts, terms: Terms, now: datetime) -> str:
