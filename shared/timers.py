@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Column
 from sqlalchemy.dialects.postgresql import JSONB
@@ -13,11 +13,9 @@ from sqlmodel import Field
 
 from shared.db import MessagingTable, execute, ring, rows, utc
 from shared.inbox import Context, is_transient
+from shared.jobs import JobContext
 from shared.log import get_logger
 from shared.parking import describe
-
-if TYPE_CHECKING:
-    from shared.worker import JobContext
 
 log = get_logger("timers")
 MAX_FAILURES = 5
@@ -90,7 +88,7 @@ async def next_due(session: AsyncSession, kinds: list[str]) -> datetime | None:
     return found[0].due  # type: ignore[no-any-return]
 
 
-async def fire(router: TimerRouter, context: "JobContext") -> int:
+async def fire(router: TimerRouter, context: JobContext) -> int:
     """Fire everything due at the context's instant, earliest first, each in a transaction of its own. Answers how many fired."""
     fired = 0
     while await _fire_one(router, context):
@@ -98,7 +96,7 @@ async def fire(router: TimerRouter, context: "JobContext") -> int:
     return fired
 
 
-async def _fire_one(router: TimerRouter, context: "JobContext") -> bool:
+async def _fire_one(router: TimerRouter, context: JobContext) -> bool:
     timer: DueTimer | None = None
     try:
         async with context.database.transaction() as session:

@@ -17,6 +17,7 @@ from shared import idempotency, parking, timers
 from shared.clock import Clock
 from shared.db import Database, execute, rows
 from shared.inbox import Arrival, EventRouter, Inbox
+from shared.jobs import Job, JobContext
 from shared.kafka import KafkaSource
 from shared.lease import Fenced, Lease
 from shared.log import get_logger
@@ -34,28 +35,6 @@ PACE_SECONDS = 0.02  # while rings keep coming a loop looks no more often than t
 WAITING_SECONDS = 5.0
 IDLE_SECONDS = 600.0  # a loop that the lookout wakes looks by itself, too, but hardly ever
 LOOK = """SELECT EXISTS (SELECT 1 FROM outbox_held) AS redelivery, EXISTS (SELECT 1 FROM parked_event WHERE reason <> 'dead') AS parked"""
-
-
-@dataclass(frozen=True)
-class JobContext:
-    """What a job gets. `now` is business time (UTC); `resources` are the adapters that the service built, by name."""
-
-    database: Database
-    now: datetime
-    operator: Operator
-    settings: Settings
-    resources: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the clock starts. `next_due` answers the earliest business instant at which there is work (work under way counts as due,
-    None is nothing); `run` does what is due at the context's instant, in transactions of its own, and answers how much it did.
-    Both must bear running twice and beside another process."""
-
-    name: str
-    next_due: Callable[[AsyncSession, JobContext], Awaitable[datetime | None]]
-    run: Callable[[JobContext], Awaitable[int]]
 
 
 @dataclass(frozen=True)

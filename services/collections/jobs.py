@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.collections.operations.assessing import reassess
 from shared.db import execute, rows
 from shared.inbox import is_transient
+from shared.jobs import Job, JobContext
 from shared.log import get_logger
-from shared.worker import Job, JobContext
 
 log = get_logger("collections.review")
 CHUNK = 1_000

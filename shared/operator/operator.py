@@ -49,10 +49,14 @@ class Operator(Company):
         wanted = _plain(label or "")
         return {policy.code: code for policy in self.policies.values() for code, name in policy.statuses.items() if _plain(name) == wanted}
 
-    def policy_named(self, label: str | None) -> str:
-        """The policy that a status's name tells by itself: the one that has it; the default one where several or none have it."""
+    def policy_with(self, label: str | None) -> str | None:
+        """The policy that a status's name tells by itself: of several that have it the default one first; None where none has it."""
         found = self.statuses_named(label)
-        return self.default_policy if not found or self.default_policy in found else min(found)
+        return self.default_policy if self.default_policy in found else min(found, default=None)
+
+    def policy_named(self, label: str | None) -> str:
+        """As `policy_with`, and the default policy where none has a status of this name."""
+        return self.policy_with(label) or self.default_policy
 
     def procedure(self, code: str) -> Procedure:
         return self.procedures[code]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,26 @@ def test_rules_named_in_code_exist() -> None:
     assert {(name, rule) for name, rule in named if rule not in known and not rule.startswith(("UTF", "ISO", "ASCII", "SHA"))} == set()
 
 
+def imported(source: str) -> Iterator[str]:
+    """Every module that a source names in its imports, also those for type checkers and inside functions."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+            yield node.module
+
+
+def test_no_two_modules_need_each_other() -> None:
+    modules = {
+        name.removesuffix(".py").removesuffix("/__init__").replace("/", "."): text for name, text in sources("shared", "services").items()
+    }
+    needs = {}
+    for name, text in modules.items():
+        found = [each for each in imported(text) if each in modules]
+        packages = {each.rpartition(".")[0] for each in found}  # `from shared import timers` needs the module, not what the package gathers
+        needs[name] = {each for each in found if each != name and each not in packages}
+    assert len(list(TopologicalSorter(needs).static_order())) == len(modules)
+
+
 def test_the_ground_floor() -> None:
     assert {name.split("/")[0] for name in tracked()} - GROUND_FLOOR == set()
     assert {name.split("/")[1] for name in tracked() if name.startswith("docs/")} <= {
@@ -171,8 +192,7 @@ def test_the_ground_floor() -> None:
         "asyncapi.yaml",
         "operations.md",
         "house.svg",
-        "bench.json",
-        "bench.md",
+        "performance.md",
     }
 
 

@@ -99,7 +99,7 @@ async def test_engineering_sends_no_lists(database: OpenDatabase) -> None:
         body = {"period": "2026-02", "rows": [{"external_id": "C-1", "note": NOTE}]}
         answer = await told.served.as_("oscar.banegas").post("/vip-lists", json=body)
         assert answer.status_code == 403
-        assert "collections.vip_lists" in answer.json()["detail"]
+        assert "el detalle de clientes VIP del cierre de mes" in answer.json()["detail"]
 
 
 @rule("VIP-1")

@@ -9,9 +9,9 @@ import pytest
 from shared import timers
 from shared.db import Database, execute, rows
 from shared.inbox import Context
+from shared.jobs import JobContext
 from shared.settings import Settings
 from shared.timers import MAX_FAILURES, DueTimer, TimerRouter
-from shared.worker import JobContext
 from tests.support.service import operator
 
 Open = Callable[[str], Awaitable[Database]]

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from services.billing.api.shapes import Code, MoneyShown, Name, example
+from services.billing.api.shapes import Code, Name
 from shared.events.base import Delivery
 from shared.money import Amount
 from shared.web import Input
+from shared.web.shapes import MoneyShown, example
 
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>()]+$", max_length=254)]
 TaxId = Annotated[str, StringConstraints(min_length=1, max_length=40)]  # as the tax authority writes it: RTN, NIT, RIF

@@ -17,7 +17,6 @@ from services.billing.api.customer_shapes import (
     ServiceInput,
     ServiceShown,
 )
-from services.billing.api.shapes import money
 from services.billing.models import Customer, CustomerHistory
 from services.billing.operations import customers
 from services.billing.operations.customers import ContractTerms, NewCustomer, SoldService
@@ -26,6 +25,7 @@ from shared.calendar import BusinessCalendar
 from shared.errors import FieldError, Invalid, nearest
 from shared.operator import Operator
 from shared.web import Actor, Cursor, Documents, IfMatch, Now, Page, Session, command_router, page, permits, set_etag
+from shared.web.shapes import money
 
 router = command_router(tags=["customers"])
 

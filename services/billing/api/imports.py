@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field
 
 from services.billing.adapters.mapping_files import MappingError, load_mapping, shipped_mapping
 from services.billing.adapters.uploads import Upload, receive
-from services.billing.api.shapes import example
 from services.billing.models import ImportBatch, ImportFault, ImportMissing
 from services.billing.operations.imports import queue_import
 from services.billing.queries.imports import faults_of, find_imports, get_import, missing_of
@@ -35,6 +34,7 @@ from shared.web import (
     run_command,
     runtime_of,
 )
+from shared.web.shapes import example
 
 router = command_router(tags=["imports"])
 uploads = APIRouter(route_class=UploadRoute, tags=["imports"])

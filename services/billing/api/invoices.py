@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
-from services.billing.api.shapes import MoneyShown, Month, Words, example, money
 from services.billing.models import Invoice
 from services.billing.operations import invoices
 from services.billing.queries.invoices import InvoiceView, find_invoices, get_invoice, printed_invoice
@@ -16,6 +15,7 @@ from services.billing.rules.states import InvoiceState
 from shared.money import Amount
 from shared.pdf import render_invoice
 from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits, set_etag
+from shared.web.shapes import MoneyShown, Month, Words, example, money
 
 router = command_router(tags=["invoices"])
 EXAMPLE = {

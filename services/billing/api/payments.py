@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import BaseModel, StringConstraints
 
-from services.billing.api.shapes import Code, MoneyInput, MoneyShown, Words, example, money
+from services.billing.api.shapes import Code
 from services.billing.operations import payments
 from services.billing.operations.payments import NewPayment
 from services.billing.queries.invoices import PaymentView, find_payments, get_payment
@@ -15,6 +15,7 @@ from services.billing.rules.states import PaymentState
 from shared.calendar import BusinessCalendar
 from shared.money import Amount
 from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits, set_etag
+from shared.web.shapes import MoneyInput, MoneyShown, Words, example, money
 
 router = command_router(tags=["payments"])
 

@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from services.billing.api.shapes import MoneyShown, Month, example, money
 from services.billing.models import BillingRun
 from services.billing.operations.runs import start_run
 from services.billing.queries.runs import RunProgress, SeriesStanding, get_run, runs_before, series_standing
@@ -14,6 +13,7 @@ from services.billing.rules.periods import Period
 from services.billing.rules.states import RunState
 from shared.calendar import BusinessCalendar
 from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web.shapes import MoneyShown, Month, example, money
 
 router = command_router(tags=["billing runs"])
 

@@ -28,9 +28,9 @@ from services.billing.rules.states import ImportState, Severity
 from shared.calendar import BusinessCalendar
 from shared.db import Database
 from shared.inbox import is_transient
+from shared.jobs import Job, JobContext
 from shared.log import get_logger
 from shared.operator import Operator
-from shared.worker import Job, JobContext
 
 log = get_logger("billing.imports")
 READ_ROWS = 2_000

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.operations.invoices import mark_overdue
 from services.billing.queries.invoices import next_due_end
-from shared.worker import Job, JobContext
+from shared.jobs import Job, JobContext
 
 
 async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:

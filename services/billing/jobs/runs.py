@@ -11,9 +11,9 @@ from services.billing.queries.runs import Standing, run_standing
 from services.billing.rules.periods import Period
 from shared.calendar import BusinessCalendar
 from shared.errors import Problem
+from shared.jobs import Job, JobContext
 from shared.log import get_logger
 from shared.operator import Operator
-from shared.worker import Job, JobContext
 
 log = get_logger("billing.runs")
 AGAIN = timedelta(days=1)

@@ -8,7 +8,6 @@ def policy_terms(operator: Operator) -> dict[str, PolicyTerms]:
     """Every collections policy as billing sees it."""
     return {
         code: PolicyTerms(
-            labels=tuple(policy.statuses.values()),
             day_of_month=policy.due.day_of_month,
             days_after_issue=policy.due.days_after_issue,
             first=policy.invoice.first,
@@ -25,5 +24,6 @@ def book_terms(operator: Operator) -> BookTerms:
         plans={plan.code: PlanTerms(plan.kind, plan.monthly_amount) for plan in operator.plans},
         agents=frozenset(each.person for each in operator.people),
         policies=policy_terms(operator),
+        policy_with=operator.policy_with,
         default_policy=operator.default_policy,
     )

@@ -43,7 +43,7 @@ class OpeningReader:
 
     def _policy(self, row: Row, status: str | None) -> str:
         """The policy that knows the status; the default one, with a notice, where none does."""
-        found = self._terms.policy_of(status)
+        found = self._terms.policy_with(status)
         if status and found is None:
             row.fault(
                 self._opening["status"], status, "Ninguna política conoce este estado; el cliente queda con la política por omisión.",

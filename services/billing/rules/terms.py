@@ -1,11 +1,10 @@
 """What the operator's files say that rows are checked against: plans, people, policies, money."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from services.billing.rules.csv_text import normal
 from services.billing.rules.periods import due_date
 
 
@@ -19,9 +18,8 @@ class PlanTerms:
 
 @dataclass(frozen=True)
 class PolicyTerms:
-    """What billing needs of a collections policy: its statuses' labels, its due day, and whether its customers are billed first (VIP-5)."""
+    """What billing needs of a collections policy: its due day, and whether its customers are billed first (VIP-5)."""
 
-    labels: tuple[str, ...]
     day_of_month: int | None
     days_after_issue: int | None
     first: bool = False
@@ -33,17 +31,13 @@ class PolicyTerms:
 
 @dataclass(frozen=True)
 class BookTerms:
-    """What the operator's files say that rows are checked against; `digits` are the currency's decimal places."""
+    """What the operator's files say that rows are checked against; `digits` are the currency's decimal places, and `policy_with` tells
+    the policy that knows a status's label (None when none does)."""
 
     currency: str
     digits: int
     plans: Mapping[str, PlanTerms]
     agents: frozenset[str]
     policies: Mapping[str, PolicyTerms]
+    policy_with: Callable[[str | None], str | None]
     default_policy: str
-
-    def policy_of(self, status: str | None) -> str | None:
-        """The policy that knows this status label; None when none does. The default policy is asked first."""
-        wanted = normal(status or "")
-        ordered = sorted(self.policies, key=lambda code: code != self.default_policy)
-        return next((code for code in ordered if wanted in map(normal, self.policies[code].labels)), None)

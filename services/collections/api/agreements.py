@@ -7,12 +7,13 @@ from pydantic import Field
 
 from services.collections.api.access import WORK, Seen, expect_unchanged
 from services.collections.api.details import show_plan, show_promise, show_review, show_where
-from services.collections.api.inputs import EXAMPLE_MONEY, Instant, MoneyInput, Words
+from services.collections.api.inputs import Instant
 from services.collections.api.shapes import PlanView, PromiseView, ReviewView
 from services.collections.operations import plans, promises, reviews
 from services.collections.operations.plans import NewInstalment
 from services.collections.queries.accounts import instalments_of
 from shared.web import Actor, Documents, Input, Now, Session, command_router, permits
+from shared.web.shapes import MoneyInput, Words, example
 
 router = command_router(tags=["acuerdos"])
 
@@ -23,7 +24,7 @@ class PromiseInput(Input):
     amount: MoneyInput
     due_at: Instant
 
-    model_config = {"json_schema_extra": {"examples": [{"amount": EXAMPLE_MONEY, "due_at": "2026-03-20T17:00:00-06:00"}]}}
+    model_config = example(amount={"amount": "460.00", "currency": "USD"}, due_at="2026-03-20T17:00:00-06:00")
 
 
 class InstalmentInput(Input):

@@ -7,12 +7,12 @@ from fastapi import Response
 from pydantic import AwareDatetime, BaseModel, StringConstraints
 
 from services.collections.api.access import LISTS, WORK
-from services.collections.api.inputs import Words
 from services.collections.models import Contact, ContactKind
 from services.collections.operations import contacts, dispatches
 from services.collections.rules.wording import who
 from shared.operator import Operator
 from shared.web import Actor, Documents, Input, Now, Session, command_router, permits
+from shared.web.shapes import Words
 
 router = command_router(tags=["gestiones"])
 

@@ -7,10 +7,10 @@ from fastapi import Response
 
 from services.collections.api.access import WORK, Seen, expect_unchanged
 from services.collections.api.details import show_notice, show_suspension, show_where
-from services.collections.api.inputs import Words
 from services.collections.api.shapes import NoticeView, SuspensionView
 from services.collections.operations import notices, reconnections, suspensions
 from shared.web import Actor, Documents, Input, Now, Session, command_router, permits
+from shared.web.shapes import Words
 
 router = command_router(tags=["suspensión y reconexión"])
 

@@ -1,11 +1,10 @@
 """Lists that Sales sends at the month's close, and who qualifies (VIP-1, VIP-2)."""
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, Field
 
 from services.collections.api.access import LISTS, READ
 from services.collections.models import SegmentList, SegmentListRow
@@ -14,10 +13,10 @@ from services.collections.queries import segments as queries
 from services.collections.rules.listing import RowOutcome, Wanted
 from shared.calendar import BusinessCalendar
 from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web.shapes import Month
 
 router = command_router(tags=["segmentos"])
 MAX_ROWS = 5000
-Period = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 
 
 class ListRowInput(Input):
@@ -31,7 +30,7 @@ class ListRowInput(Input):
 class ListInput(Input):
     """The list of a month."""
 
-    period: Period
+    period: Month
     rows: list[ListRowInput] = Field(min_length=1, max_length=MAX_ROWS)
 
     model_config = {

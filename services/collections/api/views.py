@@ -5,15 +5,14 @@ from decimal import Decimal
 from pydantic import AwareDatetime, BaseModel
 
 from services.collections.rules.wording import money
-from shared.money import Amount, round_money
+from shared.money import round_money
 from shared.operator import Operator
+from shared.web.shapes import MoneyShown
 
 
-class MoneyView(BaseModel):
+class MoneyView(MoneyShown):
     """An amount: exact for programs, `text` for people."""
 
-    amount: Amount
-    currency: str
     text: str
 
     model_config = {"json_schema_extra": {"examples": [{"amount": "460.00", "currency": "USD", "text": "$460.00"}]}}

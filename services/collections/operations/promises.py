@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +15,6 @@ from services.collections.rules.agreeing import promise_limit
 from services.collections.rules.debts import owed, unpaid
 from services.collections.rules.facts import Facts
 from shared.auth import Principal
-from shared.db import new_id
 from shared.errors import FieldError, Invalid, Refused
 from shared.events.collections import PromiseMade
 from shared.money import round_money
@@ -36,34 +36,30 @@ async def make_promise(
     ordered and not carried out yet. Raises NotFound, Refused, and Invalid for an amount or instant that makes no sense."""
     opened = await permitted(session, customer_id, "promise", actor=actor, operator=operator, now=now)
     _check(opened, amount, currency, due_at, now)
-    facts = opened.facts
-    period = unpaid(facts, now)[0].period
-    made = Promise(
-        id=new_id(),
-        account_id=customer_id,
-        period=period,
-        ordinal=1 + sum(each.period == period for each in facts.promises),
-        amount=amount,
-        currency=currency,
-        made_at=now,
-        due_at=due_at,
-        agent=actor.person,
-        known_payments=reported_at(facts, now),
-        state_at=now,
-    )
+    made = Promise(account_id=customer_id, amount=amount, currency=currency, due_at=due_at, agent=actor.person, **_place(opened.facts, now))
     session.add(made)
-    event = PromiseMade(
-        promise_id=made.id,
-        customer_id=customer_id,
-        ordinal=made.ordinal,
-        amount=amount,
-        currency=currency,
-        due_at=due_at,
-        agent=actor.person,
-    )
-    opened.changes.tell(customer_id, event)
+    opened.changes.tell(customer_id, _told(made))
     await settle(session, opened.changes)
     return made
+
+
+def _place(facts: Facts, now: datetime) -> dict[str, Any]:
+    """Where a promise made now stands: for the oldest unpaid month, after those made for it, after the payments known by then."""
+    period = unpaid(facts, now)[0].period
+    ordinal = 1 + sum(each.period == period for each in facts.promises)
+    return {"period": period, "ordinal": ordinal, "made_at": now, "state_at": now, "known_payments": reported_at(facts, now)}
+
+
+def _told(made: Promise) -> PromiseMade:
+    return PromiseMade(
+        promise_id=made.id,
+        customer_id=made.account_id,
+        ordinal=made.ordinal,
+        amount=made.amount,
+        currency=made.currency,
+        due_at=made.due_at,
+        agent=made.agent,
+    )
 
 
 def reported_at(facts: Facts, now: datetime) -> list[UUID]:

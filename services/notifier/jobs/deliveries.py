@@ -20,9 +20,9 @@ from services.notifier.queries import next_attempt, printable_invoices
 from services.notifier.rules.mime import Attachment
 from services.notifier.rules.states import Kind, Outcome
 from shared.db import new_id
+from shared.jobs import Job, JobContext
 from shared.log import get_logger
 from shared.pdf import PdfFailed
-from shared.worker import Job, JobContext
 
 log = get_logger("notifier.deliveries")
 BATCH = 25

@@ -2,10 +2,10 @@
 
 from pydantic import BaseModel
 
-from services.ticketing.api.shapes import example
 from shared.errors import NotFound, nearest
 from shared.operator import Procedure
 from shared.web import Actor, Documents, command_router, permits
+from shared.web.shapes import example
 
 router = command_router(tags=["procedures"])
 

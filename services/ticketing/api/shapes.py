@@ -5,20 +5,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from services.ticketing.models import NetworkSwitch, Ticket, TicketStep
 from services.ticketing.rules.states import StepState, SwitchState
 from services.ticketing.rules.switching import SwitchAction
 from shared.operator import CaptureField, Procedure
+from shared.web.shapes import example
 
 TICKET_ID = "019d2f6e-3f0b-7c7a-9a35-0a8b0f6f4b52"
 CUSTOMER_ID = "019d2f6e-1f0b-7c7a-9a35-0a8b0f6f4b50"
-
-
-def example(**values: Any) -> ConfigDict:
-    """A model's example in the OpenAPI document."""
-    return ConfigDict(json_schema_extra={"examples": [values]})
 
 
 class OutcomeShown(BaseModel):

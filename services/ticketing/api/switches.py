@@ -6,11 +6,12 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import StringConstraints
 
-from services.ticketing.api.shapes import SwitchShown, example, show_switch
+from services.ticketing.api.shapes import SwitchShown, show_switch
 from services.ticketing.operations.switches import resolve_switch
 from services.ticketing.queries.switches import list_switches
 from services.ticketing.rules.states import SwitchState
 from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web.shapes import example
 
 router = command_router(tags=["switches"])
 

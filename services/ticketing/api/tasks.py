@@ -7,10 +7,11 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel
 
-from services.ticketing.api.shapes import CUSTOMER_ID, TICKET_ID, OutcomeShown, example
+from services.ticketing.api.shapes import CUSTOMER_ID, TICKET_ID, OutcomeShown
 from services.ticketing.queries.tickets import list_tasks
 from shared.operator import CaptureField, Procedure
 from shared.web import Actor, Cursor, Documents, Page, Session, command_router, page, permits
+from shared.web.shapes import example
 
 router = command_router(tags=["tasks"])
 

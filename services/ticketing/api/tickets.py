@@ -6,10 +6,11 @@ from uuid import UUID
 from fastapi import Path, Query, Response
 from pydantic import Field, StringConstraints
 
-from services.ticketing.api.shapes import TicketShown, example, show_row, show_ticket
+from services.ticketing.api.shapes import TicketShown, show_row, show_ticket
 from services.ticketing.operations.steps import finish_step
 from services.ticketing.queries.tickets import TicketView, list_tickets, view_ticket
 from shared.web import Actor, Cursor, Documents, IfMatch, Input, Now, Page, Session, command_router, page, permits, set_etag
+from shared.web.shapes import example
 
 router = command_router(tags=["tickets"])
 

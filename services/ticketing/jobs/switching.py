@@ -16,8 +16,8 @@ from services.ticketing.adapters.network import SILENT, network_for
 from services.ticketing.operations.switches import Answer, Claim, claim_switch, record_answer
 from services.ticketing.queries.switches import next_switch_due
 from shared.clock import machine_now
+from shared.jobs import Job, JobContext
 from shared.log import get_logger
-from shared.worker import Job, JobContext
 
 log = get_logger("ticketing.switching")
 SLOTS = 6

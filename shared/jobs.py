@@ -1,0 +1,34 @@
+"""What the clock starts: a service's jobs, and what they are given."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.db import Database
+from shared.operator import Operator
+from shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What a job gets. `now` is business time (UTC); `resources` are the adapters that the service built, by name."""
+
+    database: Database
+    now: datetime
+    operator: Operator
+    settings: Settings
+    resources: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the clock starts. `next_due` answers the earliest business instant at which there is work (work under way counts as due,
+    None is nothing); `run` does what is due at the context's instant, in transactions of its own, and answers how much it did.
+    Both must bear running twice and beside another process."""
+
+    name: str
+    next_due: Callable[[AsyncSession, JobContext], Awaitable[datetime | None]]
+    run: Callable[[JobContext], Awaitable[int]]
