@@ -16,7 +16,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -136,6 +136,23 @@ class Installation:
                 raise InstallationError(f"El proceso {running.pid} no termina. Su registro dice por qué.")
             time.sleep(0.05)
         return True
+
+
+def running_one(folders: Sequence[Path]) -> Installation:
+    """The installation that runs in one of these folders. Raises InstallationError, naming what there is, unless it is exactly one."""
+    there = [each for each in folders if (each / "keys").is_dir()]
+    running = {each: found for each in there if (found := Installation(each.resolve()).running())}
+    if len(running) == 1:
+        return Installation(next(iter(running)).resolve())
+    if running:
+        where = ", ".join(f"{folder} ({found.address})" for folder, found in running.items())
+        raise InstallationError(f"Corren {len(running)} instalaciones: {where}. Diga cuál, por ejemplo --data {next(iter(running))}.")
+    stopped = f"Detenidas hay: {', '.join(map(str, there))}. " if there else ""
+    example = there[0] if there else folders[0]
+    raise InstallationError(
+        f"Ninguna instalación corre en {' ni en '.join(map(str, folders))}. {stopped}"
+        f"Diga de cuál es el token, por ejemplo --data {example}: vale solo donde se usan sus claves."
+    )
 
 
 def _held(lock: Path) -> bool:

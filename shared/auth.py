@@ -20,7 +20,10 @@ from shared.errors import Unauthorized
 
 AUDIENCE = "reconecta"
 ALGORITHM = "Ed25519"  # EdDSA by the name of RFC 9864
-REMEDY = "Pida un token con `reconecta token` y envíelo como «Authorization: Bearer …»."
+REMEDY = (
+    "Pida un token con `reconecta token PERSONA --data CARPETA`, de la carpeta con que corre la casa, "
+    "y envíelo como «Authorization: Bearer …»."
+)
 
 
 @dataclass(frozen=True)

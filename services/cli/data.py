@@ -17,7 +17,8 @@ from services.billing.models import ImportBatch, ImportFault
 from services.billing.queries.imports import faults_of
 from services.cli.running import DATA, OPERATOR, DataOption, OperatorOption
 from services.cli.screen import console, fail, table
-from services.installation import Installation, InstallationError, business_now, given_databases
+from services.demo import DEMO_DATA
+from services.installation import Installation, InstallationError, business_now, given_databases, running_one
 from services.migrate import migrate
 from services.wiring import SERVICES
 from shared import parking
@@ -149,11 +150,12 @@ def token(
     person: Annotated[str, typer.Argument(help="Quién: un nombre de operator.yaml.", metavar="PERSONA")],
     days: Annotated[int, typer.Option(min=1, max=365, help="Cuántos días vale.")] = 1,
     operator: OperatorOption = OPERATOR,
-    data: DataOption = DATA,
+    data: Annotated[Path | None, typer.Option("--data", help="La carpeta de datos; sin ella, la instalación que corre.")] = None,
 ) -> None:
-    """Da un token de una persona del operador, firmado con la clave de la instalación."""
+    """Da un token de una persona del operador, firmado con la clave de la instalación: la de --data, o la única que corre."""
     documents = load_operator(operator)
-    typer.echo(Installation(data.resolve()).token(documents, person, timedelta(days=days)))
+    installation = Installation(data.resolve()) if data is not None else running_one([DATA, DEMO_DATA])
+    typer.echo(installation.token(documents, person, timedelta(days=days)))
 
 
 def migrate_databases(

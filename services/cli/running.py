@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,10 +34,10 @@ def up(
     """Corre los cinco servicios en una dirección, con su propio PostgreSQL, hasta Ctrl-C."""
     start = _instant(clock) if clock else None
     configure("WARNING")
-    run(run_house(Up(operator, data, host, port, start), _tell))
+    run(run_house(Up(operator, data, host, port, start), partial(_tell, data)))
 
 
-def _tell(house: House, address: str, token: str) -> None:
+def _tell(data: Path, house: House, address: str, token: str) -> None:
     console.print(f"\n[bold]Reconecta[/] · {escape(house.operator.name)} responde en [bold]{address}[/]")
     for name in house.runtimes:
         console.print(f"  {address}/{name}/docs")
@@ -45,7 +46,8 @@ def _tell(house: House, address: str, token: str) -> None:
         console.print(f"Correos: {escape(str(settings.maildir))} (Maildir) · red: adaptador «{settings.network}»")
     if house.conductor is not None:
         console.print(f"Reloj de prueba: POST {address}/simulation/clock")
-    console.print("Token (7 días), para «Authorization: Bearer …»; otros con `reconecta token PERSONA`:", soft_wrap=True)
+    others = f"reconecta token PERSONA --data {data}"
+    console.print(f"Token (7 días), para «Authorization: Bearer …»; otros con `{escape(others)}`:", soft_wrap=True)
     console.print(token, soft_wrap=True)
     console.print("Ctrl-C lo detiene.")
 

@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import audit, idempotency
-from shared.auth import Principal
+from shared.auth import REMEDY, Principal
 from shared.db import flush
 from shared.errors import FieldError, Forbidden, Invalid, Problem, TooLarge, Unauthorized, nearest
 from shared.idempotency import HEADER, Answer, Command
@@ -57,7 +57,7 @@ def principal_of(request: Request) -> Principal:
     if not hasattr(request.state, "actor"):
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Unauthorized("Falta la cabecera Authorization.", remedy="Pida un token con `reconecta token`.")
+            raise Unauthorized("Falta la cabecera Authorization.", remedy=REMEDY)
         request.state.actor = request.app.state.verifier.principal(token.strip())
     actor: Principal = request.state.actor
     return actor

@@ -15,11 +15,15 @@ from tests.flows.books import MAPPING, book, residential, vip
 MAIN = [sys.executable, "-m", "services.cli"]
 
 
-def run(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str | Path, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run `reconecta …` as people do."""
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_DATABASE_URL") and not name.startswith("RECONECTA_")}
     command = [*MAIN, *map(str, arguments)]
-    return subprocess.run(command, env=kept | dict(environment or {}), capture_output=True, text=True, timeout=120, check=False)
+    kept["PYTHONPATH"] = os.getcwd()
+    given = kept | dict(environment or {})
+    return subprocess.run(command, env=given, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture
@@ -57,6 +61,14 @@ def test_a_mapping_of_the_other_kind_is_told_in_a_line(addresses: dict[str, str]
     assert result.returncode == 1
     assert "use `reconecta import customers`" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_token_without_a_running_house_says_how_to_name_one(tmp_path: Path) -> None:
+    documents = Path("deploy/operators/vip_isp").resolve()
+    result = run("token", "ana.martinez", "--operator", documents, folder=tmp_path)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "Ninguna instalación corre en data/local ni en data/demo" in result.stderr and "--data data/local" in result.stderr
+    assert list(tmp_path.iterdir()) == []  # and makes no keys that nobody uses
 
 
 def test_a_service_without_its_database_says_which_variable_is_missing() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.demo.background import clear
-from services.installation import Installation, InstallationError, administrator, business_start, given_databases
+from services.installation import Installation, InstallationError, administrator, business_start, given_databases, running_one
 from shared.auth import Verifier, ensure_keys
 from shared.clock import SimulatedClock
 from shared.db import Database, execute
@@ -24,6 +24,22 @@ def test_a_token_is_one_of_the_operator_s_people(tmp_path: Path) -> None:
 def test_a_stranger_gets_no_token_and_reads_who_there_is(tmp_path: Path) -> None:
     with pytest.raises(InstallationError, match="no conoce a «nadie»"):
         Installation(tmp_path).token(operator(), "nadie", timedelta(days=1))
+
+
+def test_a_token_without_a_folder_is_of_the_one_house_that_runs(tmp_path: Path) -> None:
+    one, other = tmp_path / "local", tmp_path / "demo"
+    with pytest.raises(InstallationError, match=r"Ninguna instalación corre en .*local ni en .*demo\. Diga .* --data .*local"):
+        running_one([one, other])
+    for each in (one, other):
+        ensure_keys(each / "keys")
+    with pytest.raises(InstallationError, match=r"Detenidas hay: .*local, .*demo\. "):
+        running_one([one, other])
+    with Installation(other).alone(), Installation(other).announced("http://127.0.0.1:8099"):
+        text = running_one([one, other]).token(operator(), "ana.martinez", timedelta(days=1))
+        assert Verifier([ensure_keys(other / "keys")[1]]).principal(text).person == "ana.martinez"
+        with Installation(one).alone(), Installation(one).announced("http://127.0.0.1:8098"):
+            with pytest.raises(InstallationError, match=r"Corren 2 instalaciones: .*8098.*8099.*--data .*local"):
+                running_one([one, other])
 
 
 def test_the_first_token_is_of_whoever_may_most() -> None:
