@@ -63,8 +63,10 @@ class Database:
         try:
             yield session
             await session.commit()
-        except BaseException:
-            await asyncio.shield(asyncio.create_task(session.close()))  # whoever is cancelled gives the connection back all the same
+        except BaseException as error:
+            # Whoever is cancelled cannot know what the server has begun: nobody gets that connection again.
+            ended = session.close() if isinstance(error, Exception) else session.invalidate()
+            await asyncio.shield(asyncio.create_task(ended))
             raise
         session.sync_session.close()  # nothing is open any more: there is nothing to wait for
         if session.info.pop("ring", False):
@@ -111,7 +113,11 @@ async def driver(session: AsyncSession) -> asyncpg.Connection:
         pooled = connection.connection
         adapted: Any = pooled.dbapi_connection
         if adapted._transaction is None:  # SQLAlchemy sends BEGIN with its own first statement, and this one goes past it
-            await adapted._start_transaction()
+            try:
+                await adapted._start_transaction()
+            except BaseException:  # the server may have begun it all the same; what came next would be a savepoint and never committed
+                connection.invalidate()
+                raise
         known = session.info["driver"] = (_innermost(session), pooled.driver_connection)
     return known[1]
 

@@ -1,5 +1,6 @@
 """Driver-level statements belong to the session's transaction and its savepoints, and a dead connection is replaced."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import asyncpg
@@ -76,3 +77,25 @@ async def test_a_connection_that_was_cut_is_replaced(database: Open) -> None:
     for _ in range(3):
         assert await names(db) == []
     await other.close()
+
+
+async def test_whoever_is_cancelled_leaves_no_transaction_open(database: Open) -> None:
+    """At whatever step: what is committed afterwards on any of the pool's connections is there for everybody."""
+    db = await database("noc")
+    pooled, other = Database(db.dsn, service="noc", pool_size=1), await asyncpg.connect(db.dsn)
+
+    async def add(name: str) -> None:
+        async with pooled.transaction() as session:
+            await rows(session, "SELECT 1 FROM lease")
+            await execute(session, ADD, name)
+
+    for steps in range(40):
+        task = asyncio.create_task(add(f"cancelled {steps}"))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await add(f"kept {steps}")
+        assert await other.fetchval("SELECT count(*) FROM lease WHERE name LIKE 'kept%'") == steps + 1
+    await other.close()
+    await pooled.close()
