@@ -4,8 +4,10 @@ Both answer below `/<service>` (the gateway changes no path): the API with all i
 the conductor's line. What they are told comes from the environment (shared/settings.py). Neither starts on a database that is behind.
 """
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -31,6 +33,7 @@ from shared.web.problems import add_handlers
 Role = Literal["api", "worker"]
 TOKEN, ENDS = "RECONECTA_CONDUCTOR_TOKEN", "RECONECTA_CONDUCTOR_ENDS"
 ASK_SECONDS = 30.0
+BEGIN_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,14 @@ class Listening:
 
 
 async def run_service(role: Role, name: str, on: Listening, ready: Callable[[str], None]) -> None:
-    """Run until SIGTERM or SIGINT. Raises InstallationError and DatabaseBehind."""
+    """Run until SIGTERM or SIGINT. Raises CannotListen, InstallationError and DatabaseBehind."""
     settings = environment_settings(name)
     configure(settings.log_level)
     operator = load_operator(settings.operator_folder)
     service = next(each for each in SERVICES if each.name == name)
     await require_current(name, settings.database_url)
     async with AsyncExitStack() as stack:
+        socket = stack.enter_context(listen(on.host, on.port))
         stop = await stack.enter_async_context(stop_signals())
         shown = service if role == "api" else replace(service, routers=())
         runtime = await stack.enter_async_context(open_runtime(service, settings, operator))
@@ -57,7 +61,8 @@ async def run_service(role: Role, name: str, on: Listening, ready: Callable[[str
             databases = given_databases() if settings.transport == "courier" else {}
             await stack.enter_async_context(open_worker(runtime, databases))
         app = root_app(operator, {name: replace(runtime, service=shown)}, None)
-        await _answer(stack, app, on, ready)
+        await stack.enter_async_context(serving(app, socket))
+        ready(f"http://{on.host}:{socket.getsockname()[1]}")
         await stop.wait()
 
 
@@ -67,13 +72,31 @@ async def run_conductor(on: Listening, start: datetime | None, ready: Callable[[
     configure(settings.log_level)
     operator = load_operator(settings.operator_folder)
     async with AsyncExitStack() as stack:
+        socket = stack.enter_context(listen(on.host, on.port))
         stop = await stack.enter_async_context(stop_signals())
         ends = await stack.enter_async_context(_ends())
         if start is not None:
-            for end in ends:
-                await end.set(start)
-        await _answer(stack, conductor_app(operator, settings, ends), on, ready)
+            await _begin(ends, start)
+        await stack.enter_async_context(serving(conductor_app(operator, settings, ends), socket))
+        ready(f"http://{on.host}:{socket.getsockname()[1]}")
         await stop.wait()
+
+
+async def _begin(ends: Sequence[HttpEnd], start: datetime) -> None:
+    """Set every clock, waiting for workers that do not answer yet. Raises InstallationError for one that refuses, or never answers."""
+    deadline = time.monotonic() + BEGIN_SECONDS
+    for end in ends:
+        while True:
+            try:
+                await end.set(start)
+                break
+            except httpx.HTTPStatusError as error:
+                why = f"{error.response.status_code} {error.response.text}"
+                raise InstallationError(f"{end.name} no deja mover su reloj: {why}") from None
+            except httpx.TransportError as error:
+                if time.monotonic() > deadline:
+                    raise InstallationError(f"El trabajador de {end.name} no responde: {type(error).__name__} {error}") from None
+                await asyncio.sleep(0.5)
 
 
 def conductor_app(operator: Operator, settings: Settings, ends: list[HttpEnd]) -> FastAPI:
@@ -102,15 +125,6 @@ async def _ends() -> AsyncIterator[list[HttpEnd]]:
     headers = {"authorization": f"Bearer {os.environ[TOKEN]}"}
     async with httpx.AsyncClient(headers=headers, timeout=ASK_SECONDS) as client:
         yield [HttpEnd(each.name, client, f"{found[each.name].rstrip('/')}/{each.name}/simulation") for each in SERVICES]
-
-
-async def _answer(stack: AsyncExitStack, app: FastAPI, on: Listening, ready: Callable[[str], None]) -> None:
-    try:
-        socket = listen(on.host, on.port)
-    except OSError as error:
-        raise InstallationError(f"No se puede usar el puerto {on.port} en {on.host}: {error.strerror}.") from None
-    await stack.enter_async_context(serving(app, socket))
-    ready(f"http://{on.host}:{socket.getsockname()[1]}")
 
 
 def environment_settings(name: str) -> Settings:

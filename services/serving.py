@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -35,8 +36,15 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
             loop.remove_signal_handler(each)
 
 
+class CannotListen(Exception):
+    """The address is not this machine's, or its port is taken; the message says which, in Spanish."""
+
+
 def listen(host: str, port: int, *, or_next: bool = False) -> socket.socket:
-    """A socket that listens on the port, or with `or_next` on the next free one. Raises OSError."""
+    """A socket that listens on the port, or with `or_next` on the next free one. Raises CannotListen.
+
+    Whoever runs something listens first: an address that cannot be had is found out before anything is opened. Who calls in the meantime
+    waits until `serving` answers."""
     tries = min(PORTS_TRIED, 65536 - port) if or_next else 1
     for tried in range(tries):
         found = socket.socket()
@@ -44,13 +52,14 @@ def listen(host: str, port: int, *, or_next: bool = False) -> socket.socket:
         try:
             found.bind((host, port + tried))
             found.listen(512)
-        except OSError:
+        except OSError as error:
             found.close()
-            if tried + 1 == tries:
-                raise
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise CannotListen(f"Esta máquina no tiene la dirección «{host}»: pruebe --host 127.0.0.1.") from None
         else:
             return found
-    raise OSError("no port")
+    ports = f"el {port}" if tries == 1 else f"ninguno del {port} al {port + tries - 1}"
+    raise CannotListen(f"No se puede usar {ports} en {host}: están ocupados o no se permiten. Pruebe otro con --port.")
 
 
 @asynccontextmanager

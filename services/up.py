@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from services.installation import Installation, InstallationError, business_start
+from services.installation import Installation, business_start
 from services.local import House, open_house
 from services.serving import listen, serving, stop_signals
 from shared.operator import load_operator
@@ -26,20 +26,18 @@ class Up:
 
 
 async def run_house(asked: Up, ready: Callable[[House, str, str], None]) -> None:
-    """Run until SIGTERM or SIGINT. `ready` is told the house, its address and a token as soon as it answers. Raises InstallationError."""
+    """Run until SIGTERM or SIGINT. `ready` is told the house, its address and a token as soon as it answers.
+    Raises CannotListen and InstallationError."""
     operator = load_operator(asked.operator_folder)
     installation = Installation(asked.data.resolve())
     async with AsyncExitStack() as stack:
         stack.enter_context(installation.alone())
+        socket = stack.enter_context(listen(asked.host, asked.port, or_next=True))
         stop = await stack.enter_async_context(stop_signals())
         urls = await stack.enter_async_context(installation.databases(durable=asked.start is None))
         start = await business_start(urls, asked.start)
         settings = {name: installation.settings(name, url, operator, start is not None) for name, url in urls.items()}
         house = await stack.enter_async_context(open_house(operator, settings, start))
-        try:
-            socket = listen(asked.host, asked.port, or_next=True)
-        except OSError as error:
-            raise InstallationError(f"No hay ningún puerto libre desde el {asked.port} en {asked.host}: {error.strerror}.") from None
         await stack.enter_async_context(serving(house.app, socket))
         address = f"http://{_reachable(asked.host)}:{socket.getsockname()[1]}"
         stack.enter_context(installation.announced(address))

@@ -11,6 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from shared.db import Database, MessagingTable, execute, rows, utc
+from shared.errors import Unavailable
+
+
+class ClockNotSet(Unavailable):
+    """Business time is simulated and nobody has said yet where it begins; whoever needs it waits."""
+
+    def __init__(self) -> None:
+        super().__init__("El reloj de prueba todavía no está puesto.", remedy="Póngalo en hora: `reconecta conductor --start INSTANTE`.")
 
 
 class Clock(Protocol):
@@ -18,7 +26,9 @@ class Clock(Protocol):
 
     simulated: bool
 
-    async def now(self, session: AsyncSession | None = None) -> datetime: ...
+    async def now(self, session: AsyncSession | None = None) -> datetime:
+        """Raises ClockNotSet."""
+        ...
 
 
 class SystemClock:
@@ -52,7 +62,7 @@ class SimulatedClock:
                 return await self.now(own)
         found = await rows(session, "SELECT now FROM simulated_clock")
         if not found:
-            raise RuntimeError("the simulated clock was never set")
+            raise ClockNotSet
         return found[0].now.astimezone(UTC)  # type: ignore[no-any-return]
 
     async def set(self, instant: datetime) -> None:

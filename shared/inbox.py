@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import parking
-from shared.clock import Clock
+from shared.clock import Clock, ClockNotSet
 from shared.db import Database, execute, rows
 from shared.events import Envelope
 from shared.lease import Fenced
@@ -60,6 +60,8 @@ def is_transient(error: BaseException) -> bool:
     cause = getattr(error, "orig", error)
     cause = getattr(cause, "__cause__", None) or cause
     code = str(getattr(cause, "sqlstate", "") or "")
+    if isinstance(error, ClockNotSet):
+        return True
     if isinstance(error, OSError):
         return error.filename is None  # a file that cannot be opened is nobody's connection
     if isinstance(error, PoolTimeout) or isinstance(cause, asyncpg.InterfaceError | asyncpg.InternalClientError):

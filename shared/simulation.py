@@ -14,7 +14,7 @@ from typing import Protocol
 import httpx
 from pydantic import AwareDatetime, BaseModel
 
-from shared.clock import SimulatedClock, machine_now
+from shared.clock import ClockNotSet, SimulatedClock, machine_now
 from shared.db import rows
 from shared.errors import NotFound
 from shared.worker import Runtime
@@ -100,7 +100,10 @@ class HttpEnd:
         self.name, self._client, self._url = name, client, url
 
     async def state(self) -> ServiceState:
-        return ServiceState.model_validate((await self._client.get(self._url)).raise_for_status().json())
+        answer = await self._client.get(self._url)
+        if answer.status_code == ClockNotSet.status:
+            raise ClockNotSet
+        return ServiceState.model_validate(answer.raise_for_status().json())
 
     async def set(self, now: datetime) -> None:
         (await self._client.put(self._url, json={"now": now.isoformat()})).raise_for_status()

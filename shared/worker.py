@@ -14,7 +14,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import idempotency, parking, timers
-from shared.clock import Clock
+from shared.clock import Clock, ClockNotSet
 from shared.db import Database, execute, rows
 from shared.inbox import Arrival, EventRouter, Inbox
 from shared.jobs import Job, JobContext
@@ -174,7 +174,7 @@ class Worker:
                 if await step():
                     continue
                 wait = poll
-            except Fenced:
+            except (Fenced, ClockNotSet):  # another process leads; nobody has set the test clock yet
                 wait = POLL_SECONDS
             except Exception as error:  # noqa: BLE001 - a loop outlives whatever its step met
                 log.warning(

@@ -9,6 +9,7 @@ from services.cli import data, documents, running
 from services.cli.screen import errors
 from services.installation import InstallationError
 from services.postgres import PostgresFailed
+from services.serving import CannotListen
 from shared.errors import Problem
 from shared.migrations import DatabaseBehind
 from shared.operator.loading import OperatorError
@@ -33,7 +34,7 @@ app.command("check")(documents.check)
 app.command("rules")(documents.rules)
 app.command("schemas")(documents.schemas)
 
-TOLD = (InstallationError, OperatorError, MappingError, PostgresFailed, DatabaseBehind)
+TOLD = (CannotListen, InstallationError, OperatorError, MappingError, PostgresFailed, DatabaseBehind)
 
 
 def main() -> None:

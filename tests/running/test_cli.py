@@ -21,7 +21,7 @@ def run(
     """Run `reconecta …` as people do."""
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_DATABASE_URL") and not name.startswith("RECONECTA_")}
     command = [*MAIN, *map(str, arguments)]
-    kept["PYTHONPATH"] = os.getcwd()
+    kept["PYTHONPATH"] = str(Path.cwd())
     given = kept | dict(environment or {})
     return subprocess.run(command, env=given, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
 
@@ -69,6 +69,14 @@ def test_a_token_without_a_running_house_says_how_to_name_one(tmp_path: Path) ->
     assert (result.returncode, result.stdout) == (1, "")
     assert "Ninguna instalación corre en data/local ni en data/demo" in result.stderr and "--data data/local" in result.stderr
     assert list(tmp_path.iterdir()) == []  # and makes no keys that nobody uses
+
+
+def test_an_address_that_cannot_be_had_is_told_before_anything_is_opened(tmp_path: Path) -> None:
+    for host in ("300.1.1.1", "203.0.113.7"):
+        result = run("up", "--host", host, "--data", tmp_path / "casa")
+        assert result.returncode == 1
+        assert result.stderr == f"Error: Esta máquina no tiene la dirección «{host}»: pruebe --host 127.0.0.1.\n"
+        assert not (tmp_path / "casa" / "postgres").exists()
 
 
 def test_a_service_without_its_database_says_which_variable_is_missing() -> None:

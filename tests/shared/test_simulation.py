@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import MetaData
 
 from shared import timers
-from shared.clock import SimulatedClock
+from shared.clock import ClockNotSet, SimulatedClock
 from shared.courier import Courier, Receiver
 from shared.db import Database, execute, rows
 from shared.inbox import Context, EventRouter
@@ -139,6 +139,32 @@ async def world(database: Callable[[str], Awaitable[Database]], request: pytest.
     yield make
     for each in made:
         await each.close()
+
+
+async def test_before_the_clock_is_set_everybody_waits_and_says_nothing(
+    database: Callable[[str], Awaitable[Database]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Workers in processes of their own start before the conductor has said what time it is."""
+    databases = {name: await database(name) for name in ("billing", "collections")}
+    for each in databases.values():
+        await prepare(each)
+    world = World(databases, None, "")
+    async with databases["billing"].transaction() as session:
+        await publish(session, Told(who="p1", number=7), subject="told/7", version=1, now=START)
+    for worker in world.workers:
+        worker.start()
+    try:
+        await asyncio.sleep(1.5)
+        assert capsys.readouterr() == ("", "")
+        with pytest.raises(ClockNotSet):
+            await world.conductor.settle()
+        for runtime in world.runtimes.values():
+            assert isinstance(runtime.clock, SimulatedClock)
+            await runtime.clock.set(START)
+        await world.conductor.settle()
+        assert (await world.picture())[2] == [(START.isoformat(), "p1", 7)]
+    finally:
+        await world.close()
 
 
 async def test_one_call_or_ninety_give_the_same(world: Make) -> None:
