@@ -48,6 +48,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=15,
+            hide_parameters=True,  # an error's text goes to logs and dead letters; customers' data must not
             connect_args={"server_settings": settings, "command_timeout": 90, "timeout": 10},
         )
 

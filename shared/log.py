@@ -21,7 +21,9 @@ def get_logger(name: str) -> Any:
 
 
 def configure(level: str = "INFO", stream: Any = None) -> None:
-    """Make this process log to `stream` (standard error by default). Called once by whoever starts a process."""
+    """Make this process log to `stream` (standard error by default). Called once by whoever starts a process.
+
+    An exception is written with its lines of code, never with the values that its functions held: those are customers' data."""
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,

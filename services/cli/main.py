@@ -11,6 +11,7 @@ from services.installation import InstallationError
 from services.postgres import PostgresFailed
 from services.serving import CannotListen
 from shared.errors import Problem
+from shared.log import configure
 from shared.migrations import DatabaseBehind
 from shared.operator.loading import OperatorError
 
@@ -39,6 +40,7 @@ TOLD = (CannotListen, InstallationError, OperatorError, MappingError, PostgresFa
 
 def main() -> None:
     """Run a command; an error that a person can mend is one message, not a traceback."""
+    configure("WARNING")
     try:
         app()
     except TOLD as error:

@@ -15,7 +15,6 @@ from services.installation import Installation
 from services.local import House
 from services.serve import Listening, run_conductor, run_service
 from services.up import Up, run_house
-from shared.log import configure
 from shared.loop import run
 
 OPERATOR = Path("deploy/operators/vip_isp")
@@ -33,7 +32,6 @@ def up(
 ) -> None:
     """Corre los cinco servicios en una dirección, con su propio PostgreSQL, hasta Ctrl-C."""
     start = _instant(clock) if clock else None
-    configure("WARNING")
     run(run_house(Up(operator, data, host, port, start), partial(_tell, data)))
 
 

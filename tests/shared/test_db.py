@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from shared.db import Database, driver, execute, rows
 from shared.inbox import is_transient
@@ -25,6 +27,15 @@ async def test_the_first_statement_is_inside_the_transaction(database: Open) -> 
             assert await execute(session, ADD, "a") == 1
             raise RuntimeError
     assert await names(db) == []
+
+
+async def test_an_error_does_not_repeat_the_values_it_was_given(database: Open) -> None:
+    """Its text goes to logs and dead letters."""
+    db = await database("noc")
+    with pytest.raises(DBAPIError) as caught:
+        async with db.transaction() as session:
+            await session.execute(text("SELECT CAST(:tax_id AS text) / 2"), {"tax_id": "05012024252421"})
+    assert "05012024252421" not in str(caught.value) and "SELECT" in str(caught.value)
 
 
 async def test_a_savepoint_takes_driver_statements_back(database: Open) -> None:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,30 @@ def test_an_exception_is_written_with_its_place(stream: io.StringIO) -> None:
     except KeyError:
         log.get_logger("worker").error("step failed", exc_info=True)
     assert "KeyError" in str(lines(stream)[0]["exception"])
+
+
+def test_an_exception_shows_no_values_of_its_functions(stream: io.StringIO) -> None:
+    def charge(customer: str) -> None:
+        tax_id = "0501" + "2024252421"
+        raise ValueError(f"{len(customer + tax_id)} letters")
+
+    log.configure("INFO", stream)
+    try:
+        charge("María " + "Martínez")
+    except ValueError:
+        log.get_logger("worker").exception("step failed")
+    (line,) = lines(stream)
+    assert "in charge" in str(line["exception"]) and "ValueError: 28 letters" in str(line["exception"])
+    assert "05012024252421" not in stream.getvalue() and "María Martínez" not in stream.getvalue()
+
+
+def test_no_command_is_without_its_log() -> None:
+    """What nobody configured would write the values of every variable on the way."""
+    leak = "from shared.log import get_logger\ndef charge():\n tax_id = '0501' + '2024252421'\n raise ValueError\n"
+    leak += "try: charge()\nexcept ValueError: get_logger('x').exception('import failed')\n"
+    code = "import sys\nfrom services.cli import main\nsys.argv = ['reconecta', '--help']\ntry: main()\nexcept SystemExit: pass\n" + leak
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert "in charge" in found.stderr and "05012024252421" not in found.stdout + found.stderr
 
 
 @pytest.mark.parametrize("given", [None, "", "x", "00-zz-00f067aa0ba902b7-01", "00-" + "0" * 31 + "-00f067aa0ba902b7-01"])
