@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.collections.rules.agreements import judge_plan, judge_promise
@@ -226,6 +226,7 @@ def test_one_jump_or_many_looks_in_between_change_nothing(story: list[Happening]
 
 
 @settings(max_examples=150, deadline=None)
+@example([Happening(721, "promise", 0, 1), Happening(722, "pay_two", 0, 4)], "residencial")
 @given(happenings, st.sampled_from(["residencial", "vip"]))
 def test_the_next_instant_is_never_missed(story: list[Happening], policy: str) -> None:
     """Between now and the instant that an assessment names, nothing changes by time alone."""

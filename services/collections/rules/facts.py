@@ -178,10 +178,12 @@ def known_instants(facts: Facts) -> Iterator[datetime]:
         yield from _given(payment.reported_at, payment.confirmed_at, payment.rejected_at)
     for review in facts.reviews:
         yield from _given(review.opened_at, review.closed_at)
+    yield from (promise.made_at for promise in facts.promises)
+    yield from (plan.agreed_at for plan in facts.plans)
     for notice in facts.notices:
-        yield from _given(notice.accepted_at)
+        yield from _given(notice.requested_at, notice.accepted_at)
     for cut in facts.suspensions:
-        yield from _given(cut.suspended_at, cut.reconnected_at)
+        yield from _given(cut.requested_at, cut.suspended_at, cut.reconnected_at)
     for outage in facts.outages:
         yield from _given(outage.declared_at, outage.closed_at)
 
