@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from services.migrate import SERVICES
 from services.postgres import EmbeddedPostgres, remove
@@ -27,6 +28,11 @@ from tests.support.kafka import KafkaUnavailable, borrow_broker, stop_brokers
 
 if TYPE_CHECKING:
     from tests.support.house import TestHouse
+
+# The gate tries the same examples each time; new ones are tried on people's machines. A slow machine is no failure anywhere.
+settings.register_profile("people", deadline=None)
+settings.register_profile("gate", deadline=None, derandomize=True)
+settings.load_profile("gate" if os.environ.get("CI") == "true" else "people")
 
 POSTGRES, FOLDER = "TEST_POSTGRES", "RECONECTA_TEST_FOLDER"
 server: EmbeddedPostgres | None = None
