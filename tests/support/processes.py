@@ -93,13 +93,40 @@ class Gateway(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
+class Repeating(httpx.AsyncBaseTransport):
+    """Asks again, with the same Idempotency-Key, until it is answered: no connection, 5xx and "still under way" are no answer."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        body = await request.aread()
+        deadline = asyncio.get_running_loop().time() + READY_SECONDS
+        while True:
+            again = httpx.Request(request.method, request.url, headers=request.headers, content=body)
+            try:
+                response = await self._inner.handle_async_request(again)
+                await response.aread()
+                if response.status_code < 500 and not (response.status_code == 409 and "en curso" in response.text):
+                    return response
+                why = response.text
+            except httpx.TransportError as error:
+                why = repr(error)
+            assert asyncio.get_running_loop().time() < deadline, f"{request.url}: nobody answers: {why}"
+            await asyncio.sleep(0.2)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
 @dataclass
 class Processes(Terminals):
-    """Eleven processes behind one address."""
+    """Eleven processes behind one address. With `repeating`, people ask again until they are answered."""
 
     folder: Path
     processes: dict[str, Process]
     stack: AsyncExitStack
+    repeating: bool = False
     clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -114,7 +141,7 @@ class Processes(Terminals):
                     request.headers["idempotency-key"] = str(new_id())
 
             self.clients[person] = httpx.AsyncClient(
-                transport=Gateway(ports),
+                transport=Repeating(Gateway(ports)) if self.repeating else Gateway(ports),
                 base_url="http://reconecta",
                 headers={"authorization": f"Bearer {token(person)}"},
                 event_hooks={"request": [key]},
@@ -126,11 +153,18 @@ class Processes(Terminals):
 
 @asynccontextmanager
 async def open_processes(
-    databases: Mapping[str, str], folder: Path, *, kafka_bootstrap: str | None, start: str = "2026-03-01T00:00"
+    databases: Mapping[str, str],
+    folder: Path,
+    *,
+    kafka_bootstrap: str | None,
+    start: str = "2026-03-01T00:00",
+    repeating: bool = False,
+    variables: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Processes]:
-    """Start them all on five clean databases, joined by Kafka (or by the Courier without its address); stop them at the end, in order."""
+    """Start them all on five clean databases, joined by Kafka (or by the Courier without its address); stop them at the end, in order.
+    `variables` are added to every environment."""
     ports = iter(_free_ports(2 * len(SERVICES) + 1))
-    common = _environment(folder, kafka_bootstrap)
+    common = _environment(folder, kafka_bootstrap) | dict(variables or {})
     processes = {}
     for name in SERVICES:
         addresses = {f"{each.upper()}_DATABASE_URL": url for each, url in databases.items() if each == name or kafka_bootstrap is None}
@@ -150,7 +184,7 @@ async def open_processes(
         conductor.start()
         stack.callback(_end, conductor)
         await conductor.ready("/health/live")
-        yield Processes(folder, processes | {"conductor": conductor}, stack)
+        yield Processes(folder, processes | {"conductor": conductor}, stack, repeating)
 
 
 def _end(process: Process) -> None:

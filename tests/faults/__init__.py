@@ -1,0 +1,1 @@
+"""What may break, broken on purpose."""
