@@ -22,15 +22,11 @@ from shared.idempotency import HEADER, Answer, Command
 from shared.inbox import is_transient
 from shared.operator import Operator
 from shared.operator.permissions import PERMISSIONS
-from shared.web.problems import MEDIA_TYPE, ProblemDetails
 from shared.worker import Runtime
 
 BODY_LIMIT = 1024 * 1024
 READS = frozenset({"GET", "HEAD"})
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "Un problema (RFC 9457)", "content": {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}}}
-}
 KEY_PARAMETER = {
     "name": HEADER,
     "in": "header",
@@ -100,7 +96,6 @@ class CommandRoute(APIRoute):
     """The route class of every service's router: token, one transaction, idempotency, audit, and a limit to the body."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        options["responses"] = {**PROBLEM_RESPONSES, **(options.get("responses") or {})}
         if "POST" in (options.get("methods") or ()):
             extra = dict(options.get("openapi_extra") or {})
             options["openapi_extra"] = {**extra, "parameters": [*extra.get("parameters", []), KEY_PARAMETER]}

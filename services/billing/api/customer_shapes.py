@@ -75,7 +75,7 @@ class CustomerChange(Input):
     """What is to be changed; what is left out stays. `services` are changed or added by their codes; one ends by its `active_to`."""
 
     model_config = example(name="Cafetería El Carmen, S. de R.L.", contacts=[CONTACT])
-    name: Name = Field(default="")
+    name: Name = Field(default_factory=str)  # no default is shown: an empty name may not be sent
     tax_id: TaxId | None = None
     contacts: Annotated[list[ContactInput], Field(max_length=50)] = []
     is_isp: bool = False
