@@ -44,7 +44,7 @@ format: $(READY) ## let ruff mend layout and imports
 bench: $(READY) ## measure, beside the raw limits of the same run; about ten minutes
 	$(BIN)/python -m tests.bench
 
-rules: $(READY) ## the rulebook's rules that no test proves; fails for one that is marked as built
+rules: $(READY) ## the operators' rules that no test proves; fails for one that is marked as built
 	$(BIN)/reconecta rules
 
 kafka: $(READY) ## start a local Apache Kafka

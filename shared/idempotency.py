@@ -1,4 +1,4 @@
-"""A write that is sent twice happens once: the key, the effect and the answer are committed together (reliability R20).
+"""A write that is sent twice happens once: the key, the effect and the answer are committed together.
 
 Times are machine time. A key is remembered for RETENTION; afterwards the same key is a new command.
 

@@ -56,7 +56,7 @@ Settle = Callable[[AsyncSession, Sequence[Arrival]], Awaitable[None]]
 
 
 def is_transient(error: BaseException) -> bool:
-    """True for what passes by itself: connections, deadlocks, time-outs. Such an error never counts against an event (R17)."""
+    """True for what passes by itself: connections, deadlocks, time-outs. Such an error never counts against an event."""
     cause = getattr(error, "orig", error)
     cause = getattr(cause, "__cause__", None) or cause
     code = str(getattr(cause, "sqlstate", "") or "")

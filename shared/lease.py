@@ -1,4 +1,4 @@
-"""Leadership that a frozen process cannot keep: a row with holder, epoch and expiry (reliability R3).
+"""Leadership that a frozen process cannot keep: a row with holder, epoch and expiry (docs/adr/0001).
 
 Times are the database's own clock, so that machines need not agree; a holder proves its epoch inside the transaction that matters.
 """

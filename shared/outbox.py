@@ -2,8 +2,8 @@
 
 # Note [Oldest visible rows]
 The relay always takes the oldest *visible* rows by id and deletes exactly those. It has no cursor: ids are handed out before commits,
-so a cursor would jump over a transaction that commits late and lose its events (reliability R3). Operations lock the aggregate's row
-before they publish, hence ids of one aggregate are in the order of its versions (R2).
+so a cursor would jump over a transaction that commits late and lose its events. Operations lock the aggregate's row
+before they publish, hence ids of one aggregate are in the order of its versions.
 """
 
 import asyncio

@@ -205,7 +205,7 @@ async def letters(session: AsyncSession, *, reason: str | None = None, after: in
 
 
 async def forget(session: AsyncSession) -> int:
-    """Drop claims older than any transport would bring an event again (reliability R19). Answers how many."""
+    """Drop claims older than any transport would bring an event again. Answers how many."""
     return await execute(
         session,
         "DELETE FROM inbox WHERE event_id IN (SELECT event_id FROM inbox WHERE claimed_at < clock_timestamp() - $1::interval LIMIT 5000)",

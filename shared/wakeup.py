@@ -1,6 +1,6 @@
 """Telling sleeping loops that there is work: at once inside a process, by a debounced NOTIFY across processes.
 
-A wake-up is a courtesy, never a promise: every loop polls slowly behind it (reliability: a lost NOTIFY costs time, not events).
+A wake-up is a courtesy, never a promise: every loop polls slowly behind it (a lost NOTIFY costs time, not events).
 """
 
 import asyncio

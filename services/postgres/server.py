@@ -127,7 +127,7 @@ class EmbeddedPostgres:
                 return bool(await connection.fetchval("SELECT 1", timeout=5) == 1)
             finally:
                 await connection.close(timeout=5)
-        except Exception:  # noqa: BLE001 - asyncpg has errors of many families (reliability R32)
+        except Exception:  # noqa: BLE001 - asyncpg has errors of many families
             return False
 
     async def create_databases(self, names: Sequence[str]) -> None:

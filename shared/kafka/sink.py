@@ -1,4 +1,4 @@
-"""Events out: an idempotent producer that is thrown away at its first error, because the outbox can always send again (R25-R27)."""
+"""Events out: an idempotent producer that is thrown away at its first error, because the outbox can always send again."""
 
 import asyncio
 import contextlib

@@ -199,7 +199,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
                 await within(CLOSE_SECONDS, consumer.commit(advice))
 
     async def _is_stuck(self, consumer: AIOKafkaConsumer) -> bool:
-        """No answer from the group, or events that wait without anything moving, for STUCK_SECONDS (R31)."""
+        """No answer from the group, or events that wait without anything moving, for STUCK_SECONDS."""
         now = asyncio.get_running_loop().time()
         if self._asked_at is not None:
             return now - self._asked_at > STUCK_SECONDS

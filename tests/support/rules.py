@@ -1,4 +1,4 @@
-"""Which rule of the rulebook a test proves: `@rule("VIP-12")` on a test, several ids where it proves several."""
+"""Which of an operator's rules a test proves: `@rule("VIP-12")` on a test, several ids where it proves several."""
 
 import pytest
 

@@ -27,7 +27,7 @@ OPERATOR_FOLDER = Path("deploy/operators/vip_isp")
 
 @cache
 def operator() -> Operator:
-    """The shipped operator of seed 000."""
+    """The shipped operator."""
     return load_operator(OPERATOR_FOLDER)
 
 

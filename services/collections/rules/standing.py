@@ -1,4 +1,4 @@
-"""The collection status: one function of facts, policy and instant (architecture.md). Nothing else says what a customer's status is."""
+"""The collection status: one function of facts, policy and instant (docs/adr/0005). Nothing else says what a customer's status is."""
 
 from dataclasses import dataclass
 from datetime import datetime
