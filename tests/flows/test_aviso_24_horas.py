@@ -1,4 +1,4 @@
-"""Seed 000: the agent tells five desks by e-mail 24 hours before the suspension, counted from the last mail server's acceptance."""
+"""The agent tells five desks by e-mail 24 hours before the suspension, counted from the last mail server's acceptance."""
 
 from pathlib import Path
 

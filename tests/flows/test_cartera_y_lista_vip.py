@@ -1,4 +1,4 @@
-"""Seed 000, «PROCESO PARA DEFINIR UN CLIENTE COMO VIP»: the list of Sales, its bad rows, portfolios, and each agent's own list."""
+"""«PROCESO PARA DEFINIR UN CLIENTE COMO VIP»: the list of Sales, its bad rows, portfolios, and each agent's own list."""
 
 from tests.flows.books import business, residential
 from tests.flows.stories import customers_of

@@ -1,4 +1,4 @@
-"""Seed 000, «SUSPENSION DE SERVICIO A CLIENTES VIP»: the first promise, the second of 24 hours, and no third; promises around day 27."""
+"""«SUSPENSION DE SERVICIO A CLIENTES VIP»: the first promise, the second of 24 hours, and no third; promises around day 27."""
 
 from tests.flows.books import vip
 from tests.flows.stories import Customer, customers_of

@@ -1,4 +1,4 @@
-"""Seed 000, «GESTION DE COBROS CLIENTES VIP»: sending, receipts, follow-up; what the worklist, the timeline and the explanation say."""
+"""«GESTION DE COBROS CLIENTES VIP»: sending, receipts, follow-up; what the worklist, the timeline and the explanation say."""
 
 from tests.flows.books import residential, vip
 from tests.flows.stories import Customer, customers_of

@@ -1,4 +1,4 @@
-"""Seed 000, «RECONEXION DE SERVICIO A CLIENTES VIP»: by payment, promise, plan or review, and what follows when the promise fails."""
+"""«RECONEXION DE SERVICIO A CLIENTES VIP»: by payment, promise, plan or review, and what follows when the promise fails."""
 
 from decimal import Decimal
 

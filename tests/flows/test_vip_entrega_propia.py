@@ -1,4 +1,4 @@
-"""Seed 000, «SUSPENSION DE SERVICIO A CLIENTES VIP» and «RECONEXION», service delivered directly by the company: one whole month."""
+"""«SUSPENSION DE SERVICIO A CLIENTES VIP» and «RECONEXION», service delivered directly by the company: one whole month."""
 
 from tests.flows.books import vip
 from tests.flows.stories import FIVE_DESKS, SIX_DESKS, customers_of, told

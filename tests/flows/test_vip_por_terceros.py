@@ -1,4 +1,4 @@
-"""Seed 000, service delivered by third parties: Engineering suspends and confirms with a comment, only then the agent completes."""
+"""Service delivered by third parties: Engineering suspends and confirms with a comment, only then the agent completes."""
 
 from tests.flows.books import vip
 from tests.flows.stories import SIX_DESKS, customers_of, told
