@@ -15,7 +15,8 @@ from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected
 from shared.operator import Operator, Policy
 from shared.outbox import publish
 
-TARGETS: dict[Cause, str] = {"payment": "temporary_active", "withdrawn": "active"}
+# Whose order to cut was withdrawn too late owes nobody a trial: it is as it was before.
+WITHDRAWN_TARGET = "active"
 
 
 async def order_reconnection(session: AsyncSession, *, order: Suspension, cause: Cause, operator: Operator, now: datetime) -> None:
@@ -23,7 +24,7 @@ async def order_reconnection(session: AsyncSession, *, order: Suspension, cause:
     if await live_reconnection(session, order.id) is not None:
         return
     policy = _policy_of(order, operator)
-    target = policy.reconnection.target_status["payment"] if cause == "payment" else TARGETS[cause]
+    target = policy.reconnection.target_status["payment"] if cause == "payment" else WITHDRAWN_TARGET
     reconnection = Reconnection(
         id=new_id(),
         suspension_id=order.id,
