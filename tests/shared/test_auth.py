@@ -3,6 +3,7 @@
 import base64
 import json
 import stat
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -55,6 +56,16 @@ def test_a_good_token_tells_who_it_is(keys: tuple[str, str]) -> None:
 def test_an_expired_token(keys: tuple[str, str]) -> None:
     private, public = keys
     refuses(public, issue(private, person="ana", name="Ana", desks=[], lifetime=timedelta(seconds=-1)))
+
+
+def test_a_token_that_was_let_in_before_still_expires(keys: tuple[str, str]) -> None:
+    private, public = keys
+    verifier = Verifier([public])
+    text = issue(private, person="ana", name="Ana", desks=[], lifetime=timedelta(seconds=2))
+    assert verifier.principal(text) is verifier.principal(text)
+    time.sleep(2.1)
+    with pytest.raises(Unauthorized):
+        verifier.principal(text)
 
 
 def test_a_token_signed_by_somebody_else(keys: tuple[str, str], tmp_path: Path) -> None:
