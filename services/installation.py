@@ -2,7 +2,7 @@
 
 ```
 <data>/postgres/        the embedded PostgreSQL (not there when five <SERVICE>_DATABASE_URL name another one)
-<data>/keys/            the key that signs tokens, and its public half
+<data>/keys/            the key that signs tokens, the public halves of those that are believed, and what was revoked
 <data>/correo/          the Maildir that mails go to, unless RECONECTA_SMTP_URL names a server
 <data>/files/           uploads and PDFs
 <data>/reconecta.lock   held by the process that runs the house
@@ -26,11 +26,11 @@ from typing import Any
 from services.migrate import migrate
 from services.postgres import EmbeddedPostgres
 from services.wiring import SERVICES
-from shared.auth import ensure_keys, issue
+from shared.auth import ensure_keys, issue, public_keys
 from shared.clock import SystemClock
 from shared.db import Database, rows
 from shared.operator import Operator
-from shared.settings import Settings
+from shared.settings import REVOKED, Settings
 
 STOP_SECONDS = 30.0
 
@@ -53,6 +53,11 @@ class Installation:
 
     data: Path
 
+    @property
+    def revocations(self) -> Path:
+        """The file of revoked tokens."""
+        return self.data / "keys" / REVOKED
+
     def token(self, operator: Operator, person: str | None, lifetime: timedelta) -> str:
         """A signed token for one of the operator's people (None: whoever administers). Raises InstallationError for a stranger."""
         known = administrator(operator) if person is None else operator.person(person)
@@ -66,7 +71,8 @@ class Installation:
         given: dict[str, Any] = {
             "operator_folder": operator.folder,
             "data_folder": self.data / "files",
-            "token_public_keys": [ensure_keys(self.data / "keys")[1]],
+            "token_public_keys": public_keys(self.data / "keys"),
+            "revocations": self.revocations,
             "clock": "simulated" if simulated else "system",
         }
         if "RECONECTA_SMTP_URL" not in os.environ:

@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI
 from services.conductor import clock_router
 from services.front import front_router
 from services.wiring import SERVICES, open_runtime, open_transport
-from shared.auth import Verifier
+from shared.auth import verifier_of
 from shared.operator import Operator
 from shared.settings import Settings
 from shared.simulation import Conductor, LocalEnd
@@ -53,7 +53,7 @@ def root_app(operator: Operator, runtimes: Mapping[str, Runtime], conductor: Con
     """One address: `/billing`, `/collections`, … and, on a simulated clock, `/simulation/clock`. `/` says where to look."""
     app = FastAPI(title="Reconecta", openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(refuse_unknown)])
     app.state.operator = operator
-    app.state.verifier = Verifier(next(iter(runtimes.values())).settings.token_public_keys)
+    app.state.verifier = verifier_of(next(iter(runtimes.values())).settings)
     add_handlers(app)
     app.include_router(front_router(operator, [each.service for each in runtimes.values()]))
     if conductor is not None:

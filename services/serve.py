@@ -21,7 +21,7 @@ from services.installation import InstallationError, given_databases
 from services.local import root_app
 from services.serving import listen, serving, stop_signals
 from services.wiring import SERVICES, open_runtime, open_worker
-from shared.auth import Verifier
+from shared.auth import verifier_of
 from shared.log import configure
 from shared.migrations import require_current
 from shared.operator import Operator, load_operator
@@ -102,7 +102,7 @@ async def _begin(ends: Sequence[HttpEnd], start: datetime) -> None:
 def conductor_app(operator: Operator, settings: Settings, ends: list[HttpEnd]) -> FastAPI:
     """The app that only moves clocks."""
     app = FastAPI(title="Reconecta · reloj", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(refuse_unknown)])
-    app.state.operator, app.state.verifier = operator, Verifier(settings.token_public_keys)
+    app.state.operator, app.state.verifier = operator, verifier_of(settings)
     add_handlers(app)
     app.include_router(clock_router(Conductor(ends)))
 

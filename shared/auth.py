@@ -5,6 +5,7 @@ Expiry is machine time: a token of a simulated month does not outlive the real d
 
 import json
 import os
+from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,10 +18,13 @@ from joserfc.jwk import KeySet, OKPKey
 from shared.clock import machine_now
 from shared.db import new_id
 from shared.errors import Unauthorized
+from shared.revocation import Revocations
+from shared.settings import Settings
 
 AUDIENCE = "reconecta"
 ALGORITHM = "Ed25519"  # EdDSA by the name of RFC 9864
 KNOWN_TOKENS = 10_000
+EPOCH = datetime.fromtimestamp(0, UTC)
 REMEDY = (
     "Pida un token con `reconecta token PERSONA --data CARPETA`, de la carpeta con que corre la casa, "
     "y envíelo como «Authorization: Bearer …»."
@@ -29,34 +33,39 @@ REMEDY = (
 
 @dataclass(frozen=True)
 class Principal:
-    """A person (or system) with the desks that it works at. `expires_at` is machine time (UTC)."""
+    """A person (or system) with the desks that it works at. Both instants are machine time (UTC)."""
 
     person: str
     name: str
     desks: frozenset[str]
     token_id: str
     expires_at: datetime
+    issued_at: datetime = EPOCH
 
 
 class Verifier:
-    """Tells who a token belongs to. Holds public keys only; several, so that keys can be changed without a pause."""
+    """Tells who a token belongs to. Holds public keys only; several, so that keys can be changed without a pause. Whether a token was
+    revoked is asked each time."""
 
-    def __init__(self, public_keys: Sequence[str]) -> None:
+    def __init__(self, public_keys: Sequence[str], revocations: Revocations | None = None) -> None:
         keys = [OKPKey.import_key(_key_data(each)) for each in public_keys]
         if any(key.is_private for key in keys):
             raise ValueError("a service must not hold the private key that signs tokens")
         self._keys = KeySet(keys)  # type: ignore[arg-type]
         self._empty = not keys
         self._known: dict[str, Principal] = {}
+        self._revocations = revocations
         self._claims = jwt.JWTClaimsRegistry(
             now=lambda: int(machine_now().timestamp()),
+            iss={"essential": True, "value": AUDIENCE},
             aud={"essential": True, "value": AUDIENCE},
+            iat={"essential": True},
             exp={"essential": True},
             sub={"essential": True},
         )
 
     def principal(self, token: str) -> Principal:
-        """Whose token this is. Raises Unauthorized for one that is malformed, expired or signed by somebody else.
+        """Whose token this is. Raises Unauthorized for one that is malformed, expired, revoked or signed by somebody else.
 
         A signature is checked once: the same text is the same token, until it expires."""
         found = self._known.get(token)
@@ -65,6 +74,8 @@ class Verifier:
             if len(self._known) >= KNOWN_TOKENS:
                 self._known.clear()
             self._known[token] = found
+        if self._revocations is not None and self._revocations.holds(found.person, found.token_id, found.issued_at):
+            raise Unauthorized("Esta credencial fue revocada.", remedy=REMEDY)
         return found
 
     def _verified(self, token: str) -> Principal:
@@ -79,9 +90,24 @@ class Verifier:
                 desks=frozenset(map(str, claims["desks"])),
                 token_id=str(claims["jti"]),
                 expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
+                issued_at=datetime.fromtimestamp(int(claims["iat"]), UTC),
             )
-        except (JoseError, ValueError, KeyError, TypeError):
+        except (JoseError, ValueError, KeyError, TypeError, OverflowError):
             raise Unauthorized("La credencial no es válida o ya venció.", remedy=REMEDY) from None
+
+
+def verifier_of(settings: Settings) -> Verifier:
+    """The verifier that a process's settings ask for."""
+    return Verifier(settings.token_public_keys, Revocations(settings.revocation_file))
+
+
+def token_id(token: str) -> str:
+    """The id of a token, whoever signed it. Raises ValueError for what is no token."""
+    try:
+        claims = token.split(".")[1]
+        return str(json.loads(urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["jti"])
+    except (ValueError, LookupError, TypeError):
+        raise ValueError("this is no token") from None
 
 
 def issue(private_key: str, *, person: str, name: str, desks: Iterable[str], lifetime: timedelta) -> str:
@@ -112,6 +138,21 @@ def ensure_keys(folder: Path) -> tuple[str, str]:
     key = OKPKey.import_key(_key_data(private.read_text()))
     public.write_text(json.dumps(key.as_dict(private=False)))
     return private.read_text(), public.read_text()
+
+
+def rotate_keys(folder: Path) -> None:
+    """From now on tokens are signed with a new key; those of the old one stay good until they expire (`public_keys` names both)."""
+    private, public = folder / "token.private.jwk", folder / "token.public.jwk"
+    key = OKPKey.import_key(_key_data(public.read_text()))
+    public.rename(folder / f"token.public.{key.thumbprint()}.jwk")
+    private.unlink()
+    ensure_keys(folder)
+
+
+def public_keys(folder: Path) -> list[str]:
+    """The keys whose tokens an installation believes, the newest first; made on first use."""
+    newest = ensure_keys(folder)[1]
+    return [newest, *(path.read_text() for path in sorted(folder.glob("token.public.*.jwk")))]
 
 
 def _key_data(text: str) -> dict[str, str | list[str]]:

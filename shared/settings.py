@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+REVOKED = "revoked.json"
 SERVICES = ("billing", "collections", "ticketing", "noc", "notifier")
 
 
@@ -27,12 +28,17 @@ class Settings(BaseSettings):
     kafka_instance: str | None = None  # a name that survives restarts: a worker that comes back takes its partitions at once
     clock: Literal["system", "simulated"] = "system"
     token_public_keys: list[str] = []
+    revocations: Path | None = None  # the file of revoked tokens, the same for all processes; `revoked.json` in the data folder otherwise
     smtp_url: str | None = None
     maildir: Path | None = None
     network: Literal["simulated", "manual"] = "manual"
     upload_limit: int = Field(default=2 * 1024**3, ge=1024, description="bytes of an imported file")
     outbox_shards: int = Field(default=1, ge=1, le=16)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def revocation_file(self) -> Path:
+        return self.revocations or self.data_folder / REVOKED
 
     @model_validator(mode="after")
     def _mail_has_a_way(self) -> Self:

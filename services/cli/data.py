@@ -1,9 +1,8 @@
-"""Commands about data: import, replay, token, migrate."""
+"""Commands about data: import, replay, migrate."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,8 +16,7 @@ from services.billing.models import ImportBatch, ImportFault
 from services.billing.queries.imports import faults_of
 from services.cli.running import DATA, OPERATOR, DataOption, OperatorOption
 from services.cli.screen import console, fail, table
-from services.demo import DEMO_DATA
-from services.installation import Installation, InstallationError, business_now, given_databases, running_one
+from services.installation import Installation, InstallationError, business_now, given_databases
 from services.migrate import migrate
 from services.wiring import SERVICES
 from shared import parking
@@ -144,18 +142,6 @@ def _show_letters(service: str, letters: list[parking.ParkedLetter], key: str | 
         console.print(table(["por qué", "clave", "evento", "intentos", "detrás", "detalle"], rows, title=service, right=[3, 4]))
     else:
         console.print(f"{service}: nada apartado")
-
-
-def token(
-    person: Annotated[str, typer.Argument(help="Quién: un nombre de operator.yaml.", metavar="PERSONA")],
-    days: Annotated[int, typer.Option(min=1, max=365, help="Cuántos días vale.")] = 1,
-    operator: OperatorOption = OPERATOR,
-    data: Annotated[Path | None, typer.Option("--data", help="La carpeta de datos; sin ella, la instalación que corre.")] = None,
-) -> None:
-    """Da un token de una persona del operador, firmado con la clave de la instalación: la de --data, o la única que corre."""
-    documents = load_operator(operator)
-    installation = Installation(data.resolve()) if data is not None else running_one([DATA, DEMO_DATA])
-    typer.echo(installation.token(documents, person, timedelta(days=days)))
 
 
 def migrate_databases(

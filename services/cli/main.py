@@ -5,7 +5,7 @@ import sys
 import typer
 
 from services.billing.adapters.mapping_files import MappingError
-from services.cli import data, documents, running
+from services.cli import access, data, documents, running
 from services.cli.screen import errors
 from services.installation import InstallationError
 from services.postgres import PostgresFailed
@@ -29,7 +29,9 @@ app.command("demo")(running.demo)
 app.command("down")(running.down)
 app.add_typer(data.imports, name="import")
 app.command("replay")(data.replay)
-app.command("token")(data.token)
+app.command("token")(access.token)
+app.command("revoke")(access.revoke)
+app.command("rekey")(access.rekey)
 app.command("migrate")(data.migrate_databases)
 app.command("check")(documents.check)
 app.command("rules")(documents.rules)

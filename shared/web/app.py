@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from shared.auth import Verifier
+from shared.auth import verifier_of
 from shared.db import rows
 from shared.errors import Unavailable
 from shared.migrations import behind
@@ -43,7 +43,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         dependencies=[Depends(HTTPBearer(auto_error=False, description="Token firmado: `reconecta token`")), Depends(refuse_unknown)],
     )
     app.state.runtime, app.state.operator = runtime, runtime.operator
-    app.state.verifier = Verifier(runtime.settings.token_public_keys)
+    app.state.verifier = verifier_of(runtime.settings)
     add_handlers(app)
     add_documentation(app)
     app.include_router(_health_router())

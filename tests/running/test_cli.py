@@ -33,7 +33,7 @@ def addresses(databases: dict[str, str]) -> dict[str, str]:
 
 def test_help_names_every_command() -> None:
     shown = CliRunner().invoke(app, ["--help"]).output
-    for name in ("up", "serve", "conductor", "demo", "down", "import", "replay", "token", "check", "rules", "migrate", "schemas"):
+    for name in ("up", "serve", "conductor", "demo", "down", "import", "replay", "token", "revoke", "rekey", "check", "rules", "migrate", "schemas"):
         assert f" {name} " in shown
 
 
