@@ -9,12 +9,11 @@ from typing import Any
 
 import httpx
 
-from services.billing.queries.invariants import invariants as billing_invariants
-from services.collections.queries.invariants import invariants as collections_invariants
-from services.local import House, open_house
+from services.local import SERVICES, House, open_house
 from shared.db import execute, new_id, rows
 from shared.operator import Operator
 from shared.settings import Settings
+from tests.support.history import Evidence, History, gather, violations, watching, witnessed
 from tests.support.service import client_of, keys, operator
 from tests.support.terminals import Terminals
 
@@ -30,6 +29,7 @@ class TestHouse(Terminals):
     house: House
     maildir: Path
     stack: AsyncExitStack
+    history: History = field(default_factory=History)
     clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -38,6 +38,7 @@ class TestHouse(Terminals):
     def as_(self, person: str) -> httpx.AsyncClient:
         if person not in self.clients:
             self.clients[person] = client_of(self.house.app, person, using=self.operator)
+            self.history.listen(self.clients[person])
             self.stack.push_async_callback(self.clients[person].aclose)
         return self.clients[person]
 
@@ -60,19 +61,16 @@ class TestHouse(Terminals):
             found = await rows(session, "SELECT active FROM simulated_service WHERE login = $1", login)
         return not found or bool(found[0].active)
 
+    async def evidence(self) -> Evidence:
+        """What there is in the five databases and in the Maildir."""
+        databases = {name: runtime.database.dsn for name, runtime in self.house.runtimes.items()}
+        now = await self.house.runtimes["collections"].clock.now()
+        maildir = self.maildir if self.maildir.exists() else None
+        return await gather(databases, operator=self.operator, now=now, maildir=maildir)
+
     async def invariants(self) -> list[str]:
-        """Whatever does not hold: nothing may be under way or dead, the ledger adds up, every status is what its facts say."""
-        found = []
-        for name, runtime in self.house.runtimes.items():
-            async with runtime.database.transaction() as session:
-                found += [f"{name}: {row.place} {row.type} {row.detail}" for row in await rows(session, LEFTOVERS)]
-        async with self.house.runtimes["billing"].database.transaction() as session:
-            found += [f"billing: {each}" for each in await billing_invariants(session)]
-        collections = self.house.runtimes["collections"]
-        now = await collections.clock.now()
-        async with collections.database.transaction() as session:
-            found += [f"collections: {each}" for each in await collections_invariants(session, operator=self.operator, now=now)]
-        return found
+        """Whatever does not hold of I1 to I6: everything that was acknowledged is done once, everywhere, and nothing is left under way."""
+        return [str(each) for each in violations(self.history, await self.evidence())]
 
 
 @asynccontextmanager
@@ -109,7 +107,10 @@ async def open_test_house(
         for name, url in databases.items()
     }
     begin = datetime.fromisoformat(start).replace(tzinfo=documents.zone)
-    async with AsyncExitStack() as stack, open_house(documents, settings, begin) as house:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(witnessed(databases))
+        stack.enter_context(watching(SERVICES))
+        house = await stack.enter_async_context(open_house(documents, settings, begin))
         opened = TestHouse(house, folder / "correo", stack)
         yield opened
         await opened.settle()

@@ -1,0 +1,222 @@
+"""I1 and I4 across services: what each subscriber shows of a customer, an invoice, a payment, a cut is what was told of it."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from tests.support.history.evidence import Evidence, Held, Row, Told
+from tests.support.history.verdict import Violation
+
+CUSTOMER = ("billing.customer_registered.v1", "billing.customer_changed.v1")
+Expected = Mapping[str, Any]
+
+
+class Facts:
+    """What was told, by type."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.by_type: dict[str, list[Told]] = defaultdict(list)
+        for told in evidence.told.values():
+            for each in told:
+                self.by_type[each.type].append(each)
+
+    def ids(self, kind: str, field: str) -> set[str]:
+        """The things of which such an event was told."""
+        return {each.data[field] for each in self.by_type[kind]}
+
+    def last(self, kinds: Iterable[str], field: str) -> dict[str, Told]:
+        """The last of these events of each thing."""
+        found: dict[str, Told] = {}
+        for each in (each for kind in kinds for each in self.by_type[kind]):
+            if each.data[field] not in found or each.sequence > found[each.data[field]].sequence:
+                found[each.data[field]] = each
+        return found
+
+
+def judge(evidence: Evidence) -> Iterator[Violation]:
+    """Every mirror against what was told."""
+    facts = Facts(evidence)
+    for service, mirrors in MIRRORS.items():
+        if service in evidence.services:
+            held = evidence.services[service]
+            aside = {(str(row["key"])) for row in (*held.tables["parked_event"], *held.tables["inbox_pending"])}
+            for table, mirror in mirrors.items():
+                yield from _compare(service, table, held, mirror(facts), aside)
+
+
+def _compare(service: str, table: str, held: Held, expected: Mapping[str, Expected], aside: set[str]) -> Iterator[Violation]:
+    name = KEYS.get((service, table), "id")
+    rows: dict[str, Row] = {str(row[name]): row for row in held.tables[table]}
+    for thing, wanted in expected.items():
+        row = rows.get(thing)
+        if wanted.get("of") in aside:  # its events still wait: I6 says so
+            continue
+        if row is None:
+            yield Violation("I1", f"{service} does not know what it was told of", f"{table} {thing}", f"{service}.{table}")
+            continue
+        for column, value in wanted.items():
+            if column != "of" and not _shows(row[column], value):
+                what = f"{service} shows {column} = {row[column]}, and was told {value}"
+                yield Violation("I1", what, f"{table} {thing}", f"{service}.{table}")
+    for thing in rows.keys() - expected.keys() if (service, table) in TOLD_ALONE else ():
+        yield Violation("I2", f"{service} knows something that nobody told", f"{table} {thing}", f"{service}.{table}")
+
+
+def _shows(shown: Any, told: Any) -> bool:
+    if told is SET or told is NULL:
+        return (shown is not None) == (told is SET)
+    if isinstance(told, Decimal):
+        return Decimal(shown) == told
+    return bool(shown == told)
+
+
+class _Mark(str):
+    """Any value, or none."""
+
+
+SET, NULL = _Mark("something"), _Mark("nothing")
+
+
+def _when(thing: str, things: set[str]) -> _Mark:
+    return SET if thing in things else NULL
+
+
+def _customers(**columns: str) -> Callable[[Facts], dict[str, Expected]]:
+    """Each customer as it was told last: column → field."""
+
+    def expected(facts: Facts) -> dict[str, Expected]:
+        return {
+            customer: {"of": customer, **{column: told.data[field] for column, field in columns.items()}}
+            for customer, told in facts.last(CUSTOMER, "customer_id").items()
+        }
+
+    return expected
+
+
+def _invoices_of_collections(facts: Facts) -> dict[str, Expected]:
+    paid, voided = facts.ids("billing.invoice_paid.v1", "invoice_id"), facts.ids("billing.invoice_voided.v1", "invoice_id")
+    overdue = facts.ids("billing.invoice_overdue.v1", "invoice_id")
+    return {
+        (invoice := each.data["invoice_id"]): {
+            "of": each.key, "account_id": each.data["customer_id"], "number": each.data["number"], "total": Decimal(each.data["total"]),
+            "balance": Decimal(each.data["balance"]), "paid_at": _when(invoice, paid), "voided_at": _when(invoice, voided),
+            "overdue_at": _when(invoice, overdue),
+        }
+        for each in facts.by_type["billing.invoice_issued.v1"]
+    }  # fmt: skip
+
+
+def _payments_of_collections(facts: Facts) -> dict[str, Expected]:
+    confirmed = facts.ids("billing.payment_confirmed.v1", "payment_id")
+    rejected = facts.ids("billing.payment_rejected.v1", "payment_id")
+    return {
+        (payment := each.data["payment_id"]): {
+            "of": each.key, "account_id": each.data["customer_id"], "amount": Decimal(each.data["amount"]),
+            "reference": each.data["reference"], "confirmed_at": _when(payment, confirmed), "rejected_at": _when(payment, rejected),
+        }
+        for each in facts.by_type["billing.payment_reported.v1"]
+    }  # fmt: skip
+
+
+def _cuts_of_collections(facts: Facts) -> dict[str, Expected]:
+    suspended = facts.ids("ticketing.service_suspended.v1", "suspension_id")
+    reconnected = facts.ids("ticketing.service_reconnected.v1", "suspension_id")
+    return {
+        (cut := each.data["suspension_id"]): {
+            "of": each.key, "suspended_at": _when(cut, suspended | reconnected), "reconnected_at": _when(cut, reconnected),
+        }
+        for each in facts.by_type["collections.suspension_requested.v1"]
+    }  # fmt: skip
+
+
+def _outages(facts: Facts) -> dict[str, Expected]:
+    closed = facts.ids("noc.outage_closed.v1", "outage_id")
+    return {
+        (outage := each.data["outage_id"]): {
+            "of": each.key, "access_node": each.data["access_node"], "closed_at": _when(outage, closed),
+        }
+        for each in facts.by_type["noc.outage_declared.v1"]
+    }  # fmt: skip
+
+
+def _invoices_of_ticketing(facts: Facts) -> dict[str, Expected]:
+    voided = facts.ids("billing.invoice_voided.v1", "invoice_id")
+    return {
+        (invoice := each.data["invoice_id"]): {
+            "of": each.key, "customer_id": each.data["customer_id"], "balance": Decimal(each.data["balance"]), "voided": invoice in voided,
+        }
+        for each in facts.by_type["billing.invoice_issued.v1"]
+    }  # fmt: skip
+
+
+def _payments_of_ticketing(facts: Facts) -> dict[str, Expected]:
+    states = dict.fromkeys(facts.ids("billing.payment_confirmed.v1", "payment_id"), "CONFIRMED")
+    states |= dict.fromkeys(facts.ids("billing.payment_rejected.v1", "payment_id"), "REJECTED")
+    reported = facts.by_type["billing.payment_reported.v1"]
+    return {each.data["payment_id"]: {"of": each.key, "state": states.get(each.data["payment_id"], "REPORTED")} for each in reported}
+
+
+def _orders_of_ticketing(facts: Facts) -> dict[str, Expected]:
+    """Each order to cut has its ticket; what ticketing told of it is what it shows."""
+    suspended = facts.ids("ticketing.service_suspended.v1", "suspension_id")
+    reconnected = facts.ids("ticketing.service_reconnected.v1", "suspension_id")
+    cancelled = {each.data["suspension_id"]: each.data["cause"] for each in facts.by_type["ticketing.suspension_cancelled.v1"]}
+    found: dict[str, Expected] = {}
+    for each in facts.by_type["collections.suspension_requested.v1"]:
+        cut = each.data["suspension_id"]
+        ended = None if cut not in cancelled else "REFUSED" if cancelled[cut] == "refused" else "CANCELLED"
+        state = ended or ("RECONNECTED" if cut in reconnected else "SUSPENDED" if cut in suspended else "REQUESTED")
+        found[cut] = {"of": each.key, "customer_id": each.data["customer_id"], "state": state, "ticket_id": SET}
+    return found
+
+
+def _invoices_of_notifier(facts: Facts) -> dict[str, Expected]:
+    paid, voided = facts.ids("billing.invoice_paid.v1", "invoice_id"), facts.ids("billing.invoice_voided.v1", "invoice_id")
+    return {
+        (invoice := each.data["invoice_id"]): {
+            "of": each.key, "number": each.data["number"], "paid_at": _when(invoice, paid), "voided": invoice in voided,
+        }
+        for each in facts.by_type["billing.invoice_issued.v1"]
+    }  # fmt: skip
+
+
+def _segments(facts: Facts) -> dict[str, Expected]:
+    last = facts.last(["collections.segment_changed.v1"], "customer_id")
+    return {customer: {"of": customer, "policy": told.data["policy"]} for customer, told in last.items()}
+
+
+def _agents(facts: Facts) -> dict[str, Expected]:
+    last = facts.last(["collections.agent_assigned.v1"], "customer_id")
+    return {customer: {"of": customer, "agent": told.data["agent"]} for customer, told in last.items()}
+
+
+MIRRORS: dict[str, dict[str, Callable[[Facts], Mapping[str, Expected]]]] = {
+    "billing": {"customer": _segments},
+    "collections": {
+        "account": _customers(name="name", external_id="external_id"),
+        "invoice": _invoices_of_collections,
+        "payment": _payments_of_collections,
+        "suspension": _cuts_of_collections,
+        "outage": _outages,
+    },
+    "ticketing": {
+        "customer": _customers(name="name", external_id="external_id", agent="assigned_agent"),
+        "portfolio": _agents,
+        "invoice": _invoices_of_ticketing,
+        "payment": _payments_of_ticketing,
+        "suspension": _orders_of_ticketing,
+    },
+    "notifier": {
+        "customer": _customers(name="name", tax_id="tax_id", agent="assigned_agent"),
+        "assignment": _segments,
+        "invoice": _invoices_of_notifier,
+    },
+}
+KEYS = {("notifier", "assignment"): "customer_id", ("ticketing", "portfolio"): "customer_id"}
+# Tables that hold nothing but what was told by exactly these events.
+TOLD_ALONE = {
+    *(("collections", table) for table in ("account", "invoice", "outage")),
+    *(("ticketing", table) for table in ("customer", "invoice")),
+    *(("notifier", table) for table in ("customer", "invoice")),
+}

@@ -1,0 +1,73 @@
+"""I1 and I2 outside the databases: what the network was told to do, and what the mail servers have."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from tests.support.history.evidence import Evidence, Held, Mail, Row
+from tests.support.history.verdict import Violation
+
+
+def judge(evidence: Evidence) -> Iterator[Violation]:
+    """Switches against calls, deliveries against mails."""
+    if "ticketing" in evidence.services:
+        yield from _network(evidence.services["ticketing"])
+    if "notifier" in evidence.services:
+        yield from _deliveries(evidence.services["notifier"])
+        if evidence.mails is not None:
+            yield from _mails(evidence.services["notifier"], evidence.mails)
+
+
+def _network(held: Held) -> Iterator[Violation]:
+    effects: Counter[str] = Counter()
+    last: dict[str, Row] = {}
+    called = {str(row["switch_id"]) for row in held.tables["simulated_call"]}
+    for row in sorted(held.tables["simulated_call"], key=lambda each: each["id"]):
+        if row["effect"]:
+            effects[str(row["switch_id"])] += 1
+            last[row["login"]] = row
+    switches = {str(row["id"]): row for row in held.tables["network_switch"]}
+    for switch_id, row in switches.items():
+        if row["adapter"] != "network":
+            continue
+        subject = f"switch {switch_id} ({row['action']} {row['network_login']})"
+        wanted = {"DONE": {1}, "UNKNOWN": {0, 1}, "CLAIMED": {0, 1}, "QUEUED": {0, 1}}.get(row["state"], {0})
+        by_hand = row["state"] in ("DONE", "REFUSED") and "(" in str(row["detail"] or "")  # a person looked, and may have switched
+        if effects[switch_id] not in wanted and not by_hand:
+            what = f"a switch that is {row['state']} changed the network {effects[switch_id]} times"
+            yield Violation("I1" if effects[switch_id] < min(wanted) or effects[switch_id] > 1 else "I2", what, subject, "simulated_call")
+        if called and switch_id in called and row["attempts"] == 0:
+            yield Violation("I2", "the network was called for a switch that nobody claimed", subject, "network_switch")
+    for switch_id in called - switches.keys():
+        yield Violation("I2", "the network was called for a switch that does not exist", f"switch {switch_id}", "simulated_call")
+    for row in held.tables["simulated_service"]:
+        done = last.get(row["login"])
+        if done is not None and row["active"] != (done["action"] == "reconnect"):
+            yield Violation("I1", "the network is not as its last call left it", f"login {row['login']}", "simulated_service")
+
+
+def _deliveries(held: Held) -> Iterator[Violation]:
+    seen: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in held.tables["delivery"]:
+        if row["address"]:
+            seen[row["message_id"], row["address"]].append(row["id"])
+    for (message_id, address), ids in seen.items():
+        if len(ids) > 1:
+            yield Violation(
+                "I1", f"a message goes {len(ids)} times to one address", f"message {message_id} to {address}", "notifier.delivery"
+            )
+
+
+def _mails(held: Held, mails: list[Mail]) -> Iterator[Violation]:
+    """A server that took a mail has it; a second copy is possible only where a first try's outcome was not known."""
+    copies = Counter(each.message_id for each in mails)
+    deliveries = {row["header_id"]: row for row in held.tables["delivery"]}
+    for header_id, row in deliveries.items():
+        subject = f"delivery {row['id']} to {row['address']} ({header_id})"
+        if row["state"] == "ACCEPTED" and not copies[header_id]:
+            yield Violation("I1", "a mail that was accepted is not there", subject, "the mail catcher")
+        if copies[header_id] > max(1, row["attempts"]):
+            yield Violation("I1", f"a mail is there {copies[header_id]} times after {row['attempts']} tries", subject, "the mail catcher")
+        if copies[header_id] and row["attempts"] == 0 and row["state"] != "QUEUED":
+            yield Violation("I2", "a mail is there that nobody tried to send", subject, "notifier.delivery")
+    for header_id in copies.keys() - deliveries.keys():
+        yield Violation("I2", "a mail is there that nobody queued", header_id, "notifier.delivery")
