@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from services.noc.models import AccessNode, Outage, OutageState
 from shared.db import rows
 from shared.errors import NotFound, nearest
+from shared.invariants import broken
 
 BEHIND = "count(DISTINCT c.customer_id) FILTER (WHERE c.active_to IS NULL OR c.active_to >= $1::date)"
 
@@ -88,3 +89,18 @@ async def unknown_node(session: AsyncSession, node: str) -> NotFound:
 async def count_open_outages(session: AsyncSession) -> int:
     """How many nodes are down now."""
     return int((await rows(session, "SELECT count(*) AS open FROM outage WHERE state = 'OPEN'"))[0].open)
+
+
+# What must hold at any time: each query answers the rows that break the sentence.
+CHECKS = {
+    "an outage has told of its beginning, and of its end once it is closed": """
+        SELECT id FROM outage WHERE version <> CASE state WHEN 'OPEN' THEN 1 ELSE 2 END""",
+    "an outage is closed after it was declared": "SELECT id FROM outage WHERE closed_at < declared_at",
+    "every service hangs on a node that is known": """
+        SELECT c.service_id FROM connection c LEFT JOIN access_node n ON n.code = c.access_node WHERE n.code IS NULL""",
+}
+
+
+async def invariants(session: AsyncSession) -> list[str]:
+    """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
+    return await broken(session, CHECKS)

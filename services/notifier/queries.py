@@ -14,6 +14,7 @@ from services.notifier.models import Assignment, Customer, Delivery, Invoice, Me
 from services.notifier.rules.states import DeliveryState, MessageState
 from shared.db import rows
 from shared.errors import NotFound
+from shared.invariants import broken
 
 
 @dataclass(frozen=True)
@@ -129,3 +130,28 @@ async def gauges(session: AsyncSession) -> Mapping[tuple[str, str], float]:
     for row in await rows(session, "SELECT state, count(*) AS n FROM message GROUP BY state"):
         found["messages", row.state] = float(row.n)
     return found
+
+
+# What must hold at any time: each query answers the rows that break the sentence.
+CHECKS = {
+    "a message goes somewhere": "SELECT id FROM message m WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.message_id = m.id)",
+    "a message is accepted when every server has taken it": """
+        SELECT m.id FROM message m JOIN delivery d ON d.message_id = m.id
+        GROUP BY m.id HAVING (m.state = 'ACCEPTED') <> bool_and(d.state = 'ACCEPTED')""",
+    "an accepted message bears the last server's instant": """
+        SELECT m.id FROM message m JOIN delivery d ON d.message_id = m.id WHERE m.state = 'ACCEPTED'
+        GROUP BY m.id HAVING m.accepted_at IS DISTINCT FROM max(d.accepted_at)""",
+    "a message that waits will be tried": """
+        SELECT m.id FROM message m WHERE m.state = 'QUEUED' AND NOT EXISTS (
+            SELECT FROM delivery d WHERE d.message_id = m.id AND (d.next_attempt_at IS NOT NULL OR d.state = 'SENDING'))""",
+    "a delivery that was taken was tried": "SELECT id FROM delivery WHERE state = 'ACCEPTED' AND (attempts = 0 OR accepted_at IS NULL)",
+    "nothing is owed of an invoice that is paid or void": """
+        SELECT number FROM invoice WHERE open_amount > 0 AND (voided OR paid_at IS NOT NULL)""",
+    "no more is owed of an invoice than when it was issued": """
+        SELECT number FROM invoice WHERE open_amount NOT BETWEEN 0 AND (data->>'balance')::numeric""",
+}
+
+
+async def invariants(session: AsyncSession) -> list[str]:
+    """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
+    return await broken(session, CHECKS)

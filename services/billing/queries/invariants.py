@@ -3,7 +3,7 @@ query: a posting is one amount on two accounts."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.db import rows
+from shared.invariants import broken
 
 # Each query answers the rows that break the sentence.
 CHECKS = {
@@ -44,9 +44,4 @@ CHECKS = {
 
 async def invariants(session: AsyncSession) -> list[str]:
     """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
-    broken = []
-    for sentence, sql in CHECKS.items():
-        found = await rows(session, f"{sql} LIMIT 5")
-        if found:
-            broken.append(f"not so: {sentence} ({', '.join(str(row[0]) for row in found)})")
-    return broken
+    return await broken(session, CHECKS)

@@ -14,11 +14,14 @@ from typing import Any
 
 import asyncpg
 
-from services.billing.queries.invariants import invariants as billing_invariants
-from services.collections.queries.invariants import invariants as collections_invariants
+from services.billing.queries import invariants as billing
+from services.collections.queries import invariants as collections
+from services.noc import queries as noc
+from services.notifier import queries as notifier
+from services.ticketing.queries import invariants as ticketing
 from services.wiring import SERVICES
 from shared.db import Database
-from shared.events import Envelope
+from shared.events import CATALOGUE, Envelope
 from shared.operator import Operator
 from tests.support.history.witness import AGGREGATES
 
@@ -31,6 +34,12 @@ TABLES = {
     "ticketing": ("customer", "portfolio", "invoice", "payment", "allocation", "reconnection", "simulated_call", "simulated_service"),
     "notifier": ("customer", "assignment", "invoice", "delivery"),
     "noc": ("connection",),
+}
+SENTENCES = {
+    "billing": billing.invariants,
+    "ticketing": ticketing.invariants,
+    "notifier": notifier.invariants,
+    "noc": noc.invariants,
 }
 # Long texts that no check looks at.
 NEEDLESS = ("document", "html", "text", "contacts", "services", "traceparent")
@@ -93,12 +102,14 @@ class Held:
 
 @dataclass
 class Evidence:
-    """Everything that the judge looks at. `now` is business time. `mails` is None where there is no catcher."""
+    """Everything that the judge looks at. `now` is business time. `mails` is None where there is no catcher. `notices`: the event and the
+    notice of every message that the operator's files want."""
 
     now: str
     services: dict[str, Held] = field(default_factory=dict)
     topics: list[Told] | None = None
     mails: list[Mail] | None = None
+    notices: list[tuple[str, str]] = field(default_factory=list)
 
     @cached_property
     def told(self) -> dict[str, list[Told]]:
@@ -123,6 +134,7 @@ class Evidence:
         folder.mkdir(parents=True, exist_ok=True)
         given = {
             "now": self.now,
+            "notices": self.notices,
             "mails": None if self.mails is None else [vars(each) for each in self.mails],
             "topics": None if self.topics is None else [vars(each) for each in self.topics],
             "services": {
@@ -138,7 +150,7 @@ class Evidence:
         services = {name: Held(**{**held, "seen": [Seen(**each) for each in held["seen"]]}) for name, held in given["services"].items()}
         mails = None if given["mails"] is None else [Mail(**each) for each in given["mails"]]
         topics = None if given["topics"] is None else [Told(**each) for each in given["topics"]]
-        return cls(given["now"], services, topics, mails)
+        return cls(given["now"], services, topics, mails, [(event, notice) for event, notice in given["notices"]])
 
 
 PARTS = ("tables", "listens", "broken", "witnessed")
@@ -164,6 +176,7 @@ async def gather(
         held.listens = sorted(wanted.get(service, ()))
         held.broken = await _broken(service, address, operator, now)
         evidence.services[service] = held
+    evidence.notices = [wanted for told in evidence.told.values() for each in told for wanted in _notices(each, operator)]
     return evidence
 
 
@@ -187,13 +200,17 @@ async def _broken(service: str, address: str, operator: Operator, now: datetime)
     database = Database(address, service=service, pool_size=1)
     try:
         async with database.transaction() as session:
-            if service == "billing":
-                return await billing_invariants(session)
             if service == "collections":
-                return await collections_invariants(session, operator=operator, now=now)
-            return []
+                return await collections.invariants(session, operator=operator, now=now)
+            return await SENTENCES[service](session) if service in SENTENCES else []
     finally:
         await database.close()
+
+
+def _notices(told: Told, operator: Operator) -> list[tuple[str, str]]:
+    known = CATALOGUE.get(told.type)
+    found = operator.notices_for(told.type) if known is not None else []
+    return [(told.id, each.code) for each in found if known is not None and each.applies_to(known.model_validate(told.data))]
 
 
 def _json(text: str) -> Any:

@@ -12,6 +12,7 @@ def judge(evidence: Evidence) -> Iterator[Violation]:
     if "ticketing" in evidence.services:
         yield from _network(evidence.services["ticketing"])
     if "notifier" in evidence.services:
+        yield from _messages(evidence.services["notifier"], evidence)
         yield from _deliveries(evidence.services["notifier"])
         if evidence.mails is not None:
             yield from _mails(evidence.services["notifier"], evidence.mails)
@@ -43,6 +44,18 @@ def _network(held: Held) -> Iterator[Violation]:
         done = last.get(row["login"])
         if done is not None and row["active"] != (done["action"] == "reconnect"):
             yield Violation("I1", "the network is not as its last call left it", f"login {row['login']}", "simulated_service")
+
+
+def _messages(held: Held, evidence: Evidence) -> Iterator[Violation]:
+    """One message for each event that a notice of the operator's files is about."""
+    made = Counter((str(row["event_id"]), str(row["notice"])) for row in held.tables["message"])
+    aside = {str(row["event_id"]) for row in (*held.tables["parked_event"], *held.tables["inbox_pending"])}
+    for event_id, notice in evidence.notices:
+        if made[event_id, notice] != 1 and event_id not in aside:
+            what = f"notice {notice} was made {made[event_id, notice]} times of an event, not once"
+            yield Violation("I1", what, f"event {event_id}", "notifier.message")
+    for event_id, notice in made.keys() - set(evidence.notices):
+        yield Violation("I2", f"notice {notice} was made of nothing that was told", f"event {event_id}", "notifier.message")
 
 
 def _deliveries(held: Held) -> Iterator[Violation]:

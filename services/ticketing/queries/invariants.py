@@ -1,0 +1,42 @@
+"""What must hold in ticketing's database at any time; run after every story of the tests."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.invariants import broken
+
+# Each query answers the rows that break the sentence.
+CHECKS = {
+    "payments bring to an invoice no more than was owed on it": """
+        SELECT i.id FROM invoice i JOIN allocation a ON a.invoice_id = i.id
+        JOIN payment p ON p.id = a.payment_id AND p.state <> 'REJECTED' GROUP BY i.id HAVING sum(a.amount) > i.balance""",
+    "a ticket that is closed has nothing left to do": """
+        SELECT t.id FROM ticket t JOIN ticket_step s ON s.ticket_id = t.id
+        WHERE t.closed_at IS NOT NULL AND s.state IN ('OPEN', 'WAITING')""",
+    "a ticket that is open waits for a step": """
+        SELECT t.id FROM ticket t WHERE t.closed_at IS NULL
+        AND NOT EXISTS (SELECT FROM ticket_step s WHERE s.ticket_id = t.id AND s.state = 'OPEN')""",
+    "no switch is left to a ticket that is closed": """
+        SELECT s.id FROM network_switch s JOIN ticket t ON t.id = s.ticket_id
+        WHERE t.closed_at IS NOT NULL AND s.state IN ('QUEUED', 'CLAIMED', 'UNKNOWN')""",
+    "a service is cut by switches that were done": """
+        SELECT o.id FROM suspension o JOIN network_switch s ON s.ticket_id = o.ticket_id AND s.action = 'suspend'
+        WHERE o.state IN ('SUSPENDED', 'RECONNECTED') AND s.state NOT IN ('DONE', 'REFUSED')""",
+    "a cut that fell has switched nothing off that is not on again": """
+        SELECT o.id FROM suspension o JOIN network_switch s ON s.ticket_id = o.ticket_id
+        WHERE o.state IN ('CANCELLED', 'REFUSED') AND s.state = 'DONE'
+        GROUP BY o.id HAVING count(*) FILTER (WHERE s.action = 'suspend') > count(*) FILTER (WHERE s.action = 'reconnect')""",
+    "a cut is over when its reconnection is done, and only then": """
+        SELECT o.id FROM suspension o WHERE (o.state = 'RECONNECTED') <> EXISTS (
+            SELECT FROM reconnection r WHERE r.suspension_id = o.id AND r.state = 'DONE')""",
+    "nobody stays cut who paid before the cut": """
+        SELECT o.id FROM suspension o WHERE o.crossed AND o.state = 'SUSPENDED'
+        AND NOT EXISTS (SELECT FROM reconnection r WHERE r.suspension_id = o.id)""",
+    "an order to reconnect that is under way has its ticket": """
+        SELECT r.id FROM reconnection r LEFT JOIN ticket t ON t.id = r.ticket_id
+        WHERE r.state = 'ORDERED' AND t.closed_at IS NOT NULL OR r.state IN ('ORDERED', 'DONE') AND t.id IS NULL""",
+}
+
+
+async def invariants(session: AsyncSession) -> list[str]:
+    """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
+    return await broken(session, CHECKS)
