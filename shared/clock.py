@@ -10,7 +10,7 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import Database, MessagingTable, execute, rows, utc
+from shared.db import Database, MessagingTable, execute, ring, rows, utc
 from shared.errors import Unavailable
 
 
@@ -74,7 +74,7 @@ class SimulatedClock:
                 "ON CONFLICT (one) DO UPDATE SET now = greatest(simulated_clock.now, excluded.now)",
                 instant.astimezone(UTC),
             )
-            session.info["ring"] = True
+            ring(session)
 
 
 def machine_now() -> datetime:

@@ -62,7 +62,7 @@ class Courier:
                 [event.traceparent for event in batch],
                 [event.data for event in batch],
             )
-            ring(session)
+            ring(session, "inbox")
 
     async def close(self) -> None:
         """Databases belong to others; nothing to close."""

@@ -18,7 +18,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared.errors import NotFound
-from shared.wakeup import Wakeup
+from shared.wakeup import ANYBODY, Wakeup
 
 Model = TypeVar("Model", bound=SQLModel)
 
@@ -70,17 +70,18 @@ class Database:
             await asyncio.shield(asyncio.create_task(ended))
             raise
         session.sync_session.close()  # nothing is open any more: there is nothing to wait for
-        if session.info.pop("ring", False):
-            self.wakeup.ring()
+        if loops := session.info.pop("ring", None):
+            self.wakeup.ring(loops)
 
     async def close(self) -> None:
         await self.wakeup.close()
         await self.engine.dispose()
 
 
-def ring(session: AsyncSession) -> None:
-    """This transaction leaves work behind: wake the workers once it is committed."""
-    session.info["ring"] = True
+def ring(session: AsyncSession, *loops: str) -> None:
+    """This transaction leaves work behind: once it is committed wake these of the workers' loops (`relay`, `inbox`, a job by its name),
+    or whoever may find out whose work it is."""
+    session.info.setdefault("ring", set()).update(loops or ANYBODY)
 
 
 class Fetched(asyncpg.Record):  # type: ignore[misc] # the driver has no types

@@ -98,7 +98,7 @@ async def publish_many(session: AsyncSession, items: Sequence[Outgoing], *, now:
         await execute(session, INSERT_ONE, *given[0])
     else:
         await execute(session, INSERT, *(list(column) for column in zip(*given, strict=True)))
-    ring(session)
+    ring(session, "relay")
     return ids
 
 
@@ -185,7 +185,7 @@ class Relay:
                     ids,
                     sorted(self._sink.types_of(receiver)),
                 )
-                ring(session)
+                ring(session, "lookout")
             await execute(session, "DELETE FROM outbox WHERE id = ANY($1::bigint[])", ids)
 
     async def redeliver(self) -> bool:

@@ -125,7 +125,7 @@ async def _insert(session: AsyncSession, envelope: Envelope, reason: str, detail
 async def try_again(session: AsyncSession, keys: Sequence[str]) -> None:
     """Something of these keys was handled: whoever waits there may have its fact now."""
     await execute(session, "UPDATE parked_event SET reason = 'retry' WHERE reason = 'waiting' AND key = ANY($1::text[])", list(keys))
-    ring(session)
+    ring(session, "lookout")
 
 
 async def heads(database: Database, keys: Sequence[str] | None) -> list[int]:
@@ -167,7 +167,7 @@ async def mark_dead(database: Database, row_id: int, error: BaseException) -> No
 async def replay(session: AsyncSession, *, key: str | None = None, discard: bool = False) -> int:
     """Put dead letters (of one key, or all) back in line, or discard them; the worker goes on in order. Answers how many."""
     change = "DELETE FROM parked_event" if discard else "UPDATE parked_event SET reason = 'retry'"
-    ring(session)
+    ring(session, "lookout")
     return await execute(session, f"{change} WHERE reason = 'dead' AND ($1::text IS NULL OR key = $1)", key)
 
 

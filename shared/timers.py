@@ -74,7 +74,7 @@ async def arm(session: AsyncSession, *, kind: str, key: str, due_at: datetime, p
         due_at,
         json.dumps(payload or {}),
     )
-    ring(session)
+    ring(session, "lookout")
 
 
 async def cancel(session: AsyncSession, *, kind: str, key: str) -> None:

@@ -99,20 +99,20 @@ class Worker:
         self.courier_inbox = CourierInbox(self.inbox, Lease(runtime.database, "inbox", runtime.holder)) if courier_inbox else None
         self._source = KafkaSource(runtime.settings, self.inbox) if kafka else None
         self._waiting_at = 0.0
-        self._look = {name: asyncio.Event() for name in ("redelivery", "parked", *(job.name for job in runtime.jobs))}
+        self._look = {name: self._bell(name) for name in ("redelivery", "parked", *(job.name for job in runtime.jobs))}
 
     def start(self) -> None:
-        """Start the loops; they run until `stop`. Events under way are looked for at every ring, by the loops that move them; for
-        everything else one lookout looks, in one transaction, and wakes the loop that has something to do."""
-        loops = [self._loop(f"relay {number}", relay.step) for number, relay in enumerate(self._relays)]
+        """Start the loops; they run until `stop`. Who is named by a ring looks at once; for everything else one lookout looks, in one
+        transaction, and wakes the loop that has something to do."""
+        loops = [self._loop(f"relay {number}", relay.step, self._bell("relay"), POLL_SECONDS) for number, relay in enumerate(self._relays)]
         if self.courier_inbox is not None:
-            loops.append(self._loop("inbox", self.courier_inbox.step))
+            loops.append(self._loop("inbox", self.courier_inbox.step, self._bell("inbox"), POLL_SECONDS))
         if self._source is not None and self.runtime.service.events.types:
-            loops.append(self._loop("kafka", self._source.step))
-        loops.append(self._loop("lookout", self._lookout, pace=PACE_SECONDS))
-        loops.append(self._loop("redelivery", self._redeliver, self._look["redelivery"], POLL_SECONDS))
+            loops.append(self._loop("kafka", self._source.step, self._bell("kafka"), POLL_SECONDS))
+        loops.append(self._loop("lookout", self._lookout, self._bell("lookout"), POLL_SECONDS, PACE_SECONDS))
+        loops.append(self._loop("redelivery", self._redeliver, self._look["redelivery"], IDLE_SECONDS, POLL_SECONDS))
         loops.append(self._loop("parked", self._release, self._look["parked"]))
-        loops.append(self._loop("housekeeping", self._housekeep, asyncio.Event()))
+        loops.append(self._loop("housekeeping", self._housekeep, self._bell("housekeeping")))
         loops += [self._job_loop(job) for job in self.runtime.jobs]
         self._tasks = [asyncio.create_task(loop) for loop in loops]
 
@@ -128,6 +128,9 @@ class Worker:
         for lease in leases:
             with contextlib.suppress(Exception):
                 await lease.release()
+
+    def _bell(self, loop: str) -> asyncio.Event:
+        return self.runtime.database.wakeup.bell(loop)
 
     async def _lookout(self) -> bool:
         """Wake the loops that have something to do; the jobs' own look decides, this one only saves them from looking in vain."""
@@ -163,10 +166,11 @@ class Worker:
             await idempotency.prune(session)
         return more > 0
 
-    async def _loop(self, name: str, step: Callable[[], Awaitable[bool]], bell: asyncio.Event | None = None, pace: float = 0.0) -> None:
-        """Step while there is more to do, then wait: for any ring (and a slow poll behind it), or for the lookout where a bell is given."""
-        poll = POLL_SECONDS if bell is None else IDLE_SECONDS
-        bell, clock = bell or self.runtime.database.wakeup.bell(), asyncio.get_running_loop().time
+    async def _loop(
+        self, name: str, step: Callable[[], Awaitable[bool]], bell: asyncio.Event, poll: float = IDLE_SECONDS, pace: float = 0.0
+    ) -> None:
+        """Step while there is more to do, then wait for the bell, or for the slow poll behind it; look no more often than at this pace."""
+        clock = asyncio.get_running_loop().time
         while True:
             bell.clear()
             looked_at = clock()

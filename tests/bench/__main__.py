@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.loop import run
-from tests.bench import p1_command, p4_outbox, p5_courier, p6_inbox, p7_billing, p9_latency, p11_idle
+from tests.bench import p1_command, p4_outbox, p5_courier, p6_inbox, p7_billing, p9_latency, p11_idle, p13_reconnect
 from tests.bench.page import busy, write_page
 from tests.bench.runner import Bench, Measure, measure, open_bench, versions
 
@@ -20,6 +20,7 @@ MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P7": p7_billing.prepare,
     "P9": p9_latency.prepare,
     "P11": p11_idle.prepare,
+    "P13": p13_reconnect.prepare,
 }
 FOLDER = Path("var/bench")
 

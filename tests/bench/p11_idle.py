@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -26,15 +26,15 @@ async def prepare(bench: Bench) -> Measure:
 
     async def run() -> float:
         if not (folder / "data").exists():
-            process, _ = await _up(folder / "data")  # makes the data folder
-            await _down(process)
-        process, found["start, s"] = await _up(folder / "data")
+            process, _ = await up(folder / "data")  # makes the data folder
+            await down(process)
+        process, found["start, s"] = await up(folder / "data")
         found["start CPU"] = sum(map(_ticks, _family(process.pid))) / os.sysconf("SC_CLK_TCK")
         try:
             await asyncio.sleep(SETTLE_SECONDS)
             found.update(await _idle(process.pid, SECONDS * min(1.0, bench.scale)))
         finally:
-            await _down(process)
+            await down(process)
         return found["CPU, %"]
 
     async def told(name: str) -> float:
@@ -59,11 +59,13 @@ async def prepare(bench: Bench) -> Measure:
     )  # fmt: skip
 
 
-async def _up(data: Path) -> tuple[asyncio.subprocess.Process, float]:
+async def up(data: Path, environment: Mapping[str, str] | None = None) -> tuple[asyncio.subprocess.Process, float]:
     """Start the house; answer it and the seconds until it answered."""
     start = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.cli", "up", "--data", str(data), "--port", str(PORT)), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "services.cli", "up", "--data", str(data), "--port", str(PORT)),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
     )
     assert process.stdout is not None
     address = ""
@@ -79,7 +81,7 @@ async def _up(data: Path) -> tuple[asyncio.subprocess.Process, float]:
     return process, time.perf_counter() - start
 
 
-async def _down(process: asyncio.subprocess.Process) -> None:
+async def down(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(60):

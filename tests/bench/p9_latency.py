@@ -106,7 +106,7 @@ def _polling() -> Iterator[None]:
     """The naive way: nobody rings, everybody looks every 100 ms."""
     seconds, ring = worker_module.POLL_SECONDS, Wakeup.ring
     worker_module.POLL_SECONDS = 0.1
-    Wakeup.ring = lambda self: None  # type: ignore[method-assign]
+    Wakeup.ring = lambda *_: None  # type: ignore[method-assign]
     try:
         yield
     finally:

@@ -12,8 +12,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.ticketing.operations import claiming
+from services.ticketing.operations.claiming import Claim, claim_switches
 from services.ticketing.operations.steps import finish_step
-from services.ticketing.operations.switches import CLAIM, LEASE_SECONDS, PER_NODE, Answer, Claim, record_answer
+from services.ticketing.operations.switches import Answer, record_answer
 from shared.auth import Principal
 from shared.clock import machine_now
 from shared.db import Database, rows
@@ -93,13 +95,13 @@ async def perform(served: Served, play: Play, place: int) -> None:
 
 
 async def claim_of(session: AsyncSession, customer: UUID) -> Claim | None:
-    """Claim this customer's switch as a worker would."""
-    mine = CLAIM.replace("ORDER BY", f"AND s.customer_id = '{customer}' ORDER BY")
-    found = await rows(session, mine, START + timedelta(days=1), "worker", LEASE_SECONDS, PER_NODE)
-    if not found:
-        return None
-    row = found[0]
-    return Claim(row.id, "worker", row.action, row.adapter, row.service_id, row.network_login, row.access_node, row.attempts > 1)
+    """Claim this customer's switch as a worker would that sees no others."""
+    mine = claiming.CLAIM.replace("WHERE (s.state", f"WHERE s.customer_id = '{customer}' AND (s.state")
+    assert mine != claiming.CLAIM
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claiming, "CLAIM", mine)
+        found = await claim_switches(session, holder="worker", limit=1, silent_limit=1, now=START + timedelta(days=1))
+    return found[0] if found else None
 
 
 async def finish(session: AsyncSession, served: Served, play: Play, step: str, person: str, desk: str) -> None:

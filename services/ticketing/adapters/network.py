@@ -10,7 +10,8 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.ticketing.operations.switches import Answer, Claim
+from services.ticketing.operations.claiming import Claim
+from services.ticketing.operations.switches import Answer
 from shared.db import Database, execute, rows
 from shared.settings import Settings
 
@@ -81,11 +82,15 @@ class SimulatedNetwork:
 
     async def asked(self, claim: Claim) -> Answer | None:
         async with self._database.transaction() as session:
-            answer, _ = await _next_answer(session, claim.login, use=False)
-            if answer.startswith("unknown"):
+            answer, slow_ms = await _next_answer(session, claim.login, use=False)
+            silent = answer.startswith("unknown")
+            if silent:
                 await _next_answer(session, claim.login, use=True)
-                return SILENT
-            return DONE if await _done_before(session, claim) else None
+            done = await _done_before(session, claim)
+        await asyncio.sleep(slow_ms / 1000)
+        if silent:
+            return SILENT
+        return DONE if done else None
 
 
 async def _next_answer(session: AsyncSession, login: str, *, use: bool) -> tuple[str, int]:
@@ -97,7 +102,7 @@ async def _next_answer(session: AsyncSession, login: str, *, use: bool) -> tuple
     answer: str = answers[min(found[0].used, len(answers) - 1)].strip()
     if use:
         await execute(session, "UPDATE simulated_plan SET used = used + 1 WHERE login = $1", login)
-    return answer, found[0].slow_ms if answer == "slow" else 0
+    return answer, found[0].slow_ms if answer == "slow" or answer.startswith("unknown") else 0
 
 
 async def _done_before(session: AsyncSession, claim: Claim) -> bool:

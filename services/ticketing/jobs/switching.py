@@ -1,37 +1,40 @@
-"""Call the network for what is queued: claimed in one transaction, called outside any, answered in another.
-
-# Note [A dead access server delays nobody]
-Some slots work side by side; each claims one switch, calls and records. A claim leaves out access nodes that have calls enough under way,
-and a slot that finds nothing looks again as long as another is still calling, so what is queued meanwhile does not wait for the slowest.
-"""
+"""Call the network for what is queued: claimed in one transaction, called outside any, answered in another."""
 
 import asyncio
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.adapters.network import SILENT, network_for
-from services.ticketing.operations.switches import Answer, Claim, claim_switch, record_answer
+from services.ticketing.operations.claiming import Claim, claim_switches, note_nodes
+from services.ticketing.operations.switches import Answer, record_answers
 from services.ticketing.queries.switches import next_switch_due
 from shared.clock import machine_now
+from shared.inbox import is_transient
 from shared.jobs import Job, JobContext
 from shared.log import get_logger
 
 log = get_logger("ticketing.switching")
-SLOTS = 6
+NAME = "switching"
+SLOTS = 32
+SILENT_SLOTS = 16
 CALL_SECONDS = 10.0
-LOOK_AGAIN_SECONDS = 0.05
+LOOK_AGAIN_SECONDS = 1.0
+
+Answered = tuple[Claim, Answer]
 
 
 @dataclass
 class _Crew:
-    """The slots of one run: how many are calling, and how much is done."""
+    """One run: the calls under way, the answers that are not recorded yet, and how much is done."""
 
     context: JobContext
     call_seconds: float
-    calling: int = 0
+    calls: dict[Claim, asyncio.Task[None]] = field(default_factory=dict)
+    answers: asyncio.Queue[Answered] = field(default_factory=asyncio.Queue)
     done: int = 0
 
     def now(self) -> datetime:
@@ -40,40 +43,49 @@ class _Crew:
 
 
 async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
-    """What is queued or being called is due now, what got no answer at its next attempt."""
+    """What is being called is due now, what is queued or got no answer at its next attempt."""
     return await next_switch_due(session, context.now)
 
 
 async def run(context: JobContext, call_seconds: float = CALL_SECONDS) -> int:
     """Call the network until nothing is due. Answers how many calls were recorded."""
     crew = _Crew(context, call_seconds)
-    results = await asyncio.gather(*(_work(crew) for _ in range(SLOTS)), return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
+    recorder = asyncio.create_task(_record_all(crew))
+    try:
+        await _claim_all(crew, recorder)
+    finally:
+        tasks = [recorder, *crew.calls.values()]
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     return crew.done
 
 
-async def _work(crew: _Crew) -> None:
-    """One slot: claim, call, record, until nothing is due and nobody is calling."""
+async def _claim_all(crew: _Crew, recorder: asyncio.Task[None]) -> None:
+    """Claim whenever something is queued or recorded, until nothing is due or under way."""
+    bell = crew.context.database.wakeup.bell(NAME)
     while True:
-        holder = secrets.token_hex(8)
-        async with crew.context.database.transaction() as session:
-            claim = await claim_switch(session, holder=holder, now=crew.now())
-        if claim is None:
-            if not crew.calling:
-                return
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            continue
-        crew.calling += 1
-        try:
-            answer = await _call(crew, claim)
-            async with crew.context.database.transaction() as session:
-                kept = await record_answer(session, claim=claim, answer=answer, operator=crew.context.operator, now=crew.now())
-        finally:
-            crew.calling -= 1
-        crew.done += 1
-        log.info("switched", switch=str(claim.id), action=claim.action, outcome=answer.outcome, kept=kept)
+        bell.clear()
+        for claim in await _claim(crew):
+            crew.calls[claim] = asyncio.create_task(_call_and_tell(crew, claim))
+        if not crew.calls:
+            return
+        rung = asyncio.ensure_future(bell.wait())
+        await asyncio.wait({recorder, rung}, timeout=LOOK_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        rung.cancel()
+        if recorder.done():
+            recorder.result()
+
+
+async def _claim(crew: _Crew) -> list[Claim]:
+    silent = sum(each.silent for each in crew.calls)
+    free, free_silent = SLOTS - len(crew.calls) + silent, SILENT_SLOTS - silent
+    async with crew.context.database.transaction() as session:
+        return await claim_switches(session, holder=secrets.token_hex(8), limit=free, silent_limit=free_silent, now=crew.now())
+
+
+async def _call_and_tell(crew: _Crew, claim: Claim) -> None:
+    crew.answers.put_nowait((claim, await _call(crew, claim)))
 
 
 async def _call(crew: _Crew, claim: Claim) -> Answer:
@@ -90,4 +102,44 @@ async def _call(crew: _Crew, claim: Claim) -> Answer:
         return Answer("unknown", f"La llamada a la red falló ({type(error).__name__}).")
 
 
-JOB = Job("switching", next_due, run)
+async def _record_all(crew: _Crew) -> None:
+    """Record answers as they come, together what came meanwhile, and let go of their slots."""
+    while True:
+        answered = [await crew.answers.get()]
+        while not crew.answers.empty():
+            answered.append(crew.answers.get_nowait())
+        await _record(crew, answered)
+        for claim, answer in answered:
+            del crew.calls[claim]
+            log.info("switched", switch=str(claim.id), action=claim.action, outcome=answer.outcome)
+        crew.done += len(answered)
+        crew.context.database.wakeup.ring([NAME])
+
+
+async def _record(crew: _Crew, answered: Sequence[Answered]) -> None:
+    """Keep what the network said, together, or where that fails each by itself: the lease of what cannot be kept runs out."""
+    try:
+        await _keep(crew, answered)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        for each in answered:
+            try:
+                await _keep(crew, [each])
+            except Exception as own:
+                if is_transient(own):
+                    raise
+                log.error("answer could not be kept", switch=str(each[0].id), error=type(own).__name__, exc_info=True)
+    silent = {claim.node for claim, answer in answered if answer.outcome == "unknown" and not answer.by_hand}
+    heard = {claim.node for claim, answer in answered if answer.outcome != "unknown" and claim.silent}
+    if silent or heard:
+        async with crew.context.database.transaction() as session:
+            await note_nodes(session, answered=heard, silent=silent, now=crew.now())
+
+
+async def _keep(crew: _Crew, answered: Sequence[Answered]) -> None:
+    async with crew.context.database.transaction() as session:
+        await record_answers(session, answered=answered, operator=crew.context.operator, now=crew.now())
+
+
+JOB = Job(NAME, next_due, run)

@@ -2,7 +2,7 @@
 
 from services.ticketing.models.base import Table
 from services.ticketing.models.facts import Allocation, Customer, Invoice, Payment, Portfolio
-from services.ticketing.models.network import NetworkSwitch, SimulatedCall, SimulatedPlan, SimulatedService
+from services.ticketing.models.network import NetworkSwitch, SilentNode, SimulatedCall, SimulatedPlan, SimulatedService
 from services.ticketing.models.orders import Reconnection, Suspension
 from services.ticketing.models.tickets import Ticket, TicketStep
 
@@ -14,6 +14,7 @@ __all__ = [
     "Payment",
     "Portfolio",
     "Reconnection",
+    "SilentNode",
     "SimulatedCall",
     "SimulatedPlan",
     "SimulatedService",

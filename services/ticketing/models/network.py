@@ -50,6 +50,16 @@ class NetworkSwitch(Table, table=True):
     version: int = 0
 
 
+class SilentNode(Table, table=True):
+    """An access node whose last call got no answer. Until it answers again one switch asks for all of its node, not before `retry_at`
+    (business time); every worker goes by it."""
+
+    __tablename__ = "silent_node"
+    name: str = Field(primary_key=True)
+    silent_answers: int
+    retry_at: datetime = utc()
+
+
 class SimulatedService(Table, table=True):
     """The simulated network's own truth: is this login on?"""
 
@@ -61,8 +71,8 @@ class SimulatedService(Table, table=True):
 class SimulatedPlan(Table, table=True):
     """How the simulated network answers the next calls for a login: `answers` in order, the last one for good.
 
-    done, refused, unknown (not done, and it says nothing), unknown_done (done, and it says nothing), slow (done, and it says so after
-    `slow_ms`). A question what became of a switch is a call too where the network says nothing.
+    done, refused, unknown (not done, and it says nothing), unknown_done (done, and it says nothing), slow (done, and it says so).
+    What is slow or says nothing takes `slow_ms`. A question what became of a switch is a call too where the network says nothing.
     """
 
     __tablename__ = "simulated_plan"

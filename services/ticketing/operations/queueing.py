@@ -20,7 +20,7 @@ async def queue_switches(
     services = services_on(customer, day)
     for service in services:
         session.add(new_switch(ticket, turn.code, turn.number, ACTIONS[action], service, now=now))
-    ring(session)
+    ring(session, "switching")
     return None if services else _only_result(ACTIONS[action])
 
 

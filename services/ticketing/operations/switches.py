@@ -1,5 +1,6 @@
-"""Switches: claimed by a worker, answered by the network or by a person."""
+"""Switches: answered by the network or by a person."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -8,6 +9,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, NetworkSwitch, Ticket
+from services.ticketing.operations.claiming import Claim
+from services.ticketing.operations.facts import lock_customers
 from services.ticketing.operations.queueing import new_switch
 from services.ticketing.operations.steps import settle_step
 from services.ticketing.queries.facts import ServiceView
@@ -15,44 +18,11 @@ from services.ticketing.queries.switches import get_switch, switches_of_step
 from services.ticketing.queries.tickets import get_ticket
 from services.ticketing.rules.states import SETTLED, SwitchState
 from services.ticketing.rules.switching import SwitchAction, SwitchView, Undo, must_be_told, pause_after, result_of
-from shared.db import lock, ring, rows
+from shared.db import lock, ring
 from shared.errors import Conflict
 from shared.events.ticketing import SwitchUnresolved
 from shared.operator import Operator
 from shared.outbox import publish
-
-PER_NODE = 2
-LEASE_SECONDS = 20
-# One at a time, and at most PER_NODE calls under way at one access server: a dead one holds up nobody else.
-# A switch whose worker died comes up again when the lease (machine time) ends, under the same id.
-IN_TURN = "SELECT pg_advisory_xact_lock(hashtext('ticketing.claim'))"
-CLAIM = """
-UPDATE network_switch SET state = 'CLAIMED', attempts = attempts + 1, claimed_by = $2,
-    claimed_until = clock_timestamp() + make_interval(secs => $3)
-WHERE id = (
-    SELECT id FROM network_switch s
-    WHERE (state = 'QUEUED' OR (state = 'UNKNOWN' AND next_attempt_at <= $1)
-        OR (state = 'CLAIMED' AND claimed_until < clock_timestamp()))
-    AND (access_node = '' OR (SELECT count(*) FROM network_switch o WHERE o.state = 'CLAIMED' AND o.access_node = s.access_node
-        AND o.claimed_until >= clock_timestamp()) < $4)
-    ORDER BY coalesce(next_attempt_at, queued_at), id LIMIT 1 FOR UPDATE SKIP LOCKED
-)
-RETURNING id, action, adapter, network_login, access_node, service_id, attempts
-"""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A switch that one worker has to itself. `again`: somebody may have called the network for it already."""
-
-    id: UUID
-    holder: str
-    action: SwitchAction
-    adapter: Literal["network", "manual"]
-    service_id: UUID
-    login: str
-    node: str
-    again: bool
 
 
 @dataclass(frozen=True)
@@ -64,14 +34,11 @@ class Answer:
     by_hand: bool = False
 
 
-async def claim_switch(session: AsyncSession, *, holder: str, now: datetime) -> Claim | None:
-    """Take the next switch that is due; None when there is none. From its commit on the cut cannot be cancelled."""
-    await rows(session, IN_TURN)  # else two claims would not count each other
-    found = await rows(session, CLAIM, now, holder, LEASE_SECONDS, PER_NODE)
-    if not found:
-        return None
-    row = found[0]
-    return Claim(row.id, holder, row.action, row.adapter, row.service_id, row.network_login, row.access_node, row.attempts > 1)
+async def record_answers(session: AsyncSession, *, answered: Sequence[tuple[Claim, Answer]], operator: Operator, now: datetime) -> None:
+    """Keep what the network said to claimed switches, and go on with their tickets."""
+    await lock_customers(session, [claim.customer_id for claim, _ in answered])
+    for claim, answer in answered:
+        await record_answer(session, claim=claim, answer=answer, operator=operator, now=now)
 
 
 async def record_answer(session: AsyncSession, *, claim: Claim, answer: Answer, operator: Operator, now: datetime) -> bool:
@@ -115,7 +82,6 @@ async def _not_known(session: AsyncSession, switch: NetworkSwitch, *, by_hand: b
         switch.told = True
         await _tell(session, switch, "unknown", now=now)
     await session.flush()
-    ring(session)
 
 
 async def _settle(
@@ -137,7 +103,7 @@ async def _settle(
         for each in all_of_step:
             if each.service_id in result.services and each.state in SETTLED:
                 session.add(_undo(ticket, each, now=now))
-        ring(session)
+        ring(session, "switching")
     elif result is not None:
         await settle_step(
             session, ticket=ticket, customer=customer, step=switch.step, action=action, result=result, operator=operator, now=now

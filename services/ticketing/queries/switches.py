@@ -11,9 +11,14 @@ from services.ticketing.models import NetworkSwitch
 from shared.db import Fetched, rows
 from shared.errors import NotFound
 
+# What is queued for a silent access node is due when its node is.
 NEXT_DUE = """
-SELECT CASE WHEN EXISTS (SELECT 1 FROM network_switch WHERE state IN ('QUEUED', 'CLAIMED')) THEN $1::timestamptz
-ELSE (SELECT min(next_attempt_at) FROM network_switch WHERE state = 'UNKNOWN') END AS due
+SELECT CASE WHEN EXISTS (SELECT 1 FROM network_switch WHERE state = 'CLAIMED') THEN $1::timestamptz
+ELSE (
+    SELECT min(greatest(coalesce(s.next_attempt_at, s.queued_at), n.retry_at))
+    FROM network_switch s LEFT JOIN silent_node n ON n.name = s.access_node
+    WHERE s.state = 'QUEUED' OR (s.state = 'UNKNOWN' AND s.next_attempt_at IS NOT NULL)
+) END AS due
 """
 LIST = """
 SELECT s.*, t.number AS ticket_number, c.name AS customer_name, c.external_id
@@ -23,6 +28,7 @@ WHERE ($1::text IS NULL OR s.state = $1) AND ($2::uuid IS NULL OR s.id > $2) ORD
 GAUGES = """
 SELECT 'switches' AS name, state AS label, count(*) AS value FROM network_switch GROUP BY state
 UNION ALL SELECT 'switches_untold', action, count(*) FROM network_switch WHERE state = 'UNKNOWN' AND NOT told GROUP BY action
+UNION ALL SELECT 'silent_nodes', name, silent_answers FROM silent_node
 UNION ALL SELECT 'tasks_open', coalesce(desk, ''), count(*) FROM ticket_step WHERE state = 'OPEN' AND task GROUP BY desk
 UNION ALL SELECT 'tasks_overdue', coalesce(desk, ''), count(*) FROM ticket_step WHERE state = 'OPEN' AND task AND late GROUP BY desk
 """
@@ -56,5 +62,5 @@ async def list_switches(session: AsyncSession, *, state: str | None, after: UUID
 
 
 async def gauges(session: AsyncSession) -> Mapping[tuple[str, str], float]:
-    """Switches by state, and the tasks of each desk that are open or past their deadline."""
+    """Switches by state, silent access nodes and how often in a row they were, the tasks of each desk that are open or past their hour."""
     return {(f"ticketing_{row.name}", row.label): float(row.value) for row in await rows(session, GAUGES)}

@@ -14,6 +14,7 @@ ACTIONS: dict[Action, SwitchAction] = {"network.suspend": "suspend", "network.re
 # Business time: a router that restarts is back in minutes, a broken one wants a person.
 PAUSES = [timedelta(minutes=each) for each in (1, 5, 15, 30, 60)]
 TOLD_PAUSE = timedelta(hours=4)
+NODE_PAUSES = [timedelta(seconds=each) for each in (5, 15, 30, 60, 120, 300)]  # of an access node that was silent so often in a row
 UNKNOWN_LIMIT = 5
 
 
