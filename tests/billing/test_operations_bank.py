@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.billing.jobs import imports as job
+from services.billing.jobs import blocks
 from services.billing.models import ImportBatch
 from shared.events.billing import InvoicePaid, PaymentConfirmed, PaymentReported
 from tests.billing.books import BANK, BANK_COLUMNS, Book, faults, line, local, report
@@ -94,7 +94,7 @@ async def test_a_killed_file_of_payments_goes_on_and_counts_each_row_once(
     billing: Served, book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await opened(billing, book)
-    monkeypatch.setattr(job, "READ_ROWS", 4)
+    monkeypatch.setattr(blocks, "READ_ROWS", 4)
     rows = [{**ROW, "referencia": f"BR-{n}", "monto": "x" if n == 2 else "1.00"} for n in range(10)]
 
     class Killed(BaseException):

@@ -3,26 +3,26 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import dropwhile, islice
+from itertools import dropwhile
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.adapters.csv_files import open_records
+from services.billing.jobs.blocks import blocks
 from services.billing.models import ImportBatch
 from services.billing.operations import bank, imports, merging, staging
 from services.billing.operations.terms import book_terms
 from services.billing.queries.imports import get_import, imports_under_way
-from services.billing.rules.bank import BankReader, PaymentRow
-from services.billing.rules.book import BookReader, CustomerRow
+from services.billing.rules.bank import BankReader
+from services.billing.rules.book import BookReader
 from services.billing.rules.cells import Fault
-from services.billing.rules.csv_text import Record, Unreadable
+from services.billing.rules.csv_text import Unreadable
 from services.billing.rules.mapping import CustomerMapping, Mapping, PaymentMapping
 from services.billing.rules.states import ImportState, Severity
 from shared.calendar import BusinessCalendar
@@ -33,10 +33,8 @@ from shared.log import get_logger
 from shared.operator import Operator
 
 log = get_logger("billing.imports")
-READ_ROWS = 2_000
 GATHER_ROWS = 20_000
-MERGE_ROWS = 1_000
-Good = TypeVar("Good", CustomerRow, PaymentRow)
+MERGE_ROWS = 2_000
 Progress = Callable[[ImportBatch], None]
 
 
@@ -155,13 +153,14 @@ async def _read_book(work: Work, mapping: CustomerMapping) -> None:
     with ExitStack() as stack:
         sheet, found = await asyncio.to_thread(stack.enter_context, open_records(Path(work.batch.path), mapping))
         reader = BookReader(mapping, sheet, book_terms(work.operator))
-        while block := await asyncio.to_thread(_parse, reader.read, found):
-            broken = [(record.line, key) for record in block.broken if (key := reader.key(record))]
-            async with work.database.transaction() as session:
-                await imports.keep_faults(session, batch_id=work.batch.id, faults=block.faults)
-                await staging.stage_customers(session, batch_id=work.batch.id, good=block.good, broken=broken)
-                await work.count(session, ImportState.READING, **block.counts())
-            await work.show()
+        async with blocks(reader.read, found) as each:
+            async for block in each:
+                broken = [(record.line, key) for record in block.broken if (key := reader.key(record))]
+                async with work.database.transaction() as session:
+                    await imports.keep_faults(session, batch_id=work.batch.id, faults=block.faults)
+                    await staging.stage_customers(session, batch_id=work.batch.id, good=block.good, broken=broken)
+                    await work.count(session, ImportState.READING, **block.counts())
+                await work.show()
     await _judge_book(work, mapping)
 
 
@@ -191,26 +190,50 @@ async def _gather_services(work: Work) -> None:
 
 async def _merge_book(work: Work, mapping: CustomerMapping) -> None:
     """Apply the staged rows; then list who is missing, and say once how many came with another opening state than before."""
-    batch, mapped = work.batch, _mapped(mapping)
-    today = work.calendar.local(work.now).date()
-    line = batch.merged_line
-    while True:
-        async with work.database.transaction() as session:
-            span = await merging.next_block(session, batch_id=batch.id, after=line, size=MERGE_ROWS)
-            if span is None:
-                break
-            block = merging.Block(batch.id, batch.source, *span, mapped, work.operator.currency, today)
-            merged = await merging.merge_block(session, block=block, calendar=work.calendar, by=f"importación {batch.id}", now=work.now)
-            counts = {"rows_new": merged.new, "rows_changed": merged.changed, "rows_unchanged": merged.unchanged}
-            await work.count(session, ImportState.MERGING, span[1], **counts)
-        line = span[1]
-        await work.show()
+    batch = work.batch
+    await _merge_blocks(work, _mapped(mapping))
     async with work.database.transaction() as session:
         missing = await merging.list_missing(session, batch_id=batch.id, source=batch.source)
         others = await merging.count_other_openings(session, batch_id=batch.id, source=batch.source)
         if others:
             await imports.keep_faults(session, batch_id=batch.id, faults=[_other_openings(others)])
         await work.count(session, ImportState.MERGING, rows_missing=missing, notices=int(others > 0))
+
+
+async def _merge_blocks(work: Work, mapped: list[str]) -> None:
+    """Apply the staged rows block by block: one is written while the one before it ends, and they are committed in their order."""
+    batch, line, today = work.batch, work.batch.merged_line, work.calendar.local(work.now).date()
+    before: asyncio.Task[None] | None = None
+    following: asyncio.Task[None] | None = None
+    try:
+        while True:
+            async with work.database.transaction() as session:
+                span = await merging.next_block(session, batch_id=batch.id, after=line, size=MERGE_ROWS)
+            if span is not None:
+                block = merging.Block(batch.id, batch.source, *span, mapped, work.operator.currency, today)
+                following, line = asyncio.create_task(_merge(work, block, before)), span[1]
+            if before is not None:
+                await before
+                await work.show()
+            if span is None:
+                return
+            before, following = following, None
+    finally:
+        running = [each for each in (before, following) if each is not None]
+        for each in running:
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _merge(work: Work, block: merging.Block, before: asyncio.Task[None] | None) -> None:
+    """Apply one block, and commit when the one before it is committed: what `merged_line` passes is applied."""
+    by = f"importación {work.batch.id}"
+    async with work.database.transaction() as session:
+        merged = await merging.merge_block(session, block=block, calendar=work.calendar, by=by, now=work.now)
+        if before is not None:
+            await before
+        counts = {"rows_new": merged.new, "rows_changed": merged.changed, "rows_unchanged": merged.unchanged}
+        await work.count(session, ImportState.MERGING, block.last_line, **counts)
 
 
 async def _read_bank(work: Work, mapping: PaymentMapping) -> None:
@@ -222,45 +245,16 @@ async def _read_bank(work: Work, mapping: PaymentMapping) -> None:
         today = work.calendar.local(work.now).date()
         operator, by = work.operator, work.batch.requested_by
         source = bank.Bank(work.batch.id, mapping.customer_source, operator.currency, operator.money_digits, today, by)
-        while block := await asyncio.to_thread(_parse, reader.read, found):
-            async with work.database.transaction() as session:
-                applied = await bank.apply_bank_rows(session, bank=source, good=block.good, now=work.now)
-                await imports.keep_faults(session, batch_id=work.batch.id, faults=[*block.faults, *applied.faults])
-                counts = block.counts()
-                counts["rows_bad"] += len(applied.faults)
-                became = {"rows_new": applied.new, "rows_changed": applied.confirmed, "rows_unchanged": applied.unchanged}
-                await work.count(session, ImportState.MERGING, block.last_line, **counts, **became)
-            await work.show()
-
-
-@dataclass
-class Rows(Generic[Good]):
-    """A block of records, read."""
-
-    read: int
-    good: list[Good]
-    faults: list[Fault]
-    broken: list[Record]
-    last_line: int = 0
-
-    def counts(self) -> dict[str, int]:
-        notices = sum(each.severity is Severity.NOTICE for each in self.faults)
-        return {"rows_read": self.read, "rows_bad": len(self.broken), "notices": notices}
-
-
-def _parse(read: Callable[[Record], tuple[Good | None, list[Fault]]], found: Iterator[Record]) -> Rows[Good] | None:
-    """Read the next records; None at the end of the file."""
-    block = Rows[Good](0, [], [], [])
-    for record in islice(found, READ_ROWS):
-        row, faults = read(record)
-        block.read += 1
-        block.last_line = record.line
-        block.faults += faults
-        if row is None:
-            block.broken.append(record)
-        else:
-            block.good.append(row)
-    return block if block.read else None
+        async with blocks(reader.read, found) as each:
+            async for block in each:
+                async with work.database.transaction() as session:
+                    applied = await bank.apply_bank_rows(session, bank=source, good=block.good, now=work.now)
+                    await imports.keep_faults(session, batch_id=work.batch.id, faults=[*block.faults, *applied.faults])
+                    counts = block.counts()
+                    counts["rows_bad"] += len(applied.faults)
+                    became = {"rows_new": applied.new, "rows_changed": applied.confirmed, "rows_unchanged": applied.unchanged}
+                    await work.count(session, ImportState.MERGING, block.last_line, **counts, **became)
+                await work.show()
 
 
 def _mapped(mapping: CustomerMapping) -> list[str]:

@@ -105,7 +105,7 @@ async def issue_chunk(
     now: datetime,
 ) -> bool:
     """Claim the next free chunk of a run and issue it (VIP-3: due dates from each customer's policy). False when no chunk is free."""
-    await by_index(session, anew=False)  # Note [Foreign keys have plans, too]
+    await by_index(session)
     claimed = await rows(session, CLAIM, run_id)
     if not claimed:
         return False

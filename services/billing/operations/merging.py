@@ -15,8 +15,10 @@ from shared.calendar import BusinessCalendar
 from shared.db import execute, new_id, rows
 from shared.events.billing import CustomerRegistered
 
+LINE = (1 << 48) - 1  # the part of a new customer's id that is its line
 OPENING_HASH = "CASE WHEN s.openings <> '[]' OR s.opening_credit > 0 THEN md5(s.openings::text || s.opening_credit::text) END"
 
+# $5 the ids' prefix; the rest of an id is its line, which LINE cuts out.
 REGISTER = f"""
 INSERT INTO customer (id, external_source, external_id, name, search_name, tax_id, contacts, is_isp, special_negotiation, assigned_agent,
     policy, currency, opening_status, last_billed, source_agent, source_hash, opening_hash, version, created_at, updated_at)
@@ -30,59 +32,54 @@ ORDER BY s.line ON CONFLICT (external_source, external_id) DO NOTHING RETURNING 
 """
 
 CHANGED = """
-SELECT id FROM customer WHERE id <> ALL($5::uuid[]) AND id = ANY(ARRAY(
-    SELECT (SELECT c.id FROM customer c WHERE c.external_source = $4::text AND c.external_id = s.external_id
-            AND c.source_hash IS DISTINCT FROM s.hash)
-    FROM staged_customer s WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken))
-ORDER BY id FOR UPDATE
+SELECT t.line, c.id FROM (
+    SELECT s.line, (SELECT c.id FROM customer c WHERE c.external_source = $4::text AND c.external_id = s.external_id
+            AND c.source_hash IS DISTINCT FROM s.hash) AS id
+    FROM staged_customer s WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND s.line <> ALL($5::int[])
+) AS t JOIN customer c ON c.id = t.id ORDER BY c.id FOR UPDATE OF c
 """
+
+# The rows behind are those of customers that are known by now: $2 lines and $3 ids.
+STAGED = "FROM unnest($2::int[], $3::uuid[]) AS t(line, id) JOIN staged_customer s ON s.batch_id = $1 AND s.line = t.line"
 
 # What the mapping does not have stays; an agent that collections assigned since stays unless the source changed its own mind.
-CHANGE = """
+CHANGE = f"""
 UPDATE customer c SET name = s.name, search_name = s.search_name, source_hash = s.hash, source_agent = s.agent,
-    contacts = CASE WHEN 'contacts' = ANY($5::text[]) THEN s.contacts ELSE c.contacts END,
-    tax_id = CASE WHEN 'tax_id' = ANY($5::text[]) THEN s.tax_id ELSE c.tax_id END,
+    contacts = CASE WHEN 'contacts' = ANY($4::text[]) THEN s.contacts ELSE c.contacts END,
+    tax_id = CASE WHEN 'tax_id' = ANY($4::text[]) THEN s.tax_id ELSE c.tax_id END,
     is_isp = coalesce(s.is_isp, c.is_isp),
-    special_negotiation = CASE WHEN 'special_negotiation' = ANY($5::text[]) THEN s.special_negotiation ELSE c.special_negotiation END,
+    special_negotiation = CASE WHEN 'special_negotiation' = ANY($4::text[]) THEN s.special_negotiation ELSE c.special_negotiation END,
     assigned_agent = CASE WHEN s.agent IS DISTINCT FROM c.source_agent THEN coalesce(s.agent, c.assigned_agent) ELSE c.assigned_agent END,
     last_billed = greatest(c.last_billed, s.last_billed)
-FROM staged_customer s
-WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken
-  AND c.external_source = $4 AND c.external_id = s.external_id AND c.id = ANY($6::uuid[])
+{STAGED} WHERE c.id = t.id
 """
 
-CONTRACT = """
+CONTRACT = f"""
 INSERT INTO contract (customer_id, number, kind, start_date, end_date)
-SELECT c.id, s.contract_number, s.contract_kind, s.contract_start, s.contract_end
-FROM staged_customer s JOIN customer c ON c.external_source = $4 AND c.external_id = s.external_id
-WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND c.id = ANY($5::uuid[])
+SELECT t.id, s.contract_number, s.contract_kind, s.contract_start, s.contract_end {STAGED}
 ON CONFLICT (customer_id) DO UPDATE SET number = coalesce(excluded.number, contract.number),
     kind = coalesce(excluded.kind, contract.kind), start_date = coalesce(excluded.start_date, contract.start_date),
-    end_date = CASE WHEN $6 THEN excluded.end_date ELSE contract.end_date END
+    end_date = CASE WHEN $4 THEN excluded.end_date ELSE contract.end_date END
 """
 
-# $6 the ids' prefix, $7 today: a service without a date begins when it first comes in.
-SERVICES = """
+# $4 the ids' prefix, $5 today: a service without a date begins when it first comes in. $6 the currency.
+SERVICES = f"""
 INSERT INTO service (id, customer_id, code, plan_code, plan_kind, delivery, network_login, access_node, monthly_amount, currency,
     active_from, active_to)
-SELECT ($6 || lpad(to_hex(row_number() OVER (ORDER BY s.line, x.code)), 12, '0'))::uuid, c.id, x.code, x.plan, x.kind, x.delivery,
-    x.login, x.node, x.amount, c.currency,
-    coalesce(x."from", (SELECT old.active_from FROM service old WHERE old.customer_id = c.id AND old.code = x.code), $7), x."to"
-FROM staged_customer s JOIN customer c ON c.external_source = $4 AND c.external_id = s.external_id
-CROSS JOIN LATERAL jsonb_to_recordset(s.services) AS x(code text, plan text, kind text, amount numeric, delivery text, login text,
+SELECT ($4 || lpad(to_hex(row_number() OVER (ORDER BY s.line, x.code)), 12, '0'))::uuid, t.id, x.code, x.plan, x.kind, x.delivery,
+    x.login, x.node, x.amount, $6,
+    coalesce(x."from", (SELECT old.active_from FROM service old WHERE old.customer_id = t.id AND old.code = x.code), $5), x."to"
+{STAGED} CROSS JOIN LATERAL jsonb_to_recordset(s.services) AS x(code text, plan text, kind text, amount numeric, delivery text, login text,
     node text, "from" date, "to" date)
-WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND c.id = ANY($5::uuid[])
 ON CONFLICT (customer_id, code) DO UPDATE SET plan_code = excluded.plan_code, plan_kind = excluded.plan_kind, delivery = excluded.delivery,
     network_login = excluded.network_login, access_node = excluded.access_node, monthly_amount = excluded.monthly_amount,
     active_from = excluded.active_from, active_to = excluded.active_to
 """
 
 # A service that the source no longer has ended yesterday.
-END_SERVICES = """
-UPDATE service v SET active_to = greatest($6::date - 1, v.active_from - 1)
-FROM staged_customer s JOIN customer c ON c.external_source = $4 AND c.external_id = s.external_id
-WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken AND c.id = ANY($5::uuid[]) AND v.customer_id = c.id
-  AND (v.active_to IS NULL OR v.active_to >= $6::date)
+END_SERVICES = f"""
+UPDATE service v SET active_to = greatest($4::date - 1, v.active_from - 1)
+{STAGED} WHERE v.customer_id = t.id AND (v.active_to IS NULL OR v.active_to >= $4::date)
   AND NOT EXISTS (SELECT FROM jsonb_array_elements(s.services) AS x WHERE x ->> 'code' = v.code)
 """
 
@@ -114,6 +111,14 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Pairs:
+    """Lines of the file, and in the same order the customers that they are."""
+
+    lines: list[int]
+    ids: list[UUID]
+
+
+@dataclass(frozen=True)
 class Merged:
     """What became of a block's good rows."""
 
@@ -139,22 +144,30 @@ async def merge_block(session: AsyncSession, *, block: Block, calendar: Business
     """Apply a block of staged rows. Applying it again changes nothing and tells nothing."""
     await by_index(session)
     lines = (block.batch_id, block.first_line, block.last_line, block.source)
-    new = [row.id for row in await rows(session, REGISTER, *lines, str(new_id())[:24], block.currency, now)]
-    known = [row.id for row in await rows(session, CHANGED, *lines, new)]
-    before = await customer_states(session, known, today=block.today)
-    if known:
-        await execute(session, CHANGE, *lines, list(block.mapped), known)
-    touched = new + known
-    if touched:
-        await execute(session, CONTRACT, *lines, touched, "contract_end" in block.mapped)
-        await execute(session, SERVICES, *lines, touched, str(new_id())[:24], block.today)
-    if known and "services" in block.mapped:
-        await execute(session, END_SERVICES, *lines, known, block.today)
-    await tell_customers(session, new, CustomerRegistered, today=block.today, now=now)
-    await take_openings(session, batch_id=block.batch_id, customer_ids=new, calendar=calendar, now=now)
-    changed = await tell_changes(session, before, by=by, today=block.today, now=now)
-    good = await rows(session, GOOD, *lines[:3])
-    return Merged(len(new), changed, good[0].good - len(new) - changed)
+    good = (await rows(session, GOOD, *lines[:3]))[0].good
+    made = [row.id for row in await rows(session, REGISTER, *lines, str(new_id())[:24], block.currency, now)]
+    new = Pairs([each.int & LINE for each in made], made)
+    found = await rows(session, CHANGED, *lines, new.lines) if len(made) < good else []
+    known = Pairs([row.line for row in found], [row.id for row in found])
+    before = await customer_states(session, known.ids, today=block.today) if found else {}
+    await _write(session, block, new, known)
+    if made:
+        await tell_customers(session, made, CustomerRegistered, today=block.today, now=now)
+        await take_openings(session, batch_id=block.batch_id, lines=new.lines, ids=made, calendar=calendar, now=now)
+    changed = await tell_changes(session, before, by=by, today=block.today, now=now) if found else 0
+    return Merged(len(made), changed, good - len(made) - changed)
+
+
+async def _write(session: AsyncSession, block: Block, new: Pairs, known: Pairs) -> None:
+    """Write what the rows say of these customers: known ones are changed, and get and lose services."""
+    if known.ids:
+        await execute(session, CHANGE, block.batch_id, known.lines, known.ids, list(block.mapped))
+    touched = (block.batch_id, new.lines + known.lines, new.ids + known.ids)
+    if touched[1]:
+        await execute(session, CONTRACT, *touched, "contract_end" in block.mapped)
+        await execute(session, SERVICES, *touched, str(new_id())[:24], block.today, block.currency)
+    if known.ids and "services" in block.mapped:
+        await execute(session, END_SERVICES, block.batch_id, known.lines, known.ids, block.today)
 
 
 async def list_missing(session: AsyncSession, *, batch_id: UUID, source: str) -> int:

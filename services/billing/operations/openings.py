@@ -16,13 +16,13 @@ from shared.outbox import COLUMNS
 # The dates that due days end at, computed by the calendar, come as $4 and $5.
 OWED = f"""
 WITH owed AS (
-    SELECT c.id AS customer_id, c.currency, x.*, t.ends_at,
+    SELECT c.id AS customer_id, c.currency, x.*, d.ends_at,
         ($3 || lpad(to_hex(row_number() OVER (ORDER BY s.line, n)), 12, '0'))::uuid AS invoice_id
-    FROM customer c JOIN staged_customer s ON s.batch_id = $1 AND s.external_id = c.external_id AND NOT s.broken
+    FROM unnest($2::int[], $8::uuid[]) AS t(line, id) JOIN staged_customer s ON s.batch_id = $1 AND s.line = t.line
+    JOIN customer c ON c.id = t.id
     CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(s.openings) AS (number text, period text, issued date, due date, amount numeric(18,4),
         balance numeric(18,4))) WITH ORDINALITY AS x(number, period, issued, due, amount, balance, n)
-    JOIN unnest($4::date[], $5::timestamptz[]) AS t(due, ends_at) ON t.due = x.due
-    WHERE c.id = ANY($2::uuid[])
+    JOIN unnest($4::date[], $5::timestamptz[]) AS d(due, ends_at) ON d.due = x.due
 ), written AS (
     INSERT INTO invoice (id, customer_id, origin, origin_key, number, period, issue_date, due_date, due_ends_at, base, tax, total, balance,
         reported, currency, state, version)
@@ -43,10 +43,11 @@ SELECT gen_random_uuid(), '{InvoiceIssued.TYPE}', 'invoice/' || invoice_id, 1, c
 FROM new ORDER BY invoice_id
 """
 
-DUE_DATES = """
-SELECT DISTINCT (x ->> 'due')::date AS due FROM customer c
-JOIN staged_customer s ON s.batch_id = $1 AND s.external_id = c.external_id AND NOT s.broken
-CROSS JOIN LATERAL jsonb_array_elements(s.openings) AS x WHERE c.id = ANY($2::uuid[])
+OPENED = """
+SELECT t.line, t.id, s.opening_credit > 0 AS credited,
+    ARRAY(SELECT DISTINCT (x ->> 'due')::date FROM jsonb_array_elements(s.openings) AS x) AS dues
+FROM unnest($2::int[], $3::uuid[]) AS t(line, id) JOIN staged_customer s ON s.batch_id = $1 AND s.line = t.line
+WHERE s.openings <> '[]' OR s.opening_credit > 0
 """
 
 # Money that was the customer's: a confirmed payment that waits for the next invoice.
@@ -56,8 +57,8 @@ WITH credit AS (
         settled_at, settled_by, import_id, version)
     SELECT ($3 || lpad(to_hex(s.line), 12, '0'))::uuid, c.id, 'saldo inicial', c.external_source || '/' || c.external_id, s.opening_credit,
         s.opening_credit, c.currency, 'CONFIRMED', $4, $5, 'importación', $5, 'importación', $1, 0
-    FROM customer c JOIN staged_customer s ON s.batch_id = $1 AND s.external_id = c.external_id AND NOT s.broken
-    WHERE c.id = ANY($2::uuid[]) AND s.opening_credit > 0 RETURNING id, customer_id, amount, currency
+    FROM unnest($2::int[], $6::uuid[]) AS t(line, id) JOIN staged_customer s ON s.batch_id = $1 AND s.line = t.line
+    JOIN customer c ON c.id = t.id RETURNING id, customer_id, amount, currency
 ), posted AS (
     INSERT INTO posting (customer_id, payment_id, debit, credit, amount, currency, posted_at)
     SELECT customer_id, id, 'OPENING', 'CUSTOMER_CREDIT', amount, currency, $5 FROM credit
@@ -67,16 +68,18 @@ SELECT customer_id FROM credit ORDER BY customer_id
 
 
 async def take_openings(
-    session: AsyncSession, *, batch_id: UUID, customer_ids: Sequence[UUID], calendar: BusinessCalendar, now: datetime
+    session: AsyncSession, *, batch_id: UUID, lines: Sequence[int], ids: Sequence[UUID], calendar: BusinessCalendar, now: datetime
 ) -> None:
-    """Take over the open invoices and credits of customers that were just registered from this batch."""
-    if not customer_ids:
-        return
-    new = list(customer_ids)
-    dues = [row.due for row in await rows(session, DUE_DATES, batch_id, new)]
-    if dues:
+    """Take over the open invoices and credits of customers that were just registered from these lines of the batch."""
+    found = await rows(session, OPENED, batch_id, list(lines), list(ids))
+    owing, credited = [row for row in found if row.dues], [row for row in found if row.credited]
+    if owing:
+        dues = sorted({due for row in owing for due in row.dues})
         ends = [calendar.end_of_day(due) for due in dues]
-        await execute(session, OWED, batch_id, new, str(new_id())[:24], dues, ends, now, current_traceparent())
-    credited = await rows(session, CREDITS, batch_id, new, str(new_id())[:24], calendar.local(now).date(), now)
-    await use_left_over(session, [row.customer_id for row in credited], now=now)
+        given = ([row.line for row in owing], str(new_id())[:24], dues, ends, now, current_traceparent(), [row.id for row in owing])
+        await execute(session, OWED, batch_id, *given)
+    if credited:
+        today, theirs = calendar.local(now).date(), [row.id for row in credited]
+        paid = await rows(session, CREDITS, batch_id, [row.line for row in credited], str(new_id())[:24], today, now, theirs)
+        await use_left_over(session, [row.customer_id for row in paid], now=now)
     ring(session)

@@ -1,6 +1,7 @@
 """Good rows of a book on their way to the database: COPY into a staging table, then judged against each other."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +14,7 @@ COLUMNS = (
     *("contract_number", "contract_kind", "contract_start", "contract_end", "contacts", "services", "opening_status", "policy"),
     *("last_billed", "openings", "opening_credit", "hash", "broken"),
 )
+STAGED = attrgetter(*COLUMNS[1:-1])  # of a CustomerRow
 
 OTHERS = (
     "FROM staged_customer r, jsonb_array_elements(r.{list}) {name} WHERE r.batch_id = $1 AND r.external_id = h.external_id AND NOT r.broken"
@@ -43,7 +45,7 @@ DELETE FROM staged_customer s USING heads h WHERE s.batch_id = $1 AND s.external
 async def stage_customers(session: AsyncSession, *, batch_id: UUID, good: Sequence[CustomerRow], broken: Sequence[tuple[int, str]]) -> None:
     """COPY rows into the staging table; of broken ones only line and external id."""
     connection = await driver(session)
-    records = [tuple(batch_id if name == "batch_id" else getattr(each, name, False) for name in COLUMNS) for each in good]
+    records = [(batch_id, *STAGED(each), False) for each in good]
     records += [(batch_id, line, key, "", "", *[None] * 8, "[]", "[]", None, "", None, "[]", 0, "", True) for line, key in broken]
     await connection.copy_records_to_table("staged_customer", records=records, columns=COLUMNS)
 

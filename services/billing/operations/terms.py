@@ -1,5 +1,7 @@
 """From the operator's files to what billing's rules need of them."""
 
+from functools import lru_cache
+
 from services.billing.rules.terms import BookTerms, PlanTerms, PolicyTerms
 from shared.operator import Operator
 
@@ -24,6 +26,6 @@ def book_terms(operator: Operator) -> BookTerms:
         plans={plan.code: PlanTerms(plan.kind, plan.monthly_amount) for plan in operator.plans},
         agents=frozenset(each.person for each in operator.people),
         policies=policy_terms(operator),
-        policy_with=operator.policy_with,
+        policy_with=lru_cache(maxsize=1_000)(operator.policy_with),
         default_policy=operator.default_policy,
     )

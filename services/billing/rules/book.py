@@ -1,6 +1,5 @@
 """One row of a CRM's book of customers as we keep it."""
 
-import json
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -24,11 +23,9 @@ DELIVERIES = {
     "terceros": "third_party",
     "tercero": "third_party",
 }
-# The opening state is taken once: a later file that differs only in it changes nothing.
-OPENING = frozenset({"opening_status", "policy", "openings", "opening_credit"})
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class CustomerRow:
     """A good row. None stands for what the row or the mapping leaves open. Lists are JSON texts, ready for the database."""
 
@@ -78,10 +75,10 @@ class BookReader:
         opening = self._opening.read(row, customer["external_id"])
         if row.broken:
             return None, row.faults
-        values_read: dict[str, Any] = {**customer, **contract, "contacts": _json(contacts), "services": _json(services), **opening}
-        lasting = sorted(item for item in values_read.items() if item[0] not in OPENING)
-        digest = blake2b(repr(lasting).encode(), digest_size=16).hexdigest()
-        return CustomerRow(line=record.line, **values_read, hash=digest), row.faults
+        lists: dict[str, Any] = {"contacts": values.to_json(contacts), "services": values.to_json(services)}
+        # The opening state is taken once: a later file that differs only in it changes nothing.
+        digest = blake2b(repr((customer, contract, lists, opening["last_billed"])).encode(), digest_size=16).hexdigest()
+        return CustomerRow(line=record.line, **customer, **contract, **lists, **opening, hash=digest), row.faults
 
     def key(self, record: Record) -> str | None:
         """The customer's external id in a broken record, where that much of it can be read."""
@@ -192,10 +189,6 @@ class BookReader:
         if text not in self._terms.plans:
             raise BadValue("El catálogo no tiene este plan.", "Agregue una conversión en el mapeo, o el plan en catalog/plans.yaml.")
         return text
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _delivery(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -107,7 +107,10 @@ class Compiler:
         position, blanks = self._index[normal(column)], self._blanks
 
         def read(cells: list[str]) -> str:
-            text = values.clean_text(cells[position])
+            text = cells[position]
+            if not text:
+                return text
+            text = values.clean_text(text)
             return "" if text in blanks else text
 
         return read
@@ -208,6 +211,7 @@ class Formats:
         return value
 
 
+@cache
 def limited(length: int) -> Callable[[str], str]:
     """A parser for text of at most so many characters."""
 

@@ -10,6 +10,7 @@ import csv
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 DELIMITERS = (",", ";", "\t", "|")
 TITLE_LINES = 20
@@ -51,6 +52,7 @@ class Sheet:
         return found
 
 
+@lru_cache(maxsize=5_000)  # headers, and the few words that `convert` knows
 def normal(name: str) -> str:
     """A column's name without what exports add by accident: blanks, byte-order marks, case, accents."""
     plain = unicodedata.normalize("NFKD", name.replace("\ufeff", "").replace("\u200b", ""))
@@ -69,7 +71,7 @@ def sniff_encoding(blocks: Iterable[bytes]) -> str:
         if not text.isascii():
             replaced = text.count(REPLACED)
             broken += replaced
-            good += sum(not c.isascii() for c in text) - replaced
+            good += len(text) - len(text.encode("ascii", "ignore")) - replaced
     return "cp1252" if broken and broken >= good else "utf-8-sig"
 
 

@@ -1,6 +1,5 @@
 """How a customer of the book stood when it came to us: its status, what it owed, what was its own, the last month billed."""
 
-import json
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,7 +9,7 @@ from services.billing.rules.mapping import CustomerMapping
 from services.billing.rules.periods import Period
 from services.billing.rules.states import Severity
 from services.billing.rules.terms import BookTerms
-from services.billing.rules.values import BadValue
+from services.billing.rules.values import BadValue, to_json
 from shared.money import round_money
 
 
@@ -37,7 +36,7 @@ class OpeningReader:
             "opening_status": status,
             "policy": policy,
             "last_billed": str(last) if last else None,
-            "openings": json.dumps(owed, ensure_ascii=False),
+            "openings": to_json(owed),
             "opening_credit": -min(balance, Decimal(0)),
         }
 

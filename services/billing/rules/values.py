@@ -8,12 +8,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
+import pydantic_core
+
 from services.billing.rules.csv_text import REPLACED
 from services.billing.rules.periods import Period
 
 YEARS = range(1900, 2200)
 LARGEST = Decimal("99999999999999.9999")
 _EMAIL = re.compile(r"[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>().]{2,}")
+_SEVERAL = re.compile(r"[;,\s]+")
 _GROUPED = {".": re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?"), ",": re.compile(r"\d{1,3}(\.\d{3})+(,\d+)?")}
 _PLAIN = {".": re.compile(r"\d+(\.\d+)?|\.\d+"), ",": re.compile(r"\d+(,\d+)?|,\d+")}
 _SIGN = r"(?:[A-Z]{3}|US\$|RD\$|C\$|Bs\.?|Lps?\.?|L\.?|S/\.?|Q|\$|€|£|₡)"
@@ -50,7 +53,9 @@ class BadValue(Exception):
 
 def clean_text(text: str) -> str:
     """The text without blanks round it. Raises BadValue for characters that no database keeps or that the encoding did not understand."""
-    text = text.strip().strip("\ufeff\u200b").strip()
+    text = text.strip()
+    if not text.isascii():
+        text = text.strip("\ufeff\u200b").strip()
     if REPLACED in text:
         raise BadValue(
             "Hay caracteres que no corresponden a la codificación del archivo.",
@@ -62,6 +67,7 @@ def clean_text(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=20_000)  # prices are few
 def amount(text: str, decimal: str, currency: str | None = None) -> Decimal:
     """Read `1,234.50`, `$ 1.234,50`, `USD 45`, `(12.50)` = -12.50. `decimal` is the file's decimal sign, `currency` what a sign must mean
     if there is one. At most four decimals are kept."""
@@ -139,6 +145,7 @@ def whole(text: str) -> int:
     return int(text)
 
 
+@lru_cache(maxsize=1_000)
 def flag(text: str, yes: Sequence[str], no: Sequence[str]) -> bool:
     """Read a yes or a no in the mapping's words, whatever their case."""
     folded = text.casefold()
@@ -151,13 +158,19 @@ def flag(text: str, yes: Sequence[str], no: Sequence[str]) -> bool:
 
 def email(text: str) -> str:
     """Read an e-mail address; the first one where several are listed."""
-    first = re.split(r"[;,\s]+", text.strip())[0]
+    first = _SEVERAL.split(text.strip(), 1)[0]
     if not _EMAIL.fullmatch(first) or len(first) > 254:
         raise BadValue("No es una dirección de correo.", "Corrija la dirección en el archivo.")
     return first
 
 
+def to_json(value: object) -> str:
+    """JSON for the database; several times as fast as `json.dumps`."""
+    return pydantic_core.to_json(value).decode()
+
+
 def search_key(name: str) -> str:
     """A name as it is searched and sorted: no accents, no case, single blanks."""
-    plain = unicodedata.normalize("NFKD", name)
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())
+    if not name.isascii():
+        name = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return " ".join(name.casefold().split())
