@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from shared.errors import Conflict, FieldError, Invalid
 from shared.simulation import Conductor, SimulationStuck
 from shared.web import Actor, Documents, permits
+from shared.web.commands import LimitedRoute
 
 
 class ClockMove(BaseModel):
@@ -26,7 +27,7 @@ class ClockAnswer(BaseModel):
 
 def clock_router(conductor: Conductor) -> APIRouter:
     """Routes that move this conductor's services."""
-    router = APIRouter(prefix="/simulation", tags=["simulation"])
+    router = APIRouter(prefix="/simulation", tags=["simulation"], route_class=LimitedRoute)
 
     @router.post("/clock")
     async def advance(body: ClockMove, actor: Actor, documents: Documents) -> ClockAnswer:

@@ -60,6 +60,12 @@ class Refused(Conflict):
         super().__init__(detail, rule=rule, remedy=remedy, errors=errors)
 
 
+class TooSlow(Problem):
+    """The request's body does not come, or comes in drops."""
+
+    status, slug, title = 408, "demasiado-lento", "El envío no llega"
+
+
 class Stale(Problem):
     """The thing has changed since the caller read it."""
 

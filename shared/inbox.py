@@ -64,6 +64,8 @@ def is_transient(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.filename is None  # a file that cannot be opened is nobody's connection
+    if isinstance(cause, asyncpg.InterfaceError) and isinstance(cause, ValueError):
+        return False  # a value that the driver cannot send will never be sent
     if isinstance(error, PoolTimeout) or isinstance(cause, asyncpg.InterfaceError | asyncpg.InternalClientError):
         return True
     if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(cause, OSError)):

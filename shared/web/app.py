@@ -13,7 +13,7 @@ from shared.db import rows
 from shared.errors import Unavailable
 from shared.migrations import behind
 from shared.simulation import ClockSetting, ServiceState, move, state_of
-from shared.web.commands import Actor, Documents, permits, refuse_unknown, runtime_of
+from shared.web.commands import Actor, Documents, LimitedRoute, permits, refuse_unknown, runtime_of
 from shared.web.dead_letters import dead_letter_router
 from shared.web.documentation import add_documentation
 from shared.web.problems import add_handlers
@@ -116,7 +116,7 @@ class _Found(Collector):
 
 
 def _simulation_router() -> APIRouter:
-    router = APIRouter(tags=["simulation"])
+    router = APIRouter(tags=["simulation"], route_class=LimitedRoute)
 
     @router.get("/simulation")
     async def state(request: Request, actor: Actor, documents: Documents) -> ServiceState:

@@ -5,7 +5,8 @@ A framework that ends a dependency after the response would answer 200 for a com
 transaction: the endpoint's response is complete, the commit succeeds, and only then is the first byte sent.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import audit, idempotency
 from shared.auth import REMEDY, Principal
 from shared.db import flush
-from shared.errors import FieldError, Forbidden, Invalid, Problem, TooLarge, Unauthorized, nearest
+from shared.errors import FieldError, Forbidden, Invalid, Problem, TooLarge, TooSlow, Unauthorized, Unavailable, nearest
 from shared.idempotency import HEADER, Answer, Command
 from shared.inbox import is_transient
 from shared.operator import Operator
@@ -25,6 +26,8 @@ from shared.operator.permissions import PERMISSIONS
 from shared.worker import Runtime
 
 BODY_LIMIT = 1024 * 1024
+BODY_SECONDS, SLOWEST = 30.0, 16 * 1024
+UPLOADS_AT_ONCE = 4  # per process: each holds a file open and a part of it in memory
 READS = frozenset({"GET", "HEAD"})
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 KEY_PARAMETER = {
@@ -66,19 +69,24 @@ async def _now(request: Request) -> datetime:
     return found
 
 
-def _session(request: Request) -> AsyncSession:
+async def _actor(request: Request) -> Principal:
+    return principal_of(request)
+
+
+async def _session(request: Request) -> AsyncSession:
     found: AsyncSession = request.state.session
     return found
 
 
-def _documents(request: Request) -> Operator:
+async def _documents(request: Request) -> Operator:
     found: Operator = request.app.state.operator
     return found
 
 
+# None of these is a plain function: the framework would send it to a thread, three times the price of everything else here.
 Session = Annotated[AsyncSession, Depends(_session)]  # one transaction, committed before the response
 Now = Annotated[datetime, Depends(_now)]  # business time, UTC
-Actor = Annotated[Principal, Depends(principal_of)]
+Actor = Annotated[Principal, Depends(_actor)]
 Documents = Annotated[Operator, Depends(_documents)]
 
 
@@ -90,6 +98,20 @@ def permits(actor: Principal, documents: Operator, permission: str) -> None:
             f"{actor.name} ({desks}) no puede {PERMISSIONS[permission]}.",
             remedy=f"Pueden: {documents.desks_with(permission)}. Se decide en operator.yaml, «{permission}».",
         )
+
+
+class LimitedRoute(APIRoute):
+    """For what is no command of a service, such as the test clock: a token, and a limit to the body."""
+
+    def get_route_handler(self) -> Handler:
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            principal_of(request)
+            await read_limited(request, BODY_LIMIT)
+            return await inner(request)
+
+        return handle
 
 
 class CommandRoute(APIRoute):
@@ -122,12 +144,16 @@ class UploadRoute(CommandRoute):
 
     def get_route_handler(self) -> Handler:
         inner = APIRoute.get_route_handler(self)
+        places = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
         async def handle(request: Request) -> Response:
             principal_of(request)
             await _now(request)
             require_key(request)
-            return await inner(request)
+            if places.locked():
+                raise Unavailable(f"Ya se reciben {UPLOADS_AT_ONCE} archivos.", remedy="Espere a que termine uno y repita tal cual.")
+            async with places:
+                return await inner(request)
 
         return handle
 
@@ -229,6 +255,21 @@ def require_key(request: Request) -> str:
     return key
 
 
+async def incoming(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises TooSlow for whoever sends less than SLOWEST bytes a second once BODY_SECONDS are over."""
+    stream, begun, size = request.stream(), asyncio.get_running_loop().time(), 0
+    while True:
+        try:
+            async with asyncio.timeout_at(begun + BODY_SECONDS + size / SLOWEST):
+                chunk = await anext(stream, None)
+        except TimeoutError:
+            raise TooSlow("El contenido de la solicitud no llegó a tiempo.", remedy="Envíela de nuevo, con la misma clave.") from None
+        if chunk is None:
+            return
+        size += len(chunk)
+        yield chunk
+
+
 async def read_limited(request: Request, limit: int) -> bytes:
     """The whole body, at most `limit` bytes of it. Raises TooLarge before more than that is read."""
     too_large = TooLarge(f"Esta ruta acepta a lo sumo {limit // 1024} KiB.", remedy="Los archivos van por POST /billing/imports.")
@@ -237,7 +278,7 @@ async def read_limited(request: Request, limit: int) -> bytes:
         raise too_large
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    async for chunk in incoming(request):
         size += len(chunk)
         if size > limit:
             raise too_large

@@ -56,7 +56,7 @@ class Released(BaseModel):
     count: int
 
 
-Key = Annotated[str, Path(description="la clave parada: el cliente o el equipo")]
+Key = Annotated[str, Path(max_length=200, description="la clave parada: el cliente o el equipo")]
 Reason = Annotated[Literal["dead", "waiting"] | None, Query(description="solo las muertas o solo las que esperan")]
 
 

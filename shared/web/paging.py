@@ -15,6 +15,8 @@ from shared.errors import FieldError, Invalid, PreconditionRequired, Stale
 T = TypeVar("T")
 S = TypeVar("S")
 MAX_PAGE = 200
+MAX_NUMBER = 2**62  # no row is numbered so high
+MAX_DEPTH, MAX_TEXT = 12, 10_000  # of whatever a body holds; most fields allow less
 
 
 class Input(BaseModel):
@@ -25,18 +27,29 @@ class Input(BaseModel):
     @field_validator("*", mode="after")
     @classmethod
     def _storable(cls, value: Any) -> Any:
-        if holds_nul(value):
-            raise ValueError("contiene un carácter nulo, que no se puede guardar")
+        if reason := unkeepable(value):
+            raise ValueError(reason)
         return value
 
 
-def holds_nul(value: Any) -> bool:
-    """Is there a NUL in this text, or in any text of this list or object? PostgreSQL keeps none."""
-    if isinstance(value, str):
-        return "\x00" in value
+def unkeepable(value: Any) -> str | None:
+    """Why a text, or a list or object with texts at any depth, cannot be kept; None when it can. PostgreSQL keeps no NUL."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        if any(isinstance(each, str) and "\x00" in each for each in level):
+            return "contiene un carácter nulo, que no se puede guardar"
+        if any(isinstance(each, str) and len(each) > MAX_TEXT for each in level):
+            return f"tiene un texto demasiado largo: a lo sumo {MAX_TEXT} caracteres"
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return None
+    return f"está demasiado anidado: a lo sumo {MAX_DEPTH} niveles"
+
+
+def _inside(value: Any) -> list[Any]:
     if isinstance(value, dict):
-        return any(holds_nul(each) for pair in value.items() for each in pair)
-    return isinstance(value, list) and any(holds_nul(each) for each in value)
+        return [*value.keys(), *value.values()]
+    return value if isinstance(value, list) else []
 
 
 class Page(BaseModel, Generic[T]):
@@ -59,15 +72,18 @@ class CursorAt:
             return None
         try:
             values = json.loads(base64.urlsafe_b64decode(self.text.encode("ascii", "strict")))
-            if not isinstance(values, list) or len(values) != len(kinds) or holds_nul(values):
+            if not isinstance(values, list) or len(values) != len(kinds) or unkeepable(values):
                 raise ValueError("another list's cursor")
-            return tuple(TypeAdapter(kind).validate_python(value) for kind, value in zip(kinds, values, strict=True))
-        except (binascii.Error, ValueError, ValidationError):
+            found = tuple(TypeAdapter(kind).validate_python(value) for kind, value in zip(kinds, values, strict=True))
+            if any(isinstance(each, int) and abs(each) > MAX_NUMBER for each in found):
+                raise ValueError("no row has such a number")
+            return found
+        except (binascii.Error, ValueError, ValidationError, RecursionError):
             error = FieldError(field="cursor", message="use el `next` de la página anterior, sin cambiarlo")
             raise Invalid("El cursor no es de esta lista.", errors=[error]) from None
 
 
-def _cursor(
+async def _cursor(
     cursor: Annotated[str | None, Query(description="`next` de la página anterior", max_length=1000)] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="cuántos por página")] = 50,
 ) -> CursorAt:
@@ -92,7 +108,7 @@ def set_etag(response: Response, version: int) -> None:
     response.headers["ETag"] = f'"{version}"'
 
 
-def _if_match(request: Request) -> int:
+async def _if_match(request: Request) -> int:
     given = request.headers.get("if-match")
     if given is None:
         raise PreconditionRequired(

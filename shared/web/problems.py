@@ -9,14 +9,21 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import FieldError, Invalid, NotFound, Problem, Unavailable, spanish
+from shared.errors import FieldError, Invalid, NotFound, Problem, TooLarge, Unavailable, spanish
 from shared.inbox import is_transient
 from shared.log import get_logger, new_traceparent, trace_id, traced
 
 log = get_logger("web")
 TYPE = "https://reconecta.dev/problemas/"
 MEDIA_TYPE = "application/problem+json"
-TITLES = {400: "La solicitud no se entiende", 404: "No existe", 405: "Este método no existe aquí", 415: "Tipo de contenido desconocido"}
+CLOSE = {"Connection": "close"}  # nobody reads the rest of the body
+TITLES = {
+    400: "La solicitud no se entiende",
+    404: "No existe",
+    405: "Este método no existe aquí",
+    413: TooLarge.title,
+    415: "Tipo de contenido desconocido",
+}
 
 
 class ProblemDetails(BaseModel):
@@ -59,7 +66,7 @@ def response_to(problem: Problem, title: str | None = None, status: int | None =
         errors=problem.errors,
         trace_id=trace_id(),
     )
-    headers = {"WWW-Authenticate": "Bearer"} if details.status == 401 else {}
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 408: CLOSE, 413: CLOSE}.get(details.status, {})
     return JSONResponse(details.model_dump(exclude_none=True), details.status, headers, media_type=MEDIA_TYPE)
 
 

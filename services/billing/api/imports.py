@@ -29,6 +29,7 @@ from shared.web import (
     Session,
     UploadRoute,
     command_router,
+    incoming,
     page,
     permits,
     run_command,
@@ -135,7 +136,7 @@ async def import_file(request: Request, actor: Actor, now: Now, documents: Docum
     permits(actor, documents, "billing.imports")
     settings = runtime_of(request).settings
     folder = settings.data_folder / "imports"
-    upload = await receive(request.stream(), request.headers.get("content-type", ""), folder, settings.upload_limit)
+    upload = await receive(incoming(request), request.headers.get("content-type", ""), folder, settings.upload_limit)
     keep = False
     try:
         mapping = _mapping(upload, documents)

@@ -16,8 +16,10 @@ from services.billing.rules.cells import Fault
 from services.billing.rules.states import ImportState
 from shared.clock import machine_now
 from shared.db import execute, ring, rows
+from shared.errors import Conflict
 
 LEASE = timedelta(seconds=60)
+MOST_WAITING = 20
 COUNTERS = frozenset({"rows_read", "rows_new", "rows_changed", "rows_unchanged", "rows_bad", "rows_missing", "notices"})
 
 
@@ -28,7 +30,10 @@ class LostClaim(Exception):
 async def queue_import(
     session: AsyncSession, *, kind: str, source: str, file_name: str, path: str, mapping: dict[str, Any], requested_by: str, now: datetime
 ) -> ImportBatch:
-    """Note a file that lies on disk; a worker imports it."""
+    """Note a file that lies on disk; a worker imports it. Raises Conflict while too many wait: each lies on disk until it was imported."""
+    waiting = (await rows(session, "SELECT count(*) FROM import_batch WHERE state IN ('QUEUED', 'READING', 'MERGING')"))[0][0]
+    if waiting >= MOST_WAITING:
+        raise Conflict(f"Ya esperan {waiting} importaciones.", remedy="Espere a que terminen: GET /billing/imports dice cómo van.")
     batch = ImportBatch(
         kind=kind, source=source, file_name=file_name, path=path, mapping=mapping, requested_by=requested_by, requested_at=now
     )

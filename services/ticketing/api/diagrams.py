@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from services.ticketing.adapters.pictures import draw
-from services.ticketing.api.procedures import find_procedure
+from services.ticketing.api.procedures import ProcedureCode, find_procedure
 from services.ticketing.operations.tickets import names_of, procedure_of
 from services.ticketing.queries.tickets import as_engine, view_ticket
 from services.ticketing.rules.diagram import mermaid
@@ -30,7 +30,7 @@ async def draw_ticket(ticket_id: UUID, request: Request, actor: Actor, documents
 
 
 @router.get("/procedures/{code}/diagram", response_class=Response, responses=PICTURE)
-async def draw_procedure(code: str, actor: Actor, documents: Documents, picture_format: Format = "svg") -> Response:
+async def draw_procedure(code: ProcedureCode, actor: Actor, documents: Documents, picture_format: Format = "svg") -> Response:
     """Dibuja un procedimiento del operador."""
     permits(actor, documents, "ticketing.read")
     return await _picture(mermaid(find_procedure(documents, code), names_of(documents)), picture_format)

@@ -1,5 +1,8 @@
 """The operator's procedures over HTTP."""
 
+from typing import Annotated
+
+from fastapi import Path
 from pydantic import BaseModel
 
 from shared.errors import NotFound, nearest
@@ -8,6 +11,7 @@ from shared.web import Actor, Documents, command_router, permits
 from shared.web.shapes import example
 
 router = command_router(tags=["procedures"])
+ProcedureCode = Annotated[str, Path(max_length=60)]
 
 
 class ProcedureShown(BaseModel):
@@ -41,7 +45,7 @@ async def read_procedures(actor: Actor, documents: Documents) -> list[ProcedureS
 
 
 @router.get("/procedures/{code}")
-async def read_procedure(code: str, actor: Actor, documents: Documents) -> Procedure:
+async def read_procedure(code: ProcedureCode, actor: Actor, documents: Documents) -> Procedure:
     """Muestra un procedimiento entero: pasos, campos, plazos y resultados."""
     permits(actor, documents, "ticketing.read")
     return find_procedure(documents, code)

@@ -67,7 +67,9 @@ async def read_tasks(
     actor: Actor,
     documents: Documents,
     cursor: Cursor,
-    desk: Annotated[str | None, Query(description="un escritorio; sin él, las tareas de quien pregunta y de sus escritorios")] = None,
+    desk: Annotated[
+        str | None, Query(max_length=60, description="un escritorio; sin él, las tareas de quien pregunta y de sus escritorios")
+    ] = None,
 ) -> Page[TaskShown]:
     """Lista las tareas abiertas de un escritorio, o las propias, las más antiguas primero."""
     permits(actor, documents, "ticketing.read")

@@ -30,10 +30,10 @@ async def read_tickets(
     actor: Actor,
     documents: Documents,
     cursor: Cursor,
-    desk: Annotated[str | None, Query(description="escritorio del ticket, o que tiene en él un paso abierto")] = None,
+    desk: Annotated[str | None, Query(max_length=60, description="escritorio del ticket, o que tiene en él un paso abierto")] = None,
     state: Annotated[Literal["open", "closed"] | None, Query(description="abiertos o cerrados")] = None,
     customer_id: UUID | None = None,
-    kind: Annotated[str | None, Query(description="por ejemplo SUSPENSION CLIENTE VIP")] = None,
+    kind: Annotated[str | None, Query(max_length=200, description="por ejemplo SUSPENSION CLIENTE VIP")] = None,
 ) -> Page[TicketShown]:
     """Lista los tickets, los más nuevos primero."""
     permits(actor, documents, "ticketing.read")
