@@ -1,74 +1,88 @@
 """What the clock starts in collections: the review of every account at which something may change by time alone."""
 
+import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.operations.assessing import reassess
-from shared.db import execute, rows
+from services.collections.operations.changes import lock_account
+from services.collections.operations.looking import look_later
+from services.collections.rules.terms import Book
+from shared.db import Fetched, rows
 from shared.inbox import is_transient
 from shared.jobs import Job, JobContext
 from shared.log import get_logger
 
 log = get_logger("collections.review")
 CHUNK = 1_000
+LANES = 2
+FIRST = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 SET_ASIDE = timedelta(days=1)
-NEXT = "SELECT next_review_at FROM account WHERE next_review_at IS NOT NULL ORDER BY next_review_at LIMIT 1"
-DUE = "SELECT id FROM account WHERE next_review_at <= $1 ORDER BY next_review_at, id LIMIT $2 FOR UPDATE SKIP LOCKED"
-STILL_DUE = "SELECT id FROM account WHERE id = $1 AND next_review_at <= $2 FOR UPDATE SKIP LOCKED"
+NEXT = "SELECT min(due_at) AS due FROM account_review"
+# The account's lock is what counts. Somebody may have reviewed it between our looking and our locking: then it is not due any more.
+DUE = """
+SELECT a.id, r.due_at FROM account_review r JOIN account a ON a.id = r.account_id
+WHERE r.due_at <= $1 AND (r.due_at, r.account_id) > ($2, $3) ORDER BY r.due_at, r.account_id LIMIT $4 FOR UPDATE OF a SKIP LOCKED
+"""
+STILL_DUE = "SELECT account_id FROM account_review WHERE account_id = ANY($1::uuid[]) AND due_at <= $2"
 
 
 async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
     """When the next account is to be looked at."""
-    found = await rows(session, NEXT)
-    return found[0].next_review_at if found else None
+    return (await rows(session, NEXT))[0].due  # type: ignore[no-any-return]
 
 
 async def run(context: JobContext) -> int:
-    """Review what is due, chunk by chunk; any number of workers share the chunks. Answers how many accounts."""
-    done = 0
-    while reviewed := await _review_chunk(context):
-        done += reviewed
-    return done
+    """Review what is due, chunk by chunk, two at a time: one is thought about while PostgreSQL reads or writes the other. Any number of
+    workers share the chunks. Answers how many accounts."""
+    return sum(await asyncio.gather(*(_pass(context) for _ in range(LANES))))
 
 
-async def _review_chunk(context: JobContext) -> int:
-    """Review one chunk; where that fails, one account after the other, so that the one that cannot be reviewed holds up nobody else."""
-    due: list[UUID] = []
+async def _pass(context: JobContext) -> int:
+    """Once through everything that is due, the longest due first. What is over lies behind and is not looked at again."""
+    done, last = 0, FIRST
+    while True:
+        found, reviewed = await _review_chunk(context, last)
+        if not found:
+            return done
+        done, last = done + reviewed, (found[-1].due_at, found[-1].id)
+
+
+async def _review_chunk(context: JobContext, last: tuple[datetime, UUID]) -> tuple[Sequence[Fetched], int]:
+    """Review the chunk after `last`; where that fails, one account after the other, so that the one that cannot be reviewed holds up nobody
+    else. Answers what was found, and how many of it were due."""
+    found: Sequence[Fetched] = []
     try:
         async with context.database.transaction() as session:
-            due = await _review(session, context, await rows(session, DUE, context.now, CHUNK))
+            found = await rows(session, DUE, context.now, *last, CHUNK)
+            return found, await _review(session, context, [row.id for row in found])
     except Exception as error:
-        if is_transient(error):
+        if is_transient(error) or not found:
             raise
-        async with context.database.transaction() as session:
-            due = [row.id for row in await rows(session, DUE, context.now, CHUNK)]
-        for account_id in due:
-            await _review_alone(context, account_id)
-    return len(due)
+    return found, sum([await _review_alone(context, row.id) for row in found])
 
 
-async def _review(session: AsyncSession, context: JobContext, found: Sequence[Any]) -> list[UUID]:
-    due = [row.id for row in found]
-    if due:
-        await reassess(session, due, operator=context.operator, now=context.now)
-    return due
+async def _review(session: AsyncSession, context: JobContext, ids: Sequence[UUID]) -> int:
+    due = [row.account_id for row in await rows(session, STILL_DUE, ids, context.now)] if ids else []
+    return await reassess(session, due, operator=context.operator, now=context.now) if due else 0
 
 
-async def _review_alone(context: JobContext, account_id: UUID) -> None:
+async def _review_alone(context: JobContext, account_id: UUID) -> int:
     """Review one account; one that cannot be is set aside for a day, for a person to look at."""
     try:
         async with context.database.transaction() as session:
-            await _review(session, context, await rows(session, STILL_DUE, account_id, context.now))
+            return await _review(session, context, [account_id])
     except Exception as error:
         if is_transient(error):
             raise
         log.error("account could not be reviewed", account=str(account_id), error=type(error).__name__, exc_info=True)
         async with context.database.transaction() as session:
-            await execute(session, "UPDATE account SET next_review_at = $2 WHERE id = $1", account_id, context.now + SET_ASIDE)
+            await lock_account(session, account_id, book=Book(context.operator), now=context.now)
+            await look_later(session, [(account_id, context.now + SET_ASIDE)])
+        return 1
 
 
 JOBS = (Job("review", next_due, run),)

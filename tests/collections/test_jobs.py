@@ -50,5 +50,5 @@ async def test_an_account_that_cannot_be_reviewed_holds_up_nobody_else(database:
         await service.work()
         sent = {each.key for each in await service.published(InvoiceDispatchRequested)}
         assert sent == {str(each.id) for each in crowd} - {str(crowd[2].id)}
-        [row] = await service.sql("SELECT next_review_at FROM account WHERE id = $1", crowd[2].id)
-        assert row.next_review_at == local(2)
+        [row] = await service.sql("SELECT due_at FROM account_review WHERE account_id = $1", crowd[2].id)
+        assert row.due_at == local(2)

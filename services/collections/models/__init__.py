@@ -1,6 +1,6 @@
 """Collections's tables."""
 
-from services.collections.models.accounts import Account, Invoice, Outage, Payment, PaymentPart, Reminder, StatusChange
+from services.collections.models.accounts import Account, AccountReview, Invoice, Outage, Payment, PaymentPart, Reminder, StatusChange
 from services.collections.models.agreements import Plan, PlanInstalment, Promise, Review
 from services.collections.models.base import Table
 from services.collections.models.cuts import Notice, Suspension
@@ -8,6 +8,7 @@ from services.collections.models.people import Contact, ContactKind, PortfolioCh
 
 __all__ = [
     "Account",
+    "AccountReview",
     "Contact",
     "ContactKind",
     "Invoice",

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Index, Text, UniqueConstraint, text
+from sqlalchemy import DDL, CheckConstraint, Column, Index, Text, UniqueConstraint, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
@@ -16,9 +16,9 @@ from shared.db import currency_column, money_column, new_id, period_column, sort
 class Account(Table, table=True):
     """A customer as collections sees it; `id` is the customer's.
 
-    `status` with its since, rule and reason is a cache of the one status function (rules/standing.py), never edited. `next_review_at` is
-    the next instant at which that function could say something else; every new fact sets it to now. `version` counts the account's events
-    and is the API's ETag. `source_agent` is the agent that billing last named: a later one of ours is not overwritten by the same name.
+    `status` with its since, rule and reason is a cache of the one status function (rules/standing.py), never edited. `version` counts the
+    account's events and is the API's ETag. `source_agent` is the agent that billing last named: a later one of ours is not overwritten by
+    the same name. `next_review_at` is written by the release before this one alone, which may still run beside it (AccountReview).
     """
 
     __tablename__ = "account"
@@ -31,6 +31,7 @@ class Account(Table, table=True):
         Index("ix_account_review", "next_review_at", "id", postgresql_where=text("next_review_at IS NOT NULL")),
         Index("ix_account_nodes", "nodes", postgresql_using="gin"),
         Index("ix_account_external_id", "external_id"),
+        {"postgresql_with": {"fillfactor": 85}},  # room for the next version of a row on its own page: no index is written then
     )
     id: UUID = Field(primary_key=True)
     external_source: str
@@ -58,6 +59,34 @@ class Account(Table, table=True):
     version: int = 0
     next_review_at: datetime | None = utc(nullable=True)
     registered_at: datetime = utc()
+
+
+class AccountReview(Table, table=True):
+    """The next instant at which time alone could change what is decided about an account; without a row there is none. Every new fact sets
+    it to now. Written under the account's lock only, and apart from the account, whose row is wide and has many indexes."""
+
+    __tablename__ = "account_review"
+    __table_args__ = (Index("ix_account_review_due", "due_at", "account_id"),)
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+    due_at: datetime = utc()
+
+
+# What the release before this one writes on the account counts, too; both go when that release does.
+HEAR_OLDER = """
+CREATE FUNCTION hear_older_release() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM account_review WHERE account_id = NEW.id AND NEW.next_review_at IS NULL;
+    INSERT INTO account_review (account_id, due_at) SELECT NEW.id, NEW.next_review_at WHERE NEW.next_review_at IS NOT NULL
+    ON CONFLICT (account_id) DO UPDATE SET due_at = excluded.due_at;
+    RETURN NULL;
+END $$"""
+HEAR_OLDER_TRIGGERS = (
+    """CREATE TRIGGER hear_older_insert AFTER INSERT ON account FOR EACH ROW
+WHEN (NEW.next_review_at IS NOT NULL) EXECUTE FUNCTION hear_older_release()""",
+    """CREATE TRIGGER hear_older_update AFTER UPDATE OF next_review_at ON account FOR EACH ROW EXECUTE FUNCTION hear_older_release()""",
+)
+for statement in (HEAR_OLDER, *HEAR_OLDER_TRIGGERS):
+    event.listen(Account.metadata.tables["account"], "after_create", DDL(statement))  # type: ignore[no-untyped-call]
 
 
 class StatusChange(Table, table=True):

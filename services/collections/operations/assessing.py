@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.operations import orders
 from services.collections.operations.changes import Changes, lock_accounts
+from services.collections.operations.looking import look_later
 from services.collections.queries.facts import load_facts
 from services.collections.rules.agreements import Judgement
 from services.collections.rules.assessment import (
@@ -38,13 +39,9 @@ PLANS = """
 UPDATE payment_plan p SET state = t.state, state_at = t.at FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(id, state, at)
 WHERE p.id = t.id
 """
-REVIEWED = """
-UPDATE account a SET next_review_at = t.at FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at)
-WHERE a.id = t.id AND a.next_review_at IS DISTINCT FROM t.at
-"""
 STATUSES = """
 WITH changed AS (
-    UPDATE account a SET status = t.code, status_since = t.since, status_rule = t.rule, status_reason = t.reason
+    UPDATE account a SET version = t.version, status = t.code, status_since = t.since, status_rule = t.rule, status_reason = t.reason
     FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])
         AS t(id, version, previous, code, label, since, rule, reason)
     WHERE a.id = t.id RETURNING t.*
@@ -173,5 +170,4 @@ async def _write(session: AsyncSession, changes: Changes, written: Written) -> N
     if written.statuses:
         await execute(session, STATUSES, *map(list, zip(*written.statuses, strict=True)), changes.now)
     await orders.dispatch_many(session, changes, written.dispatches)
-    if written.reviewed:
-        await execute(session, REVIEWED, [each for each, _ in written.reviewed], [at for _, at in written.reviewed])
+    await look_later(session, written.reviewed)

@@ -15,7 +15,10 @@ from shared.events import Event
 from shared.outbox import Outgoing, publish_many
 
 LOCK = "SELECT id, version FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
-VERSIONS = "UPDATE account a SET version = t.version FROM unnest($1::uuid[], $2::int[]) AS t(id, version) WHERE a.id = t.id"
+# A change of the status writes its version itself.
+VERSIONS = """
+UPDATE account a SET version = t.version FROM unnest($1::uuid[], $2::int[]) AS t(id, version) WHERE a.id = t.id AND a.version <> t.version
+"""
 
 
 @dataclass

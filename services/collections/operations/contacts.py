@@ -8,6 +8,7 @@ from sqlmodel import col, select
 
 from services.collections.models import Account, Contact, ContactKind, Invoice
 from services.collections.operations.changes import Changes, lock_account
+from services.collections.operations.looking import look_soon
 from services.collections.rules.terms import Book
 from services.collections.rules.wording import moment, who
 from shared.auth import Principal
@@ -39,7 +40,7 @@ async def record(
         _mark_sent(invoice, actor, now)
     if kind is ContactKind.RECEIPT_CONFIRMED and invoice is not None:
         _confirm_receipt(operator, account, invoice, actor, now)
-    account.next_review_at = now
+    await look_soon(session, [account.id], now=now)
     made = note(
         session, changes, account.id, kind=kind, channel=channel, said=said, by=actor.person, invoice_id=invoice.id if invoice else None
     )

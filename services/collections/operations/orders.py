@@ -1,6 +1,5 @@
 """What is ordered, by an agent or by the policy itself: notices, cuts, withdrawals, reconnections, dispatches, reminders."""
 
-import json
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -62,8 +61,8 @@ CUT = """
 INSERT INTO suspension (id, account_id, state, source, procedure, delivery, rule, reason, amount, currency, invoice_ids, agent, resumes,
     requested_at)
 SELECT t.id, t.account_id, 'REQUESTED', t.source, t.procedure, t.delivery, t.rule, t.reason, t.amount, t.currency,
-    ARRAY(SELECT jsonb_array_elements_text(t.invoice_ids)::uuid), t.agent, t.resumes, t.requested_at
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::numeric[], $9::text[], $10::jsonb[],
+    t.invoice_ids::uuid[], t.agent, t.resumes, t.requested_at
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::numeric[], $9::text[], $10::text[],
     $11::text[], $12::uuid[], $13::timestamptz[])
     AS t(id, account_id, source, procedure, delivery, rule, reason, amount, currency, invoice_ids, agent, resumes, requested_at)
 """
@@ -100,7 +99,7 @@ def order_cut(changes: Changes, facts: Facts, *, agent: str, resumes: UUID | Non
         event.reason,
         event.amount,
         event.currency,
-        json.dumps([str(each) for each in event.invoice_ids]),
+        f"{{{','.join(map(str, event.invoice_ids))}}}",
         agent,
         resumes,
         now,

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.models import PortfolioChange
+from services.collections.operations.looking import look_soon
 from services.collections.rules.wording import listed
 from shared.auth import Principal
 from shared.db import rows
@@ -18,9 +19,7 @@ from shared.outbox import Outgoing, publish_many
 
 WORK = "collections.work"
 LOCK = "SELECT id, agent FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
-ASSIGN = """
-UPDATE account SET agent = $2, version = version + 1, next_review_at = $3 WHERE id = ANY($1::uuid[]) RETURNING id, version
-"""
+ASSIGN = "UPDATE account SET agent = $2, version = version + 1 WHERE id = ANY($1::uuid[]) RETURNING id, version"
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,8 @@ async def assign(
         PortfolioChange(customer_id=each, previous=found[each], agent=agent, reason=reason, assigned_by=actor.person, assigned_at=now)
         for each in moving
     )
-    moved = sorted(await rows(session, ASSIGN, moving, agent, now), key=lambda row: row.id)
+    moved = sorted(await rows(session, ASSIGN, moving, agent), key=lambda row: row.id)
+    await look_soon(session, moving, now=now)
     events = [AgentAssigned(customer_id=row.id, agent=agent, assigned_by=actor.person, assigned_at=now) for row in moved]
     items = [Outgoing(event, f"account/{row.id}", row.version) for event, row in zip(events, moved, strict=True)]
     await publish_many(session, items, now=now)

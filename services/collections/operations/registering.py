@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.models import Plan, Review, SegmentChange, Suspension
 from services.collections.operations.changes import Changes
+from services.collections.operations.looking import look_soon
 from services.collections.rules.openings import opening_of
 from services.collections.rules.qualification import Profile, qualifies
 from services.collections.rules.states import SYSTEM, PlanState, Source, SuspensionState
@@ -31,13 +32,13 @@ ROWS = """unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6:
     special_negotiation, contract_start, contract_end, agent, policy, opening_status)"""
 REGISTER = f"""
 INSERT INTO account (id, {COLUMNS}, agent, source_agent, policy, opening_status, status, status_since, status_rule, status_reason, version,
-    next_review_at, registered_at)
-SELECT t.id, {VALUES}, t.agent, t.agent, t.policy, t.opening_status, 'active', $19, '', '', 0, $19, $19 FROM {ROWS}
+    registered_at)
+SELECT t.id, {VALUES}, t.agent, t.agent, t.policy, t.opening_status, 'active', $19, '', '', 0, $19 FROM {ROWS}
 ORDER BY t.id ON CONFLICT (id) DO NOTHING RETURNING id
 """
 # What others changed since is not overwritten: the agent follows billing only when billing names another one than before.
 CHANGE = f"""
-UPDATE account a SET ({COLUMNS}) = ROW({VALUES}), source_agent = t.agent, opening_status = t.opening_status, next_review_at = $19,
+UPDATE account a SET ({COLUMNS}) = ROW({VALUES}), source_agent = t.agent, opening_status = t.opening_status,
     agent = CASE WHEN t.agent IS DISTINCT FROM a.source_agent AND t.agent IS NOT NULL THEN t.agent ELSE a.agent END
 FROM {ROWS} JOIN (SELECT id FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE) AS locked ON locked.id = t.id
 WHERE a.id = t.id RETURNING a.id
@@ -61,6 +62,7 @@ async def register(session: AsyncSession, *, customers: Sequence[CustomerState],
     policies = {key: each.policy for key, each in openings.items()}
     found = await rows(session, REGISTER, *_columns(latest, policies, book, now), now)
     new = [latest[row.id] for row in found]
+    await look_soon(session, [each.customer_id for each in new], now=now)
     await _take_over(session, new, openings, book, now)
 
 
@@ -68,7 +70,9 @@ async def change(session: AsyncSession, *, customers: Sequence[CustomerState], o
     """Customers changed at billing; answers those that are known here."""
     latest = {each.customer_id: each for each in customers}
     policies = dict.fromkeys(latest, "")
-    return {row.id for row in await rows(session, CHANGE, *_columns(latest, policies, Book(operator), now), now)}
+    known = {row.id for row in await rows(session, CHANGE, *_columns(latest, policies, Book(operator), now))}
+    await look_soon(session, sorted(known), now=now)
+    return known
 
 
 def _columns(customers: Mapping[UUID, CustomerState], policies: Mapping[UUID, str], book: Book, now: datetime) -> tuple[list[object], ...]:

@@ -1,4 +1,4 @@
-"""What other services tell, written as facts. Whoever has a new fact is reviewed at once (`next_review_at`)."""
+"""What other services tell, written as facts. Whoever has a new fact is reviewed at once."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -6,16 +6,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.collections.operations.looking import look_soon
 from services.collections.rules.terms import Book
-from shared.db import execute, ring, rows
+from shared.db import execute, rows
 from shared.events.billing import InvoiceIssued, InvoiceOverdue, InvoicePaid, InvoiceVoided
 from shared.inbox import FactMissing
 from shared.operator import Operator
 
-TOUCH = """
-WITH locked AS (SELECT id FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE)
-UPDATE account a SET next_review_at = $2 FROM locked WHERE a.id = locked.id RETURNING a.id
-"""
+LOCK = "SELECT id FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 ISSUED = """
 INSERT INTO invoice (id, account_id, number, origin, period, issue_date, due_date, due_ends_at, total, balance, currency, issued_at)
 SELECT t.*, $12 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::date[], $7::date[], $8::timestamptz[],
@@ -34,10 +32,10 @@ BEHIND = "SELECT id FROM account WHERE nodes && $1::text[]"
 async def touch(session: AsyncSession, ids: Iterable[UUID], *, now: datetime) -> None:
     """Have these accounts reviewed at once, and lock them. Raises FactMissing when billing has not told of one yet."""
     wanted = set(ids)
-    known = {row.id for row in await rows(session, TOUCH, sorted(wanted), now)}
+    known = {row.id for row in await rows(session, LOCK, list(wanted))}
     if wanted - known:
         raise FactMissing(f"customer {min(wanted - known)} is not known yet")
-    ring(session)
+    await look_soon(session, sorted(known), now=now)
 
 
 async def invoices_issued(session: AsyncSession, *, invoices: Sequence[InvoiceIssued], operator: Operator, now: datetime) -> None:

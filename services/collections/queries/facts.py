@@ -31,15 +31,16 @@ from shared.db import rows
 SETTLED, PAID = timedelta(days=200), timedelta(days=400)
 
 ACCOUNTS = """
-SELECT id, policy, currency, delivery, registered_at, agent, name, status, status_since, version, next_review_at, nodes
-FROM account WHERE id = ANY($1::uuid[])
+SELECT a.id, a.policy, a.currency, a.delivery, a.registered_at, a.agent, a.name, a.status, a.status_since, a.version, r.due_at, a.nodes
+FROM account a LEFT JOIN account_review r ON r.account_id = a.id WHERE a.id = ANY($1::uuid[])
 """
 INVOICES = """
 SELECT i.account_id, i.id, i.number, i.period, i.origin, i.due_date, i.due_ends_at, i.balance, i.issued_at, i.paid_at, i.voided_at,
-    i.dispatched_at, i.receipt_confirmed_at, ARRAY(SELECT r.code FROM reminder r WHERE r.invoice_id = i.id) AS reminders
+    i.dispatched_at, i.receipt_confirmed_at
 FROM invoice i WHERE i.account_id = ANY($1::uuid[]) AND coalesce(i.paid_at, i.voided_at, 'infinity') > $2
-ORDER BY i.due_date, i.period, i.number, i.id
+ORDER BY i.account_id, i.due_date, i.period, i.number, i.id
 """
+REMINDERS = "SELECT invoice_id, code FROM reminder WHERE account_id = ANY($1::uuid[]) ORDER BY invoice_id, code"
 PARTS = """
 SELECT t.invoice_id, t.payment_id, t.amount, t.believed_at, p.confirmed_at, p.rejected_at
 FROM invoice i JOIN payment_part t ON t.invoice_id = i.id JOIN payment p ON p.id = t.payment_id
@@ -47,31 +48,31 @@ WHERE i.account_id = ANY($1::uuid[]) AND coalesce(i.paid_at, i.voided_at, 'infin
 """
 PAYMENTS = """
 SELECT account_id, id, amount, reported_at, confirmed_at, rejected_at FROM payment
-WHERE account_id = ANY($1::uuid[]) AND coalesce(confirmed_at, rejected_at, 'infinity') > $2 ORDER BY reported_at, id
+WHERE account_id = ANY($1::uuid[]) AND coalesce(confirmed_at, rejected_at, 'infinity') > $2 ORDER BY account_id, reported_at, id
 """
 PROMISES = """
 SELECT account_id, id, period, ordinal, amount, made_at, due_at, agent, known_payments, state FROM promise
-WHERE account_id = ANY($1::uuid[]) AND due_at > $2 ORDER BY made_at, ordinal
+WHERE account_id = ANY($1::uuid[]) AND due_at > $2 ORDER BY account_id, made_at, ordinal
 """
 PLANS = """
 SELECT account_id, id, agreed_at, agent, holds_until, known_payments, state FROM payment_plan
-WHERE account_id = ANY($1::uuid[]) AND (state = 'RUNNING' OR state_at > $2) ORDER BY agreed_at, id
+WHERE account_id = ANY($1::uuid[]) AND (state = 'RUNNING' OR state_at > $2) ORDER BY account_id, agreed_at, id
 """
 INSTALMENTS = """
 SELECT plan_id, number, due_at, amount FROM payment_plan_instalment WHERE plan_id = ANY($1::uuid[]) ORDER BY plan_id, number
 """
 REVIEWS = """
 SELECT account_id, id, opened_at, reason, closed_at FROM review
-WHERE account_id = ANY($1::uuid[]) AND coalesce(closed_at, 'infinity') > $2 ORDER BY opened_at, id
+WHERE account_id = ANY($1::uuid[]) AND coalesce(closed_at, 'infinity') > $2 ORDER BY account_id, opened_at, id
 """
 NOTICES = """
 SELECT account_id, id, period, requested_at, accepted_at, failed_at FROM suspension_notice
-WHERE account_id = ANY($1::uuid[]) AND requested_at > $2 ORDER BY requested_at, id
+WHERE account_id = ANY($1::uuid[]) AND requested_at > $2 ORDER BY account_id, requested_at, id
 """
 SUSPENSIONS = """
 SELECT account_id, id, agent, requested_at, state, source, invoice_ids, withdrawn_at, withdraw_cause, ended_at, suspended_at,
     reconnection_requested_at, basis, target_status, reconnected_at, holds_until, reconnection_refused_at FROM suspension
-WHERE account_id = ANY($1::uuid[]) AND coalesce(ended_at, reconnected_at, 'infinity') > $2 ORDER BY requested_at, id
+WHERE account_id = ANY($1::uuid[]) AND coalesce(ended_at, reconnected_at, 'infinity') > $2 ORDER BY account_id, requested_at, id
 """
 OUTAGES = """
 SELECT id, access_node, declared_at, closed_at FROM outage WHERE access_node = ANY($1::text[]) AND closed_at IS NULL
@@ -119,9 +120,12 @@ async def _invoices(session: AsyncSession, ids: list[UUID], settled: datetime) -
     parts: dict[UUID, list[Part]] = defaultdict(list)
     for row in await _read(session, PARTS, ids, settled):
         parts[row[0]].append(Part(*row[1:]))
+    reminders: dict[UUID, tuple[str, ...]] = {}
+    for invoice_id, code in await _read(session, REMINDERS, ids):
+        reminders[invoice_id] = (*reminders.get(invoice_id, ()), code)
     found: dict[UUID, list[Invoice]] = defaultdict(list)
     for row in await _read(session, INVOICES, ids, settled):
-        found[row[0]].append(_make(Invoice, (*row[1:9], tuple(parts.get(row[1], ())), *row[9:13], tuple(row[13]))))
+        found[row[0]].append(_make(Invoice, (*row[1:9], tuple(parts.get(row[1], ())), *row[9:], reminders.get(row[1], ()))))
     return found
 
 

@@ -10,6 +10,7 @@ from services.collections.rules.agreements import judge_plan, judge_promise
 from services.collections.rules.assessment import assess
 from services.collections.rules.terms import Book
 from shared.db import rows
+from shared.invariants import broken
 from shared.operator import Operator
 
 CHUNK = 1_000
@@ -38,6 +39,8 @@ CHECKS = {
             SELECT code FROM status_change s WHERE s.account_id = a.id ORDER BY version DESC LIMIT 1) AS t ON true
         WHERE a.status <> coalesce(t.code, 'active')""",
 }
+SETTLED = """SELECT id FROM account WHERE NOT EXISTS (
+    SELECT FROM account_review WHERE account_id = id AND due_at <= $1) ORDER BY id"""
 ORDERED = """
 SELECT s.id, a.policy, s.account_id, s.requested_at, (SELECT min(n.accepted_at) FROM suspension_notice n
     WHERE n.account_id = s.account_id AND n.accepted_at <= s.requested_at AND n.failed_at IS NULL AND n.requested_at >= coalesce((
@@ -50,11 +53,8 @@ PROMISED = "SELECT p.account_id, a.policy, count(*) AS made FROM promise p JOIN 
 
 async def invariants(session: AsyncSession, *, operator: Operator, now: datetime) -> list[str]:
     """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
-    broken = []
-    for sentence, sql in CHECKS.items():
-        if found := await rows(session, f"{sql} LIMIT 5"):
-            broken.append(f"not so: {sentence} ({', '.join(str(row[0]) for row in found)})")
-    return [*broken, *await _orders(session, operator), *await _promises(session, operator), *await _functions(session, operator, now)]
+    found = await broken(session, CHECKS)
+    return [*found, *await _orders(session, operator), *await _promises(session, operator), *await _functions(session, operator, now)]
 
 
 async def _orders(session: AsyncSession, operator: Operator) -> list[str]:
@@ -78,7 +78,7 @@ async def _promises(session: AsyncSession, operator: Operator) -> list[str]:
 
 async def _functions(session: AsyncSession, operator: Operator, now: datetime) -> list[str]:
     """What is stored of statuses and agreements is what the functions say, for every account that no review is due for."""
-    ids = [row.id for row in await rows(session, "SELECT id FROM account WHERE coalesce(next_review_at > $1, true) ORDER BY id", now)]
+    ids = [row.id for row in await rows(session, SETTLED, now)]
     book, broken = Book(operator), []
     for at in range(0, len(ids), CHUNK):
         for facts in (await load_facts(session, ids[at : at + CHUNK], now=now)).values():
