@@ -147,7 +147,7 @@ async def _customers(urls: Mapping[str, str], data: Path, count: int) -> list[So
     assert (state["state"], state["rows_new"]) == ("DONE", count), state
     for url in urls.values():
         await _until(url, SETTLED)
-    await _until(urls["collections"], "SELECT NOT EXISTS (SELECT 1 FROM account WHERE next_review_at <= clock_timestamp())")
+    await _until(urls["collections"], "SELECT NOT EXISTS (SELECT 1 FROM account_review WHERE due_at <= clock_timestamp())")
     billing, ticketing = await asyncpg.connect(urls["billing"]), await asyncpg.connect(urls["ticketing"])
     known = {row["external_id"]: row["id"] for row in await billing.fetch("SELECT external_id, id FROM customer")}
     sold = [Sold(known[f"r-{n}"], f"r-{n}", n % NODES < DEAD) for n in range(count)]
