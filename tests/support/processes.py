@@ -16,6 +16,7 @@ import httpx
 
 from shared.db import new_id
 from shared.settings import SERVICES
+from tests.support.history import History
 from tests.support.service import keys, operator, token
 from tests.support.terminals import Terminals
 
@@ -40,11 +41,25 @@ class Process:
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment))
 
+    @property
+    def pid(self) -> int:
+        assert self.running is not None
+        return self.running.pid
+
     def kill(self) -> None:
         """As a power cut would."""
         assert self.running is not None
         self.running.kill()
         self.running.wait(STOP_SECONDS)
+
+    def freeze(self) -> None:
+        """It stands still, and all that it holds stays held, until `thaw`."""
+        assert self.running is not None
+        self.running.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.running is not None
+        self.running.send_signal(signal.SIGCONT)
 
     def stop(self) -> int:
         """Ask it to end; its exit code."""
@@ -121,20 +136,36 @@ class Repeating(httpx.AsyncBaseTransport):
 
 @dataclass
 class Processes(Terminals):
-    """Eleven processes behind one address. With `repeating`, people ask again until they are answered."""
+    """Eleven processes behind one address. With `repeating`, people ask again until they are answered; what they ask for goes into
+    the `history`."""
 
     folder: Path
     processes: dict[str, Process]
     stack: AsyncExitStack
     repeating: bool = False
+    history: History | None = None
     clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.operator, self.maildir = operator(), self.folder / "correo"
 
+    def ports(self) -> dict[str, int]:
+        """Where the gateway sends the first part of a path."""
+        return {name: self.processes[f"api {name}"].port for name in SERVICES} | {"simulation": self.processes["conductor"].port}
+
+    async def another_worker(self, service: str, variables: Mapping[str, str]) -> Process:
+        """A second worker of a service, ready; its caller stops it."""
+        first = self.processes[f"worker {service}"]
+        (port,) = _free_ports(1)
+        log = self.folder / f"worker-{service}-2.log"
+        made = Process(f"worker {service} 2", first.arguments, port, {**first.environment, **variables}, log)
+        made.start()
+        await made.ready(f"/{service}/health/live")
+        return made
+
     def as_(self, person: str) -> httpx.AsyncClient:
         if person not in self.clients:
-            ports = {name: self.processes[f"api {name}"].port for name in SERVICES} | {"simulation": self.processes["conductor"].port}
+            ports = self.ports()
 
             async def key(request: httpx.Request) -> None:
                 if request.method == "POST" and "idempotency-key" not in request.headers:
@@ -147,6 +178,8 @@ class Processes(Terminals):
                 event_hooks={"request": [key]},
                 timeout=300,
             )
+            if self.history is not None:
+                self.history.listen(self.clients[person])
             self.stack.push_async_callback(self.clients[person].aclose)
         return self.clients[person]
 

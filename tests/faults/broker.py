@@ -1,0 +1,145 @@
+"""F7, F12: what Kafka brings comes three times and in disorder, or is no event at all."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.structs import ConsumerRecord
+
+from services.migrate import SERVICES
+from shared.db import new_id
+from tests.faults.fault import Fault, Injected
+from tests.faults.stage import Stage
+
+COPIES = 3
+LARGE, UNREAD, ASIDE_SECONDS = 10_000_000, "poison", 30.0
+HEARERS = ("collections", "ticketing", "notifier")  # of billing's events
+DEAD_IDS = "SELECT event_id::text AS id FROM parked_event WHERE reason = 'dead'"
+LAST = 400  # records of each partition that are brought again
+
+
+async def told(stage: Stage, last: int | None = None) -> list[ConsumerRecord]:
+    """The records in the five topics (the last so many of each partition), in the order of each partition."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=stage.bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=32_000_000)
+    await consumer.start()
+    try:
+        parts = [TopicPartition(f"{stage.prefix}{name}.events", number) for name in SERVICES for number in range(2)]
+        consumer.assign(parts)
+        ends = await consumer.end_offsets(parts)
+        for each in parts:
+            consumer.seek(each, max(0, ends[each] - last) if last is not None else 0)
+        found: list[ConsumerRecord] = []
+        while any([await consumer.position(each) < ends[each] for each in parts]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                found += records
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def send_again(stage: Stage, records: Sequence[ConsumerRecord]) -> None:
+    """Bring these records once more, as they were, in the order given."""
+    producer = AIOKafkaProducer(bootstrap_servers=stage.bootstrap, linger_ms=20)
+    await producer.start()
+    try:
+        sent = [
+            await producer.send(each.topic, each.value, key=each.key, partition=each.partition, headers=list(each.headers))
+            for each in records
+        ]
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
+
+
+async def bring_three_times(stage: Stage, chance: random.Random) -> Injected:
+    """What was told lately comes three times more, mixed across keys, while new events come too."""
+    records = await told(stage, LAST)
+    copies = list(records) * COPIES
+    chance.shuffle(copies)
+    await send_again(stage, copies)
+    return Injected(f"{len(copies)} deliveries again", times=len(copies))
+
+
+async def bring_poison(stage: Stage, chance: random.Random) -> Injected:
+    """Between good events: one that no model reads, one without headers and key, and one of ten megabytes. A person looks, tries the first
+    once more, and then gives them all up; what waited behind them goes on by itself."""
+    (row,) = await stage.look("collections", "SELECT customer_id::text AS id FROM account ORDER BY random() LIMIT 1")
+    topic = f"{stage.prefix}billing.events"
+    await _let_large_records_in(stage, topic)
+    producer = AIOKafkaProducer(bootstrap_servers=stage.bootstrap, max_request_size=2 * LARGE)
+    await producer.start()
+    try:
+        unread = f"{UNREAD}-{new_id()}"
+        await producer.send_and_wait(topic, b'{"nothing": "of it"}', key=row["id"].encode(), headers=_headers(unread))
+        await producer.send_and_wait(topic, b"\x00\xff")
+        await producer.send_and_wait(topic, b"x" * LARGE, key=f"{UNREAD}-large-{new_id()}".encode(), headers=_headers(unread))
+    finally:
+        await producer.stop()
+    wrong = await _set_aside(stage, row["id"])
+    for service in HEARERS:
+        await stage.house.post(f"/{service}/dead-letters/{row['id']}/replay", {})
+    wrong += await _set_aside(stage, row["id"])
+    for service in HEARERS:
+        stage.strangers.update(row["id"] for row in await stage.look(service, DEAD_IDS))
+        for letter in await _letters(stage, service):
+            await stage.house.post(f"/{service}/dead-letters/{quote(letter)}/discard", {})
+    return Injected("three poisoned records", times=3, wrong=wrong)
+
+
+async def _set_aside(stage: Stage, key: str) -> list[str]:
+    """Wait until every hearer has set the poison aside; what is set aside besides is wrong."""
+    deadline = time.monotonic() + ASIDE_SECONDS
+    while True:
+        aside = {service: await _letters(stage, service) for service in HEARERS}
+        if all(key in letters for letters in aside.values()):
+            return [
+                f"{service} set {each} aside, which is none of the poison"
+                for service, letters in aside.items()
+                for each in letters
+                if each != key and "/" not in each and not each.startswith(UNREAD)
+            ]
+        if time.monotonic() > deadline:
+            return [f"the poison is not set aside after {ASIDE_SECONDS:.0f} s: {aside}"]
+        await asyncio.sleep(0.1)
+
+
+async def _letters(stage: Stage, service: str) -> list[str]:
+    return [row["key"] for row in await stage.look(service, "SELECT key FROM parked_event WHERE reason = 'dead' ORDER BY id")]
+
+
+def _headers(subject: str) -> list[tuple[str, bytes]]:
+    said = {"ce_specversion": "1.0", "ce_id": str(new_id()), "ce_type": "billing.payment_reported.v1", "ce_source": "billing"}
+    said |= {"ce_subject": subject, "ce_sequence": "1", "ce_time": "2026-03-01T00:00:00Z"}
+    return [(name, value.encode()) for name, value in said.items()]
+
+
+async def _let_large_records_in(stage: Stage, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=stage.bootstrap)
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(2 * LARGE)})])
+    finally:
+        await admin.close()
+
+
+FAULTS = (
+    Fault(
+        "F7",
+        "entregas repetidas y revueltas",
+        "los últimos sucesos de cada partición vuelven tres veces, revueltos entre claves",
+        bring_three_times,
+        10,
+    ),
+    Fault(
+        "F12",
+        "sucesos envenenados",
+        "entre sucesos buenos: uno ilegible de un cliente, uno sin cabeceras ni clave, uno de 10 MB",
+        bring_poison,
+        10,
+    ),
+)

@@ -1,0 +1,66 @@
+"""F1, F4: processes die at any moment, and one stands still for longer than what it holds lasts."""
+
+import asyncio
+import random
+import time
+
+from shared.lease import LEASE
+from tests.faults.fault import Fault, Injected
+from tests.faults.stage import Stage
+
+LEADER = "SELECT holder, epoch FROM lease WHERE name = 'relay/0'"
+
+
+async def kill_processes(stage: Stage, chance: random.Random) -> Injected:
+    """One to three processes, api or worker, within a second."""
+    processes = stage.processes("api", "worker")
+    names = chance.sample(sorted(processes), chance.randint(1, 3))
+    for name in names:
+        await asyncio.sleep(chance.uniform(0, 0.4))
+        processes[name].kill()
+    return Injected(f"kill -9 {', '.join(names)}", times=len(names))
+
+
+async def freeze_a_leader(stage: Stage, chance: random.Random) -> Injected:
+    """The worker that leads stands still until another leads, and then goes on as if nothing had been."""
+    service = chance.choice(["billing", "collections", "ticketing", "notifier"])
+    first = stage.processes("worker")[f"worker {service}"]
+    second = await stage.another_worker(service)
+    try:
+        (before,) = await stage.look(service, LEADER)
+        leader = first if before["holder"].startswith(f"{first.pid}-") else second
+        leader.freeze()
+        frozen = time.monotonic()
+        seconds = await _until_another_leads(stage, service, before["epoch"], frozen)
+        await asyncio.sleep(chance.uniform(0, 3))
+        leader.thaw()
+        since = time.monotonic()
+        await asyncio.sleep(2)
+    finally:
+        stage.dismiss(service)
+    wrong = [] if seconds is not None else [f"nobody else led {service} within {3 * LEASE.total_seconds():.0f} s"]
+    return Injected(f"SIGSTOP worker {service}", since, 1, seconds, wrong)
+
+
+async def _until_another_leads(stage: Stage, service: str, epoch: int, frozen: float) -> float | None:
+    deadline = frozen + 3 * LEASE.total_seconds()
+    while time.monotonic() < deadline:
+        (now,) = await stage.look(service, LEADER)
+        if now["epoch"] > epoch:
+            return time.monotonic() - frozen
+        await asyncio.sleep(0.1)
+    return None
+
+
+FAULTS = (
+    Fault("F1", "un proceso muere", "kill -9 a uno, dos o tres procesos api o worker cualesquiera", kill_processes, 10),
+    Fault(
+        "F4",
+        "el líder se congela",
+        "SIGSTOP al worker que manda, más allá de su plazo, y SIGCONT después",
+        freeze_a_leader,
+        LEASE.total_seconds() + 2,
+        "own",
+        "hasta que otro manda",
+    ),
+)

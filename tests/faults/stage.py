@@ -1,0 +1,145 @@
+"""The house while it is broken: processes as in production, real Kafka, a real PostgreSQL behind a proxy, and who keeps them running."""
+
+import asyncio
+from collections import Counter as Tally
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+from services.migrate import SERVICES
+from services.postgres import EmbeddedPostgres, remove
+from services.postgres.launch import SUPERUSER
+from tests.faults.commands import Counter
+from tests.support.database import build_schema
+from tests.support.history import History, witnessed
+from tests.support.processes import Process, Processes, open_processes
+from tests.support.proxy import Proxy, open_proxy
+
+# A worker that comes back takes its partitions at once; a name that nobody takes again is free after the shortest time.
+FIRST = {"RECONECTA_KAFKA_INSTANCE": "1", "RECONECTA_KAFKA_SESSION_SECONDS": "6"}
+SECOND = {"RECONECTA_KAFKA_INSTANCE": "2"}
+WATCH_SECONDS = 0.1
+
+
+@dataclass
+class Stage:
+    """Everything that a fault may touch. The load runs while `going` is set."""
+
+    house: Processes
+    server: EmbeddedPostgres
+    proxy: Proxy
+    bootstrap: str
+    counter: Counter
+    history: History
+    ready: asyncio.Event = field(default_factory=asyncio.Event)  # set by the load when its customers are there
+    going: asyncio.Event = field(default_factory=asyncio.Event)
+    restarts: Tally[str] = field(default_factory=Tally)
+    extra: dict[str, Process] = field(default_factory=dict)
+    strangers: set[str] = field(default_factory=set)  # ids of what no service has told: a fault has put it into a topic
+
+    @property
+    def prefix(self) -> str:
+        """What the topics' names begin with."""
+        return self.house.processes["worker billing"].environment["RECONECTA_KAFKA_PREFIX"]
+
+    def processes(self, *roles: str) -> dict[str, Process]:
+        """Those of these roles (`api`, `worker`), by name."""
+        return {name: each for name, each in self.house.processes.items() if name.split()[0] in roles}
+
+    def address(self, service: str) -> str:
+        """A superuser's address of a service's database, past the proxy."""
+        return self.server.url(service, SUPERUSER)
+
+    def addresses(self) -> dict[str, str]:
+        return {service: self.address(service) for service in SERVICES}
+
+    async def connected(self, service: str) -> asyncpg.Connection:
+        """A superuser's connection past the proxy, as soon as the server takes one."""
+        while True:
+            try:
+                return await asyncpg.connect(self.address(service), timeout=5)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                await asyncio.sleep(0.05)
+
+    async def look(self, service: str, sql: str, *args: object) -> list[asyncpg.Record]:
+        """Read a service's database past the proxy."""
+        connection = await self.connected(service)
+        try:
+            return list(await connection.fetch(sql, *args))
+        finally:
+            await connection.close()
+
+    async def drain(self) -> None:
+        """Wait until nobody waits for an answer and nothing is under way anywhere, without anybody's help."""
+        while self.counter.waiting:
+            await asyncio.sleep(0.02)
+        await self.house.settle()
+
+    async def move_on(self) -> None:
+        """An hour of business time passes, while nothing is under way."""
+        await self.house.until((await self.today() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M"))
+
+    async def today(self) -> datetime:
+        """Business time in the operator's zone, as billing has it."""
+        (row,) = await self.look("billing", "SELECT now FROM simulated_clock")
+        return row["now"].astimezone(self.house.operator.zone)  # type: ignore[no-any-return]
+
+    async def another_worker(self, service: str) -> Process:
+        """A second worker of a service beside the first, ready."""
+        made = await self.house.another_worker(service, SECOND)
+        self.extra[service] = made
+        return made
+
+    def dismiss(self, service: str) -> None:
+        """Stop the second worker in order."""
+        self.extra.pop(service).stop()
+
+    async def supervise(self) -> None:
+        """Start again whoever has ended, as systemd or a container's restart policy would."""
+        while True:
+            for name, process in self.house.processes.items():
+                if process.running is not None and process.running.poll() is not None:
+                    self.restarts[name] += 1
+                    process.start()
+            await asyncio.sleep(WATCH_SECONDS)
+
+
+@asynccontextmanager
+async def open_stage(
+    folder: Path, bootstrap: str, *, start: str = "2026-03-01T00:00", variables: Mapping[str, str] | None = None
+) -> AsyncIterator[Stage]:
+    """Five services in ten processes on a PostgreSQL of their own, each with its own role, and somebody who restarts what has ended."""
+    async with AsyncExitStack() as stack:
+        stack.callback(remove, folder / "postgres")
+        server = await stack.enter_async_context(EmbeddedPostgres(folder / "postgres", tcp=True))
+        proxy = stack.enter_context(open_proxy(lambda: ("127.0.0.1", server.home.port)))
+        await server.create_databases(SERVICES)
+        for service in SERVICES:
+            await build_schema(service, server.url(service))
+        await stack.enter_async_context(witnessed({each: server.url(each, SUPERUSER) for each in SERVICES}))
+        behind = {each: make_url(server.url(each)).set(port=proxy.port).render_as_string(hide_password=False) for each in SERVICES}
+        house = await stack.enter_async_context(
+            open_processes(behind, folder, kafka_bootstrap=bootstrap, start=start, repeating=True, variables={**FIRST, **(variables or {})})
+        )
+        house.history = history = History()
+        counter = Counter(house.ports(), history)
+        stack.push_async_callback(counter.close)
+        stage = Stage(house, server, proxy, bootstrap, counter, history)
+        supervisor = asyncio.create_task(stage.supervise())
+        try:
+            yield stage
+        finally:
+            supervisor.cancel()
+            await asyncio.gather(supervisor, return_exceptions=True)
+            for service in list(stage.extra):
+                stage.dismiss(service)
+
+
+def postmaster(server: EmbeddedPostgres) -> int:
+    """The process that listens."""
+    return int((server.home.data / "postmaster.pid").read_text().split("\n", 1)[0])
