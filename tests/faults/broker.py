@@ -130,15 +130,15 @@ async def _let_large_records_in(stage: Stage, topic: str) -> None:
 FAULTS = (
     Fault(
         "F7",
-        "entregas repetidas y revueltas",
-        "los últimos sucesos de cada partición vuelven tres veces, revueltos entre claves",
+        "deliveries repeated and shuffled",
+        "the last events of each partition are brought three times more, shuffled, among new ones",
         bring_three_times,
         10,
     ),
     Fault(
         "F12",
-        "sucesos envenenados",
-        "entre sucesos buenos: uno ilegible de un cliente, uno sin cabeceras ni clave, uno de 10 MB",
+        "poison",
+        "among good events one of a customer that no model reads, one without headers and key, one of 10 MB; a person replays and discards",
         bring_poison,
         10,
     ),

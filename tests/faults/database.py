@@ -57,12 +57,19 @@ async def lose_commits(stage: Stage, chance: random.Random) -> Injected:
 FAULTS = (
     Fault(
         "F2",
-        "PostgreSQL muere",
-        "kill -9 al postmaster; la mitad de las veces su pid pasa a ser de otro proceso",
+        "PostgreSQL dies",
+        "`kill -9` of the postmaster under load; half of the time `postmaster.pid` names a living stranger afterwards",
         kill_postmaster,
         5,
         "answers",
     ),
-    Fault("F3", "muere una conexión en el servidor", "kill -9 a un backend cualquiera", kill_backend, 2, "answers"),
-    Fault("F5", "confirmado, y la respuesta se pierde", "un proxy corta la conexión justo después del COMMIT", lose_commits, 10),
+    Fault(
+        "F3",
+        "a backend dies",
+        "`kill -9` of any client's backend; the server throws everybody out and recovers",
+        kill_backend,
+        2,
+        "answers",
+    ),
+    Fault("F5", "committed, and the answer is lost", "a TCP proxy cuts connections after the server has said COMMIT", lose_commits, 10),
 )

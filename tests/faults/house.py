@@ -80,8 +80,8 @@ async def _differs(stage: Stage) -> list[str]:
 FAULTS = (
     Fault(
         "F14",
-        "la corrida de facturación se interrumpe",
-        "kill -9 a dos workers que facturan a la vez, en pedazos cualesquiera, hasta que el mes está completo",
+        "a billing run is interrupted",
+        "`kill -9` of two workers at random chunks of one run; it must come to what the first month came to",
         kill_a_billing_run,
         30,
     ),

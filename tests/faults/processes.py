@@ -53,14 +53,14 @@ async def _until_another_leads(stage: Stage, service: str, epoch: int, frozen: f
 
 
 FAULTS = (
-    Fault("F1", "un proceso muere", "kill -9 a uno, dos o tres procesos api o worker cualesquiera", kill_processes, 10),
+    Fault("F1", "a process dies", "`kill -9` of one, two or three of the ten api and worker processes", kill_processes, 10),
     Fault(
         "F4",
-        "el líder se congela",
-        "SIGSTOP al worker que manda, más allá de su plazo, y SIGCONT después",
+        "a leader freezes",
+        "`SIGSTOP` of the worker that leads, past its lease, with a second worker beside it; then `SIGCONT`",
         freeze_a_leader,
         LEASE.total_seconds() + 2,
         "own",
-        "hasta que otro manda",
+        "until another leads",
     ),
 )

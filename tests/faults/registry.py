@@ -1,11 +1,12 @@
 """All faults, in the order of the table."""
 
 from tests.faults import broker, database, house, processes
-from tests.faults.fault import Fault
+from tests.faults.fault import Fault, NotHere
 
 FAULTS: tuple[Fault, ...] = tuple(
     sorted((*processes.FAULTS, *database.FAULTS, *broker.FAULTS, *house.FAULTS), key=lambda each: int(each.number[1:]))
 )
+ABSENT: tuple[NotHere, ...] = ()
 IN_THREE_MINUTES = ("F1", "F2", "F3", "F4", "F5", "F7", "F12", "F14")
 
 

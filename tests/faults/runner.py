@@ -49,11 +49,12 @@ async def run(
     loading = asyncio.create_task(load(stage, random.Random(seed + 1)))
     breaking = asyncio.create_task(_break(stage, check, faults, seconds, chance, loading, say))
     done, _ = await asyncio.wait({loading, breaking}, return_when=asyncio.FIRST_COMPLETED)
-    for each in (loading, breaking):
-        each.cancel()
+    if breaking not in done:
+        breaking.cancel()
+    loading.cancel()
     await asyncio.gather(loading, breaking, return_exceptions=True)
-    for each in done:
-        each.result()
+    if loading in done:
+        loading.result()
     return breaking.result()
 
 
