@@ -99,7 +99,7 @@ def revision(service: str, message: str) -> None:
     if path is None:
         typer.echo("Los modelos y las migraciones coinciden: no hay nada que escribir.")
     else:
-        subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", path], check=False)
+        subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", path], check=False, timeout=60)
         typer.echo(f"Escrita {path}. Léala antes de usarla: los renombres y los CHECK cambiados no se detectan.")
 
 

@@ -153,8 +153,10 @@ def _wheel_binaries() -> Path:
 
 def _runs(binaries: Path, account: pwd.struct_passwd) -> bool:
     try:
-        done = subprocess.run([binaries / "postgres", "--version"], capture_output=True, check=False, cwd="/", **as_account(account))
-    except OSError:
+        done = subprocess.run(
+            [binaries / "postgres", "--version"], capture_output=True, check=False, cwd="/", timeout=60, **as_account(account)
+        )
+    except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
 

@@ -23,6 +23,7 @@ from services.postgres.home import Home, PostgresFailed
 
 SUPERUSER = "reconecta"
 STOP_SECONDS = 30.0
+INITDB_SECONDS = 300.0
 LOG_BYTES = 10_000_000
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
@@ -37,12 +38,14 @@ def initdb(home: Home, binaries: Path, *, durable: bool) -> None:
         file.write(home.password(SUPERUSER))
     if home.account is not None:
         os.chown(password, home.account.pw_uid, home.account.pw_gid)
-    version = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=True, **home.run_as()).stdout
+    version = subprocess.run(
+        [binaries / "postgres", "--version"], capture_output=True, text=True, check=True, timeout=60, **home.run_as()
+    ).stdout
     builtin = int(re.findall(r"\d+", version)[0]) >= 17
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if builtin else ["--locale=C.UTF-8"]
     options = ["-U", SUPERUSER, "-E", "UTF8", *locale, "-A", "scram-sha-256", f"--pwfile={password}", *([] if durable else ["--no-sync"])]
     command = [str(binaries / "initdb"), "-D", str(fresh), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o077, **home.run_as())
+    done = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o077, timeout=INITDB_SECONDS, **home.run_as())
     password.unlink()
     if done.returncode != 0:
         raise PostgresFailed(f"initdb no pudo crear {fresh}:\n{done.stderr or done.stdout}")
@@ -98,7 +101,7 @@ def _serves(pid: int, data: Path) -> bool:
         except OSError:
             return False
     else:
-        arguments = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+        arguments = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=60).stdout
     return "postgres" in arguments and f"-D {data}" in arguments
 
 

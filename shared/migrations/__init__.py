@@ -5,6 +5,7 @@ once. The tables of the event path are part of every chain.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel.sql.sqltypes import AutoString
 
 from shared import audit, calendar, clock, idempotency, kafka, lease, outbox, parking, timers  # noqa: F401 - tables of every service
-from shared.db import MessagingTable
+from shared.db import Database, MessagingTable
 
 Result = TypeVar("Result")
 MESSAGING = MessagingTable.metadata
@@ -35,14 +36,16 @@ async def upgrade(service: str, url: str) -> None:
     await on_database(url, lambda connection: command.upgrade(_config(service, connection), "head"))
 
 
-async def behind(service: str, url: str) -> bool:
-    """Does the database lack a migration? One that is further than this program is not behind."""
-    return bool(await _missing(service, url))
+async def behind(database: Database) -> bool:
+    """Does a service's database lack a migration? One that is further than this program is not behind. Anybody may ask at any time, so
+    it takes one of the pool's connections and no lock."""
+    async with database.engine.connect() as connection:
+        return bool(await connection.run_sync(lambda sync: _missing(database.service, sync)))
 
 
 async def require_current(service: str, url: str) -> None:
     """Raise DatabaseBehind unless the database has every migration that this program knows."""
-    missing = await _missing(service, url)
+    missing = await on_database(url, lambda connection: _missing(service, connection))
     if missing:
         raise DatabaseBehind(
             f"La base de datos de {service} está atrasada: le faltan las migraciones {', '.join(missing)}. Ejecute `reconecta migrate`."
@@ -70,8 +73,8 @@ def versions(service: str) -> Path:
 
 
 async def on_database(url: str, work: Callable[[Connection], Result]) -> Result:
-    """Do it on one connection of its own, one process at a time."""
-    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=pool.NullPool)
+    """Do it on one connection of its own, one process at a time. A migration's statements take as long as they take."""
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=pool.NullPool, connect_args={"timeout": 10})
     try:
         async with engine.connect() as connection:
             await connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
@@ -95,20 +98,22 @@ def run(context: Any) -> None:
         context.run_migrations()
 
 
-async def _missing(service: str, url: str) -> list[str]:
-    def look(connection: Connection) -> list[str]:
-        script = ScriptDirectory.from_config(_config(service, connection))
-        known = [each.revision for each in script.walk_revisions()]  # newest first
-        current = MigrationContext.configure(connection).get_current_heads()
-        if any(each not in known for each in current):
-            return []
-        applied = {each.revision for head in current for each in script.iterate_revisions(head, "base")}
-        return [each for each in reversed(known) if each not in applied]
-
-    return await on_database(url, look)
+def _missing(service: str, connection: Connection) -> list[str]:
+    known = _chain(service)
+    current = MigrationContext.configure(connection).get_current_heads()
+    if any(each not in known for each in current):
+        return []
+    return known[max((known.index(each) + 1 for each in current), default=0) :]
 
 
-def _config(service: str, connection: Connection, metadata: Sequence[MetaData] = ()) -> Config:
+@cache
+def _chain(service: str) -> list[str]:
+    """The migrations that this program has, the first one first; each follows the one before."""
+    script = ScriptDirectory.from_config(_config(service))
+    return [each.revision for each in script.walk_revisions()][::-1]
+
+
+def _config(service: str, connection: Connection | None = None, metadata: Sequence[MetaData] = ()) -> Config:
     config = Config()
     for option, value in {"script_location": HERE, "version_locations": versions(service), "path_separator": "newline"}.items():
         config.set_main_option(option, str(value).replace("%", "%%"))

@@ -68,7 +68,7 @@ def _health_router() -> APIRouter:
         """The database answers and has every migration."""
         runtime = runtime_of(request)
         try:
-            late = await behind(runtime.service.name, runtime.database.dsn)
+            late = await behind(runtime.database)
         except Exception as error:
             raise Unavailable("La base de datos no responde.") from error
         if late:
