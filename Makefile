@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 READY := .venv/.ready
 WORKERS ?= 2
 
-.PHONY: help run demo down test test-fast check bench rules kafka migrate migration format
+.PHONY: help run demo down test test-fast check bench faults rules kafka migrate migration format
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,8 +41,11 @@ check: $(READY) ## ruff, mypy strict, the rooms' arrows, migrations and generate
 format: $(READY) ## let ruff mend layout and imports
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-bench: $(READY) ## measure, beside the raw limits of the same run; about ten minutes
-	$(BIN)/python -m tests.bench
+bench: $(READY) ## measure, beside the raw limits of the same run; about half an hour, with QUICK=1 less than ten minutes
+	$(BIN)/python -m tests.bench $(if $(QUICK),--scale 0.1 --rounds 2) $(ARGS)
+
+faults: $(READY) ## break the house on purpose, under load, for MINUTES=30 (SEED=…, ONLY=F1,F2); writes docs/reliability.md
+	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY),--write)
 
 rules: $(READY) ## the operators' rules that no test proves; fails for one that is marked as built
 	$(BIN)/reconecta rules
