@@ -8,7 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from shared.loop import run
-from tests.bench import p1_command, p4_outbox, p5_courier, p6_inbox, p7_billing, p9_latency, p11_idle, p13_reconnect
+from tests.bench import (
+    p1_command,
+    p4_outbox,
+    p5_courier,
+    p6_inbox,
+    p7_billing,
+    p7_telco,
+    p9_latency,
+    p11_idle,
+    p12_policy,
+    p13_reconnect,
+    p15_import,
+)
 from tests.bench.page import busy, write_page
 from tests.bench.runner import Bench, Measure, measure, open_bench, versions
 
@@ -18,8 +30,11 @@ MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P5": p5_courier.prepare,
     "P6": p6_inbox.prepare,
     "P7": p7_billing.prepare,
+    **({"P7T": p7_telco.prepare} if p7_telco.here() else {}),
     "P9": p9_latency.prepare,
     "P11": p11_idle.prepare,
+    "P12": p12_policy.prepare,
+    "P15": p15_import.prepare,
     "P13": p13_reconnect.prepare,
 }
 FOLDER = Path("var/bench")
@@ -31,6 +46,10 @@ def show(found: Mapping[str, Any]) -> None:
     for name, median in found["medians"].items():
         spread = f"{min(found['figures'][name]):,.1f} … {max(found['figures'][name]):,.1f}"
         print(f"    {name:<28}{median:>14,.1f}   {spread}")
+    growth = found["growth"] or {"series": {}}
+    for name, values in growth["series"].items():
+        points = [f"{size:,}: {value:,.1f}" for size, value in zip(growth["x"], values, strict=True) if value is not None]
+        print(f"    {name:<28}  {'  '.join(points)}")
     for goal in found["goals"]:
         print(f"    {goal['label']:<28}{goal['ratio']:>14.2f}   {goal['asked']}: {goal['verdict']}")
 

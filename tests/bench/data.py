@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 import asyncpg
@@ -84,3 +85,27 @@ async def copy_rate(database: Database, table: str, columns: Sequence[str], rows
         return await rate(len(rows), connection.copy_records_to_table(table, records=rows, columns=list(columns)))
     finally:
         await connection.close()
+
+
+async def do(database: Database, sql: str, *args: Any) -> None:
+    """Run SQL as nobody's transaction, without a time-out."""
+    connection = await asyncpg.connect(database.dsn)
+    await connection.execute(sql, *args)
+    await connection.close()
+
+
+async def copy_out(database: Database, folder: Path, tables: Sequence[str]) -> None:
+    """Keep the rows of these tables, ready to be COPYed in again."""
+    connection = await asyncpg.connect(database.dsn)
+    for table in tables:
+        await connection.copy_from_table(table, output=folder / table, format="binary")
+    await connection.close()
+
+
+async def copy_in(database: Database, folder: Path, tables: Sequence[str]) -> None:
+    """The limit: one transaction on one connection, rows that are ready."""
+    connection = await asyncpg.connect(database.dsn)
+    async with connection.transaction():
+        for table in tables:
+            await connection.copy_to_table(table, source=folder / table, format="binary")
+    await connection.close()

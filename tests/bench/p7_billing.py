@@ -1,9 +1,9 @@
 """P7: a month's invoices, two lines each, against a COPY of the very rows that came out."""
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,10 +23,11 @@ from shared.calendar import BusinessCalendar
 from shared.courier import Courier, Receiver
 from shared.db import Database, new_id
 from shared.events.billing import InvoiceIssued
+from shared.operator import Operator
 from shared.outbox import OutboxRow, Relay
-from tests.bench.data import empty
+from tests.bench.data import copy_in, copy_out, do, empty
 from tests.bench.p5_courier import HEARERS
-from tests.bench.runner import Bench, Goal, Measure, memory_mb, rate
+from tests.bench.runner import Bench, Goal, Growth, Measure, memory_mb, rate
 from tests.support.service import operator
 
 NOW = datetime(2026, 3, 1, 6, 30, tzinfo=UTC)
@@ -36,43 +37,41 @@ BOOK = """
 INSERT INTO customer (id, external_source, external_id, name, search_name, contacts, is_isp, policy, currency, version, created_at,
     updated_at)
 SELECT gen_random_uuid(), 'bench', 'C' || n, 'Cliente ' || n, 'cliente ' || n, '[]', false, 'residencial', 'USD', 1, now(), now()
-FROM generate_series(1, {customers}) AS n;
+FROM generate_series({first}, {last}) AS n;
 INSERT INTO service (id, customer_id, code, plan_code, plan_kind, delivery, monthly_amount, currency, active_from)
 SELECT gen_random_uuid(), c.id, 'S' || n, CASE n WHEN 1 THEN 'hogar_50' ELSE 'telefonia' END, 'residential', 'own',
-    CASE n WHEN 1 THEN 39.90 ELSE 19.90 END, 'USD', '2025-01-01' FROM customer c CROSS JOIN generate_series(1, 2) AS n;
+    CASE n WHEN 1 THEN 39.90 ELSE 19.90 END, 'USD', '2025-01-01' FROM customer c CROSS JOIN generate_series(1, 2) AS n
+WHERE NOT EXISTS (SELECT FROM service s WHERE s.customer_id = c.id);
 ANALYZE customer; ANALYZE service"""
 RESET = "TRUNCATE billing_run, billing_run_customer, billing_chunk, invoice, invoice_line, posting, outbox CASCADE"
 
 
 async def prepare(bench: Bench) -> Measure:
-    database = await bench.database("billing")
-    receivers = {name: Receiver(await bench.database(name), frozenset({InvoiceIssued.TYPE})) for name in HEARERS}
-    count, few = bench.count(100_000), bench.count(300)
-    await _do(database, BOOK.format(customers=count))
-    folder, chunks, memory = Path(tempfile.mkdtemp(prefix="reconecta-bench-")), list[float](), list[float]()
-    bench.later(folder)
+    work = await Months.open(bench)
+    growth = Growth("customers in the book, two services each", "invoices/s")
+    *smaller, count = bench.sizes(1_000_000)
+    drained = 0.0
+    for size in smaller:
+        await work.fill(size)
+        for workers in (1, 2):
+            growth.note(_workers(workers), size, await work.issue(workers))
+        growth.note("COPY", size, await work.limit())
+        drained = await work.drain()
+    await work.fill(count)
+    chunks, memory = list[float](), list[float]()
 
     async def issue(workers: int) -> float:
-        run_id = await _plan(database)
         before = memory_mb()
-        found = await rate(count, asyncio.gather(*(_work(database, run_id, chunks if workers == 1 else []) for _ in range(workers))))
+        found = await work.issue(workers, chunks if workers == 1 else [])
         if workers == 1:
             memory.append(max(1.0, memory_mb() - before))
-        return found
+        return growth.note(_workers(workers), count, found)
 
-    async def limit() -> float:  # the rows that the run before this left
-        await _export(database, folder)
-        await _do(database, RESET)
-        return await rate(count, _import(database, folder))
+    async def limit() -> float:
+        return growth.note("COPY", count, await work.limit())
 
     async def drain() -> float:
-        await empty(receivers["noc"].database, "inbox_pending")
-        relay = Relay(database, Courier(receivers), holder="bench")
-        found = await rate(count, _all(relay))
-        await relay.lease.release()
-        for each in receivers.values():
-            await empty(each.database, "inbox_pending")
-        return found
+        return drained or await work.drain()
 
     async def longest() -> float:
         return max(chunks)
@@ -86,7 +85,7 @@ async def prepare(bench: Bench) -> Measure:
         "invoices/s",
         {
             "1 worker": lambda: issue(1), "2 workers": lambda: issue(2), "COPY": limit, "relay to four, beside": drain,
-            "ORM per invoice": lambda: _orm_rate(database, few), "longest chunk, s": longest,
+            "ORM per invoice": lambda: _orm_rate(work.database, bench.count(300)), "longest chunk, s": longest,
             "memory grown, MB": grown,
         },
         [
@@ -95,36 +94,78 @@ async def prepare(bench: Bench) -> Measure:
             Goal("longest chunk / 2.5 s", "longest chunk, s", 2.5, 1, at_most=True),
             Goal("memory grown / 20 MB", "memory grown, MB", 20, 1, at_most=True),
         ],
+        rounds=1 if count >= 500_000 else None,
+        growth=growth,
     )  # fmt: skip
 
 
-async def _do(database: Database, sql: str) -> None:
-    connection = await asyncpg.connect(database.dsn)
-    await connection.execute(sql)
-    await connection.close()
+def _workers(number: int) -> str:
+    return "1 worker" if number == 1 else f"{number} workers"
 
 
-async def _plan(database: Database) -> UUID:
+@dataclass
+class Months:
+    """A billing database whose month is issued again and again, and the four that hear of it."""
+
+    database: Database
+    receivers: dict[str, Receiver]
+    folder: Path
+    operator: Operator = field(default_factory=operator)
+    customers: int = 0
+
+    @classmethod
+    async def open(cls, bench: Bench, using: Operator | None = None) -> "Months":
+        receivers = {name: Receiver(await bench.database(name), frozenset({InvoiceIssued.TYPE})) for name in HEARERS}
+        return cls(await bench.database("billing"), receivers, bench.folder(), using or operator())
+
+    async def fill(self, customers: int) -> None:
+        """Let the book grow to so many customers."""
+        await do(self.database, RESET)
+        await do(self.database, BOOK.format(first=self.customers + 1, last=customers))
+        self.customers = customers
+
+    async def issue(self, workers: int, chunks: list[float] | None = None) -> float:
+        """Invoices a second with so many workers, the month planned beforehand; how long each chunk took goes into `chunks`."""
+        run_id = await _plan(self.database, self.operator)
+        took = chunks if chunks is not None else []
+        work = (_work(self.database, self.operator, run_id, took) for _ in range(workers))
+        return await rate(self.customers, asyncio.gather(*work))
+
+    async def limit(self) -> float:
+        """COPY of the rows that the run before this left."""
+        await copy_out(self.database, self.folder, RESULT)
+        await do(self.database, RESET)
+        return await rate(self.customers, copy_in(self.database, self.folder, RESULT))
+
+    async def drain(self) -> float:
+        """The relay brings what is in the outbox to four durable inboxes."""
+        relay = Relay(self.database, Courier(self.receivers), holder="bench")
+        found = await rate(self.customers, _all(relay))
+        await relay.lease.release()
+        for each in self.receivers.values():
+            await empty(each.database, "inbox_pending")
+        return found
+
+
+async def _plan(database: Database, using: Operator) -> UUID:
     """A clean month, planned: what a worker then finds."""
-    await _do(database, RESET)
-    await _do(database, "UPDATE fiscal_series SET next_number = from_number; CHECKPOINT")
+    await do(database, RESET)
+    await do(database, "UPDATE fiscal_series SET next_number = from_number; CHECKPOINT")
     async with database.transaction() as session:
         plan = await runs.start_run(
-            session, period=PERIOD, operator=operator(), issue_date=PERIOD.first_day, requested_by="bench", now=NOW
+            session, period=PERIOD, operator=using, issue_date=PERIOD.first_day, requested_by="bench", now=NOW
         )  # fmt: skip
     return plan.run_id
 
 
-async def _work(database: Database, run_id: UUID, chunks: list[float]) -> None:
+async def _work(database: Database, using: Operator, run_id: UUID, chunks: list[float]) -> None:
     """One worker, until no chunk is free."""
-    policies, calendar = policy_terms(operator()), BusinessCalendar(operator())
+    policies, calendar = policy_terms(using), BusinessCalendar(using)
     more = True
     while more:
         start = time.perf_counter()
         async with database.transaction() as session:
-            more = await issuing.issue_chunk(
-                session, run_id=run_id, operator=operator(), policies=policies, calendar=calendar, now=NOW
-            )  # fmt: skip
+            more = await issuing.issue_chunk(session, run_id=run_id, operator=using, policies=policies, calendar=calendar, now=NOW)
         chunks.append(time.perf_counter() - start)
 
 
@@ -133,24 +174,8 @@ async def _all(relay: Relay) -> None:
         pass
 
 
-async def _export(database: Database, folder: Path) -> None:
-    connection = await asyncpg.connect(database.dsn)
-    for table in RESULT:
-        await connection.copy_from_table(table, output=folder / table, format="binary")
-    await connection.close()
-
-
-async def _import(database: Database, folder: Path) -> None:
-    """The limit: one transaction on one connection, rows that are ready."""
-    connection = await asyncpg.connect(database.dsn)
-    async with connection.transaction():
-        for table in RESULT:
-            await connection.copy_to_table(table, source=folder / table, format="binary")
-    await connection.close()
-
-
 async def _orm_rate(database: Database, count: int) -> float:
-    await _do(database, RESET)
+    await do(database, RESET)
     connection = await asyncpg.connect(database.dsn)
     ids = [row["id"] for row in await connection.fetch("SELECT id FROM customer LIMIT $1", count)]
     series = await connection.fetchval("SELECT id FROM fiscal_series LIMIT 1")

@@ -1,16 +1,17 @@
 """docs/performance.md: one run's figures, ratios first, written by `python -m tests.bench --write`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.bench.chart import draw
 from tests.bench.runner import steal_percent
 
 PAGE = Path("docs/performance.md")
 HEAD = """# What was measured
 
-Written by `python -m tests.bench --write` from one run on {taken}; do not edit. `make bench` measures on your machine, in about ten
-minutes.
+Written by `python -m tests.bench --write` from one run on {taken}; do not edit. `make bench` measures on your machine, in about half an
+hour; `make bench QUICK=1` does a tenth of the work in less than ten minutes. This run's scale: {scale:g}.
 
 Trust the ratios to about 25 %: each divides two figures of the same run, whose variants took turns; *met within noise* is less than 25 %
 away from what is asked. Trust the absolute figures not at all: client, server and whatever else ran shared {machine}. All of it is
@@ -26,17 +27,21 @@ durable (`fsync` {fsync}, `synchronous_commit` {synchronous_commit}), on the emb
 
 {short}
 
+## How it grows
+{pictures}
+## Beside what else could be used
+
+These systems were measured elsewhere, on a like machine (two cores for server, database and client), not in this run: the distance counts,
+not the digit. Kill Bill is an image of 0.25 with its best queue settings, on PostgreSQL 15; it also writes audit rows, history rows and bus
+events for each of these, as ours writes history, audit and outbox rows.
+
+| what | here | Kill Bill | others |
+|---|---|---|---|
+{elsewhere}
+
 ## What stands against what
 
-- **P1** runs the frame's own `run_command` behind the token: key claimed, aggregate locked and counted, a row, an event, audit entry and
-  stored answer; pgbench runs the same statements, prepared. The naive way adds the same rows as SQLModel objects and commits.
-- **P4, P5, P7** stand against COPY of the very rows that they write. P7 plans a month beforehand and issues it with relay and inbox off;
-  the relay's drain of its events into four durable inboxes is listed beside. Memory is the worker's growth over a whole run.
-- **P6** has three shapes of a handler: statements per event in the batch's transaction, `executemany` in a batch handler, and set-based.
-  The naive ways pay a transaction per event.
-- **P9** counts from the commit of an event to the commit of its handler, at 200 events a second, in one process.
-- **P11** is `reconecta up` without a request: CPU and proportional memory of the services and of PostgreSQL's processes, and the time from
-  the command to the first answer on a data folder that exists.
+{against}
 
 ## Figures
 {figures}
@@ -45,6 +50,49 @@ durable (`fsync` {fsync}, `synchronous_commit` {synchronous_commit}), on the emb
 
 {versions}
 """
+AGAINST = {
+    "P1": "runs the frame's own `run_command` behind the token: key claimed, aggregate locked and counted, a row, an event, audit "
+    "entry and stored answer; pgbench runs the same statements, prepared. The naive way adds the same rows as SQLModel "
+    "objects and commits.",
+    "P4": "writes events in batches, against COPY of the very rows and against `add_all`.",
+    "P5": "brings every event to four inboxes, against COPY of the very rows.",
+    "P6": "has three shapes of a handler: statements per event in the batch's transaction, `executemany` in a batch handler, and "
+    "set-based. The naive ways pay a transaction per event.",
+    "P7": "plans a month beforehand and issues it with relay and inbox off, against COPY of the very rows that come out; the "
+    "relay's drain of its events into four durable inboxes is listed beside. Memory is the worker's growth over a whole run.",
+    "P7T": "is P7 on a public book of a telephone company (7,043 customers, as often as fits), imported with the mapping that we ship.",
+    "P8": "is P7 with a price of the operator's own in Python for every service line.",
+    "P9": "counts from the commit of an event to the commit of its handler, at 200 events a second, in one process.",
+    "P10": "asks billing over HTTP 20 times a second, reads and writes in turn, first with nothing else to do, then while a billing "
+    "run is on in a worker of its own.",
+    "P11": "is `reconecta up` without a request: CPU and proportional memory of the services and of PostgreSQL's processes, and the "
+    "time from the command to the first answer on a data folder that exists.",
+    "P12": "is the daily policy run, from `reconecta`'s own job.",
+    "P13": "counts from the answer to a payment to the reconnect order at the network port, while 5 % of the access servers are dead.",
+    "P14": "is the way by Kafka against that by the Courier.",
+    "P15": "imports a CRM's CSV (rows of the shipped sample, every one with its own codes; two of a hundred are faulty) and stands "
+    "against COPY of the very rows that come of it, events among them.",
+    "P16": "creates customers over REST with token, idempotency key and event.",
+    "L1": "asks for pages of 50 over HTTP at the list's beginning, in its middle and at its end.",
+}
+# What is asked of everybody, the variant here that answers it, and what others did.
+ELSEWHERE = (
+    ("invoices of a month roll, per s", "P7", "1 worker", "87-94", "Tryton 8.2: 44 drafts, 4 posted"),
+    (
+        *("overdue transitions, per s", "P12", "every account is cut", "178-196 (the blocking step 126-142)"),
+        "PHPNuxBill: 474 expiries, 24 with live sessions",
+    ),
+    (
+        "payment → clear at 50/s: p50, ms",
+        "P13",
+        "50/s p50, ms",
+        "saturated: 3,000 (at 20/s 108)",
+        "PHPNuxBill: 15 s for each dead access server",
+    ),
+    ("payment → clear at 50/s: p99, ms", "P13", "50/s p99, ms", "saturated: 3,600 (at 20/s 210)", ""),
+    ("customers over REST, 16 clients, per s", "P16", "ours", "351-385", ""),
+    ("start, s", "P11", "start, s", "14", ""),
+)
 
 
 def busy(found: Mapping[str, Any]) -> str:
@@ -56,7 +104,7 @@ def busy(found: Mapping[str, Any]) -> str:
 
 
 def write_page(report: Mapping[str, Any]) -> None:
-    """Write the page from a run of all measures."""
+    """Write the page and its pictures from a run of all measures."""
     goals = [(each, goal) for each in report["measures"] for goal in each["goals"]]
     ratios = [
         f"| {each['name']} | {goal['label']} | **{goal['ratio']:.2f}** | {goal['asked']} | {goal['verdict']} |" for each, goal in goals
@@ -67,18 +115,45 @@ def write_page(report: Mapping[str, Any]) -> None:
         if goal["verdict"] != "met"
     ]
     known = report["versions"]
+    measured = [each["name"] for each in report["measures"]]
     PAGE.write_text(
         HEAD.format(
             taken=report["taken"],
+            scale=report["scale"],
             machine=known["machine"],
             fsync=known["fsync"],
             synchronous_commit=known["synchronous_commit"],
             ratios="\n".join(ratios),
             short="\n".join(short) or "Nothing in this run.",
+            pictures="\n".join(line for each in report["measures"] if each.get("growth") for line in _picture(each)),
+            elsewhere="\n".join(_elsewhere(report["measures"])),
+            against="\n".join(f"- **{name}** {AGAINST[name]}" for name in measured if name in AGAINST),
             figures="\n".join(line for each in report["measures"] for line in _figures(each)),
             versions=", ".join(f"{name} {value}" for name, value in known.items()),
         )
     )
+
+
+def _picture(found: Mapping[str, Any]) -> Iterator[str]:
+    """Draw one measure's growth beside the page; the figures once more as a table."""
+    path = PAGE.with_name(f"growth-{found['name'].lower()}.svg")
+    title, growth = f"{found['name']}: {found['title']}", found["growth"]
+    path.write_text(draw(title, growth))
+    yield f"\n![{title}]({path.name})\n"
+    yield f"| {growth['of']} | " + " | ".join(f"{size:,}" for size in growth["x"]) + " |"
+    yield "|---" * (len(growth["x"]) + 1) + "|"
+    for name, values in growth["series"].items():
+        yield f"| {name}, {growth['unit']} | " + " | ".join("" if value is None else f"{value:,.1f}" for value in values) + " |"
+    yield ""
+
+
+def _elsewhere(measures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """This run's figures (of several sizes that of the largest) beside those of others; no row for what this run did not measure."""
+    medians = {each["name"]: {name.strip(): value for name, value in each["medians"].items()} for each in measures}
+    for what, name, variant, theirs, others in ELSEWHERE:
+        ours = next((value for each, value in reversed(medians.get(name, {}).items()) if each.startswith(variant)), None)
+        if ours is not None:
+            yield f"| {what} | {ours:,.{0 if ours >= 20 else 1}f} | {theirs} | {others} |"
 
 
 def _figures(found: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -23,7 +24,7 @@ from shared.db import Database
 from tests.support.database import Stock
 
 PACKAGES = ("sqlalchemy", "sqlmodel", "asyncpg", "aiokafka", "pydantic", "fastapi", "uvicorn")
-ENOUGH_SECONDS = 80.0  # no round begins after this, so that all measures together take about ten minutes
+ENOUGH_SECONDS = 80.0  # no round begins after this, so that all measures together take about half an hour
 Variant = Callable[[], Awaitable[float]]
 
 
@@ -51,6 +52,31 @@ class Goal:
         return "met" if reached >= 1 else "met within noise" if reached >= 0.75 else "MISSED"
 
 
+@dataclass
+class Growth:
+    """How figures change with the size of the work, for a picture. `of` says what a size counts; figures are in `unit`."""
+
+    of: str
+    unit: str
+    points: dict[str, dict[int, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+
+    def note(self, series: str, size: int, value: float) -> float:
+        """Keep one figure, and answer it."""
+        self.points[series][size].append(value)
+        return value
+
+    def told(self) -> dict[str, Any]:
+        """Medians by series, None where a series has no figure of a size."""
+        sizes = sorted({size for found in self.points.values() for size in found})
+        series = {name: [statistics.median(found[x]) if x in found else None for x in sizes] for name, found in self.points.items()}
+        return {"of": self.of, "unit": self.unit, "x": sizes, "series": series}
+
+    def ratio(self, series: str) -> float:
+        """The last figure of a series to its first one."""
+        first, *_, last = (statistics.median(found) for _, found in sorted(self.points[series].items()))
+        return last / first
+
+
 @dataclass(frozen=True)
 class Measure:
     """One figure: its variants (each answers its rate, or a time) and what is asked of their ratios."""
@@ -61,6 +87,7 @@ class Measure:
     variants: Mapping[str, Variant]
     goals: Sequence[Goal] = ()
     rounds: int | None = None  # for what takes too long to be done as often as the others
+    growth: Growth | None = None
 
 
 @dataclass
@@ -81,6 +108,17 @@ class Bench:
     def count(self, number: int) -> int:
         """So many, scaled."""
         return max(100, int(number * self.scale))
+
+    def sizes(self, largest: int) -> list[int]:
+        """The sizes that a growth curve goes through: 10,000, 100,000 …, and the largest one, scaled."""
+        top = self.count(largest)
+        return [*(each for each in (10_000, 100_000) if each < top), top]
+
+    def folder(self) -> Path:
+        """A folder that is removed when the bench ends."""
+        made = Path(tempfile.mkdtemp(prefix="reconecta-bench-"))
+        self.later(made)
+        return made
 
     def later(self, folder: Path) -> None:
         """Remove this folder when the bench ends."""
@@ -136,6 +174,7 @@ async def measure(what: Measure, rounds: int) -> dict[str, Any]:
         "figures": figures,
         "medians": medians,
         "goals": goals,
+        "growth": what.growth.told() if what.growth else None,
         "rounds": max(len(found) for found in figures.values()),
         "machine": {"before": before, "after": machine()},
     }
