@@ -203,7 +203,7 @@ async def business_start(urls: Mapping[str, str], asked: datetime | None) -> dat
 
 async def simulated_now(service: str, url: str) -> datetime | None:
     """A service's simulated business time; None when it has the real clock."""
-    database = Database(url, service=service, pool_size=1)
+    database = Database(url, service=service, pool_size=2)
     try:
         async with database.transaction() as session:
             found = await rows(session, "SELECT now FROM simulated_clock")
@@ -218,7 +218,7 @@ async def business_now(service: str, url: str) -> datetime:
 
 
 async def _has_lived(url: str) -> bool:
-    database = Database(url, service="billing", pool_size=1)
+    database = Database(url, service="billing", pool_size=2)
     try:
         async with database.transaction() as session:
             return bool(await rows(session, "SELECT 1 FROM audit_entry UNION ALL SELECT 1 FROM customer LIMIT 1"))

@@ -55,7 +55,7 @@ async def open_worker(runtime: Runtime, databases: Mapping[str, str]) -> AsyncIt
     async with AsyncExitStack() as stack:
         receivers = {}
         for service in SERVICES if databases else ():
-            database = Database(databases[service.name], service=service.name, pool_size=2)
+            database = Database(databases[service.name], service=service.name, pool_size=4)
             stack.push_async_callback(database.close)
             database.wakeup.connect(database.dsn)
             receivers[service.name] = Receiver(database, service.events.types)

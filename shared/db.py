@@ -33,7 +33,7 @@ class MessagingTable(SQLModel, registry=registry()):
 class Database:
     """One service's database: a pool, and transactions that commit at their end or not at all."""
 
-    def __init__(self, url: str, *, service: str = "", pool_size: int = 5, wakeup: Wakeup | None = None) -> None:
+    def __init__(self, url: str, *, service: str = "", pool_size: int = 10, wakeup: Wakeup | None = None) -> None:
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
         self.service = service
         self.wakeup = wakeup or Wakeup()
@@ -46,7 +46,8 @@ class Database:
         self.engine = create_async_engine(
             self.url,
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=0,  # what overflows is opened and closed again for each command, with every statement prepared anew
+            pool_use_lifo=True,  # few connections with warm caches rather than all of them in turn
             pool_timeout=15,
             hide_parameters=True,  # an error's text goes to logs and dead letters; customers' data must not
             connect_args={"server_settings": settings, "command_timeout": 90, "timeout": 10},

@@ -120,7 +120,7 @@ async def _replay(names: list[str], key: str | None, discard: bool, show: bool, 
         raise InstallationError(f"En {data} no hay ninguna instalación: nómbrela con --data.")
     async with Installation(data.resolve()).databases() as urls:
         for name in names:
-            database = Database(urls[name], service=name, pool_size=1)
+            database = Database(urls[name], service=name, pool_size=2)
             try:
                 async with database.transaction() as session:
                     if show:
