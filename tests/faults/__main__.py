@@ -49,12 +49,14 @@ async def play(options: argparse.Namespace, folder: Path, bootstrap: str) -> boo
         began = time.monotonic()
         results = await run(stage, load_of(options.load), check, faults, options.minutes * 60, options.seed, say)
         minutes, commands = (time.monotonic() - began) / 60, answered(stage)
+        kinds = Counter(f"{each.kind} {each.outcome}" for each in stage.counter.commands)
     RESULTS.mkdir(parents=True, exist_ok=True)
     kept = {"seed": options.seed, "minutes": minutes, "commands": commands, "results": [asdict(each) for each in results]}
     (RESULTS / f"{options.seed}.json").write_text(json.dumps(kept, indent=1))
     if options.write:
         PAGE.write_text(page(faults, ABSENT, results, seed=options.seed, minutes=minutes, commands=commands))
     say(f"{commands}; {len(results)} injections, seed {options.seed}")
+    say(", ".join(f"{number} {name}" for name, number in sorted(kinds.items())))
     return all(verdict(each, of(each.number, results)) == "holds" for each in faults)
 
 

@@ -68,7 +68,7 @@ async def bring_three_times(stage: Stage, chance: random.Random) -> Injected:
 async def bring_poison(stage: Stage, chance: random.Random) -> Injected:
     """Between good events: one that no model reads, one without headers and key, and one of ten megabytes. A person looks, tries the first
     once more, and then gives them all up; what waited behind them goes on by itself."""
-    (row,) = await stage.look("collections", "SELECT customer_id::text AS id FROM account ORDER BY random() LIMIT 1")
+    (row,) = await stage.look("collections", "SELECT id::text AS id FROM account ORDER BY random() LIMIT 1")
     topic = f"{stage.prefix}billing.events"
     await _let_large_records_in(stage, topic)
     producer = AIOKafkaProducer(bootstrap_servers=stage.bootstrap, max_request_size=2 * LARGE)
