@@ -57,7 +57,8 @@ SELECT {ACCOUNT}, 1, 'active', CASE kind WHEN 'plan' THEN 'payment_plan' WHEN 's
 INSERT INTO invoice (id, account_id, number, origin, period, issue_date, due_date, due_ends_at, total, balance, currency, issued_at,
     paid_at, dispatched_at, dispatched_by)
 SELECT {FEBRUARY}, {ACCOUNT}, '000-001-01-' || n, 'run', '2026-02', '2026-02-01'::date, '2026-02-10'::date,
-    '2026-02-11 06:00Z'::timestamptz, 39.90, 39.90, 'USD', '2026-02-01 12:00Z'::timestamptz, '2026-02-08 12:00Z'::timestamptz, '2026-02-01 12:00Z'::timestamptz, 'sistema'
+    '2026-02-11 06:00Z'::timestamptz, 39.90, 39.90, 'USD', '2026-02-01 12:00Z'::timestamptz, '2026-02-08 12:00Z'::timestamptz,
+    '2026-02-01 12:00Z'::timestamptz, 'sistema'
 FROM book
 UNION ALL
 SELECT {MARCH}, {ACCOUNT}, '000-001-02-' || n, 'run', '2026-03', '2026-03-01',
