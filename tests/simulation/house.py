@@ -1,0 +1,232 @@
+"""The five services without their loops: nothing moves unless the scheduler says so. Relays, inboxes, timers and jobs are the worker's own.
+
+# Note [What a seed decides]
+Everything that a decision may rest on comes from the seed: ids (their time and their chance), the machine's time where operations compare
+it, the order in which events are taken. Leases and claims never end by themselves; the scheduler says when so much time has passed.
+"""
+
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.wiring import SERVICES, open_runtime
+from shared.courier import Courier, Receiver
+from shared.db import execute, rows
+from shared.events import Envelope
+from shared.inbox import Arrival
+from shared.operator import Operator
+from shared.parking import EVENT, to_envelope
+from shared.settings import Settings
+from shared.web import create_app
+from shared.worker import CourierInbox, Runtime, Worker
+from tests.simulation.crashes import simulate
+from tests.support.service import keys, operator
+
+LONG = timedelta(hours=12)
+EXPIRED = {
+    "": "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s'",
+    "ticketing": "UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 s' WHERE state = 'CLAIMED'",
+    "notifier": "UPDATE delivery SET claimed_until = clock_timestamp() - interval '1 s' WHERE state = 'SENDING'",
+}
+# Mails are many and all the same: those stay that something waits for, and one to a customer.
+NOTICES = ("aviso_suspension_vip", "suspension_residencial_cliente", "pago_rechazado")
+
+
+def small_operator() -> Operator:
+    """The shipped operator, who sends fewer mails, each to one desk."""
+    shipped = operator()
+    notices = {code: shipped.notices[code] for code in NOTICES}
+    aviso = notices[NOTICES[0]]
+    notices[NOTICES[0]] = aviso.model_copy(update={"to": aviso.to.model_copy(update={"desks": aviso.to.desks[:2]})})
+    return shipped.model_copy(update={"notices": notices})
+
+
+class MachineTime:
+    """The machine's clock and its dice, as the seed has them: every look is a millisecond later."""
+
+    def __init__(self, seed: int) -> None:
+        self._at = datetime(2026, 3, 1, tzinfo=UTC)
+        self._chance = random.Random(seed)
+
+    def time(self) -> float:
+        return self.now().timestamp()
+
+    def now(self) -> datetime:
+        self._at += timedelta(milliseconds=1)
+        return self._at
+
+    def randbits(self, bits: int) -> int:
+        return self._chance.getrandbits(bits)
+
+
+@contextmanager
+def seeded(seed: int) -> Any:
+    """See Note [What a seed decides]."""
+    machine = MachineTime(seed)
+    with (
+        patch("shared.db.time", machine),
+        patch("shared.db.secrets", machine),
+        patch("services.ticketing.operations.suspensions.machine_now", machine.now),
+        patch("shared.outbox.AWAY_SECONDS", 0.0),
+        patch("services.ticketing.jobs.switching.SLOTS", 1),
+    ):
+        yield
+
+
+@dataclass
+class Post:
+    """The Courier, and a list of everything that it was ever given."""
+
+    courier: Courier
+    told: list[Envelope] = field(default_factory=list)
+    ids: set[Any] = field(default_factory=set)
+
+    async def send(self, batch: Sequence[Envelope], skip: frozenset[str]) -> frozenset[str]:
+        self.told += [each for each in batch if each.id not in self.ids]
+        self.ids.update(each.id for each in batch)
+        return await self.courier.send(batch, skip)
+
+    async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
+        await self.courier.send_to(receiver, batch)
+
+    def types_of(self, receiver: str) -> frozenset[str]:
+        return self.courier.types_of(receiver)
+
+    async def close(self) -> None:
+        """The Courier is everybody's."""
+
+
+class UnevenInbox(CourierInbox):
+    """Takes what came in any order that keeps each sender's of each key, as topics and partitions do; leaves some for later, brings some
+    twice."""
+
+    chance: random.Random
+    calm = False
+    doubled = mixed = late = 0
+
+    async def oldest(self, session: AsyncSession) -> list[Arrival]:
+        self._batch = 200 if self.calm else self.chance.choice((1, 3, 10, 30, 60))
+        if self.calm or self.chance.random() < 0.2:
+            return await super().oldest(session)
+        salt, held_back = str(self.chance.random()), self.chance.randrange(3)
+        found = await rows(
+            session,
+            f"SELECT seq, {EVENT} FROM inbox_pending WHERE abs(hashtext(key || sender || $1 || 'late') % 8) >= $2 "
+            f"ORDER BY hashtext(key || sender || $1), seq LIMIT {self._batch}",
+            salt,
+            held_back,
+        )
+        arrivals = [Arrival(to_envelope(row), row.seq) for row in found]
+        twice = [replace(each, envelope=each.envelope.model_copy()) for each in arrivals if self.chance.random() < 0.05]
+        self.mixed += sum(after.mark < before.mark for before, after in zip(arrivals, arrivals[1:], strict=False))
+        self.doubled += len(twice)
+        self.late += held_back > 0
+        return arrivals + twice
+
+
+@dataclass
+class Shop:
+    """One service: its API and two processes with a worker each, which share the work by leases and locks."""
+
+    runtime: Runtime
+    post: Post
+    chance: random.Random
+    app: FastAPI
+    workers: list[Worker] = field(default_factory=list)
+    born: int = 0
+    calm: bool = False
+    gone: list[Worker] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.workers = [self._worker(), self._worker()]
+
+    def _worker(self) -> Worker:
+        self.born += 1
+        self.runtime.holder = f"process {self.born}"
+        worker = Worker(self.runtime, self.post, courier_inbox=True)
+        inbox = UnevenInbox(worker.inbox, worker.courier_inbox.lease)  # type: ignore[union-attr]
+        inbox.chance, inbox.calm = self.chance, self.calm
+        worker.courier_inbox = inbox
+        for each in (*worker._relays, inbox):
+            each.lease.duration = LONG
+        return worker
+
+    def bury(self, worker: Worker) -> None:
+        """The process is dead; another one starts in its place and knows nothing."""
+        self.gone.append(worker)
+        self.workers[self.workers.index(worker)] = self._worker()
+
+    def inboxes(self) -> list[UnevenInbox]:
+        """Those of all processes that there ever were."""
+        return [each.courier_inbox for each in (*self.gone, *self.workers)]  # type: ignore[misc]
+
+    def rest(self) -> None:
+        """From now on everything is taken in order."""
+        self.calm = True
+        for each in self.inboxes():
+            each.calm = True
+
+    async def expire(self) -> None:
+        """So much time passes that no lease and no claim holds any more."""
+        name = self.runtime.service.name
+        async with self.runtime.database.transaction() as session:
+            for sql in filter(None, (EXPIRED[""], EXPIRED.get(name))):
+                await execute(session, sql)
+
+    def steps(self) -> list[str]:
+        """What a process of this service can do next."""
+        return ["relay", "redelivery", "inbox", "parked", *(job.name for job in self.runtime.jobs)]
+
+    async def step(self, what: str, worker: Worker) -> bool:
+        """One step of a loop of the worker; True while there is more."""
+        if what == "relay":
+            worker._relays[0]._batch = 500 if self.calm else self.chance.choice((1, 5, 20, 60, 200))
+            return await worker._relays[0].step()
+        if what == "inbox":
+            assert worker.courier_inbox is not None
+            return await worker.courier_inbox.step()
+        if what == "redelivery":
+            return await worker._redeliver()
+        if what == "parked":
+            return await worker.inbox.release() or await worker.inbox.try_waiting()
+        return await self._job(what)
+
+    async def _job(self, name: str) -> bool:
+        job = next(each for each in self.runtime.jobs if each.name == name)
+        async with self.runtime.database.transaction() as session:
+            now = await self.runtime.clock.now(session)
+            context = self.runtime.job_context(now)
+            due = await job.next_due(session, context)
+        return due is not None and due <= now and await job.run(context) > 0
+
+
+@asynccontextmanager
+async def open_shops(databases: Mapping[str, str], folder: Path, start: datetime, chance: random.Random) -> AsyncIterator[dict[str, Shop]]:
+    """The five services on five clean databases, on a simulated clock."""
+    documents = small_operator()
+    async with AsyncExitStack() as stack:
+        runtimes: dict[str, Runtime] = {}
+        for service in SERVICES:
+            settings = Settings(
+                service=service.name,
+                database_url=databases[service.name],
+                operator_folder=documents.folder,
+                data_folder=folder,
+                maildir=folder / "correo",
+                clock="simulated",
+                network="simulated",
+                token_public_keys=[keys()[1]],
+            )
+            runtimes[service.name] = await stack.enter_async_context(open_runtime(service, settings, documents, start))
+            await runtimes[service.name].database.engine.dispose()  # connections that are there already could not be struck
+            simulate(runtimes[service.name].database.engine)
+        post = Post(Courier({name: Receiver(each.database, each.service.events.types) for name, each in runtimes.items()}))
+        yield {name: Shop(each, post, chance, create_app(each)) for name, each in runtimes.items()}
