@@ -20,6 +20,7 @@ from tests.bench import (
     p12_policy,
     p13_reconnect,
     p15_import,
+    p_lists,
 )
 from tests.bench.page import busy, write_page
 from tests.bench.runner import Bench, Measure, measure, open_bench, versions
@@ -35,6 +36,7 @@ MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P11": p11_idle.prepare,
     "P12": p12_policy.prepare,
     "P15": p15_import.prepare,
+    "L1": p_lists.prepare,
     "P13": p13_reconnect.prepare,
 }
 FOLDER = Path("var/bench")

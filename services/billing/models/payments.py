@@ -31,6 +31,7 @@ class Payment(Table, table=True):
             postgresql_where=text("state <> 'REJECTED'"),
         ),
         Index("ix_payment_customer", "customer_id", "id"),
+        Index("ix_payment_state", "state", "id"),
         Index("ix_payment_reference", text("lower(reference)")),
         Index("ix_payment_unallocated", "customer_id", postgresql_where=text("unallocated > 0 AND state <> 'REJECTED'")),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from sqlalchemy import tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -42,7 +43,7 @@ async def faults_of(session: AsyncSession, batch_id: UUID, *, after: tuple[int, 
     query = (
         select(ImportFault)
         .where(ImportFault.batch_id == batch_id)
-        .where((col(ImportFault.line) > line) | ((col(ImportFault.line) == line) & (col(ImportFault.id) > fault_id)))
+        .where(tuple_(col(ImportFault.line), col(ImportFault.id)) > tuple_(line, fault_id))
         .order_by(col(ImportFault.line), col(ImportFault.id))
         .limit(limit)
     )
