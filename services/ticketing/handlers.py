@@ -105,7 +105,7 @@ async def stop_a_cut(ctx: Context, event: SuspensionWithdrawn) -> None:
     await steps.close_on_event(ctx.session, event="suspension_withdrawn", customers=customers, operator=ctx.operator, now=ctx.now)
 
 
-@events.on(ReconnectionRequested)
-async def open_the_ticket_of_a_reconnection(ctx: Context, wanted: ReconnectionRequested) -> None:
+@events.on_batch(ReconnectionRequested)
+async def open_the_tickets_of_reconnections(ctx: Context, wanted: list[ReconnectionRequested]) -> None:
     """The policy's procedure begins (VIP-21, VIP-22)."""
-    await requests.request_reconnection(ctx.session, wanted=wanted, operator=ctx.operator, now=ctx.now)
+    await requests.request_reconnections(ctx.session, wanted=wanted, operator=ctx.operator, now=ctx.now)

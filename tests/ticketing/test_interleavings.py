@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.ticketing.operations import claiming
 from services.ticketing.operations.claiming import Claim, claim_switches
 from services.ticketing.operations.steps import finish_step
-from services.ticketing.operations.switches import Answer, record_answer
+from services.ticketing.operations.switches import Answer, record_answers
 from shared.auth import Principal
 from shared.clock import machine_now
 from shared.db import Database, rows
@@ -84,7 +84,7 @@ async def perform(served: Served, play: Play, place: int) -> None:
             play.claim = await claim_of(session, play.debtor.id)
         elif step in ("answer", "answer again", "unknown") and play.claim is not None:
             answer = Answer("unknown") if step == "unknown" else Answer(play.outcome)  # type: ignore[arg-type]
-            assert await record_answer(session, claim=play.claim, answer=answer, operator=served.runtime.operator, now=START)
+            assert await record_answers(session, answered=[(play.claim, answer)], operator=served.runtime.operator, now=START)
             if step != "unknown" and play.outcome == "done":
                 play.cut_at = place
                 await rows(session, "INSERT INTO simulated_service (login, active) VALUES ($1, false) RETURNING 1", play.debtor.logins[0])

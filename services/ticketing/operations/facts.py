@@ -5,7 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
 
+from services.ticketing.models import Customer
 from shared.db import execute, rows
 from shared.events.billing import (
     CustomerState,
@@ -46,6 +48,13 @@ async def lock_customers(session: AsyncSession, customers: Iterable[UUID]) -> se
     """Keep everything of these customers to this transaction; answer which of them are known."""
     wanted = sorted(set(customers))
     return {row.id for row in await rows(session, "SELECT id FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", wanted)}
+
+
+async def lock_whole_customers(session: AsyncSession, customers: Iterable[UUID]) -> dict[UUID, Customer]:
+    """The same, and the customers as they are now."""
+    query = select(Customer).where(col(Customer.id).in_(sorted(set(customers)))).order_by(col(Customer.id)).with_for_update()
+    found = await session.execute(query.execution_options(populate_existing=True))
+    return {each.id: each for each in found.scalars()}
 
 
 async def remember_customers(session: AsyncSession, *, states: Sequence[CustomerState]) -> None:

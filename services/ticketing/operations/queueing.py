@@ -13,7 +13,7 @@ from shared.db import execute, ring
 from shared.operator.procedures import Action
 
 
-async def queue_switches(
+def queue_switches(
     session: AsyncSession, *, ticket: Ticket, turn: Turn, action: Action, customer: Customer, day: date, now: datetime
 ) -> StepResult | None:
     """Queue one switch for each service that the customer has; answer the step's result at once when there is none."""

@@ -1,22 +1,34 @@
 """Orders to reconnect: at most one of a suspension, and sent only once the cut's outcome is known."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, Reconnection, Suspension
 from services.ticketing.operations import tickets
-from services.ticketing.queries.facts import agent_of
+from services.ticketing.queries.facts import agents_of
 from services.ticketing.queries.orders import live_reconnection
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.ticket import SYSTEM, Cause
 from shared.db import lock, new_id
 from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected
 from shared.operator import Operator, Policy
-from shared.outbox import publish
+from shared.outbox import Outgoing, publish, publish_many
 
 # Whose order to cut was withdrawn too late owes nobody a trial: it is as it was before.
 WITHDRAWN_TARGET = "active"
+
+
+@dataclass(frozen=True)
+class Back:
+    """A reconnection, the cut that it ends, and its customer."""
+
+    reconnection: Reconnection
+    order: Suspension
+    customer: Customer
 
 
 async def order_reconnection(session: AsyncSession, *, order: Suspension, cause: Cause, operator: Operator, now: datetime) -> None:
@@ -48,39 +60,54 @@ async def order_reconnection(session: AsyncSession, *, order: Suspension, cause:
 
 async def send(session: AsyncSession, *, reconnection: Reconnection, order: Suspension, operator: Operator, now: datetime) -> None:
     """Open the reconnection's ticket. The cut is known to be done."""
-    assert order.state == SuspensionState.SUSPENDED
     customer = await lock(session, Customer, order.customer_id)
-    asked = reconnection.agent if reconnection.agent != SYSTEM else None
-    agent = asked or await agent_of(session, customer) or (order.agent if order.agent != SYSTEM else None)
-    procedure = operator.procedure(reconnection.procedure)
-    reconnection.state = ReconnectionState.ORDERED
-    new = tickets.NewTicket(procedure, customer, reconnection.id, reconnection.agent, agent)
-    ticket, _ = await tickets.open_ticket(session, new=new, operator=operator, now=now)
-    reconnection.ticket_id = ticket.id
+    await send_many(session, backs=[Back(reconnection, order, customer)], operator=operator, now=now)
+
+
+async def send_many(session: AsyncSession, *, backs: Sequence[Back], operator: Operator, now: datetime) -> None:
+    """Open the tickets of reconnections, none of the same cut twice. The customers are locked; the cuts are known to be done."""
+    assert all(each.order.state == SuspensionState.SUSPENDED for each in backs)
+    agents = await agents_of(session, [each.customer for each in backs])
+    news = [tickets.NewTicket(
+        operator.procedure(each.reconnection.procedure), each.customer, each.reconnection.id, each.reconnection.agent, _agent(each, agents)
+    ) for each in backs]  # fmt: skip
+    opened = await tickets.open_tickets(session, news=news, operator=operator, now=now)
+    for each, ticket in zip(backs, opened, strict=True):
+        each.reconnection.state, each.reconnection.ticket_id = ReconnectionState.ORDERED, ticket.id
     await session.flush()
-    if ticket.closed_at is not None:
-        await conclude(session, reconnection=reconnection, order=order, done=ticket.outcome == "reconnected", now=now)
+    for each, ticket in zip(backs, opened, strict=True):
+        if ticket.closed_at is not None:
+            await conclude(session, backs=[each], done=ticket.outcome == "reconnected", now=now)
 
 
-async def conclude(session: AsyncSession, *, reconnection: Reconnection, order: Suspension, done: bool, now: datetime) -> None:
-    """The network switched the service on (tell it), or the reconnection ended without that; another one may then be asked for."""
+def _agent(back: Back, agents: Mapping[UUID, str | None]) -> str | None:
+    asked = back.reconnection.agent if back.reconnection.agent != SYSTEM else None
+    return asked or agents[back.customer.id] or (back.order.agent if back.order.agent != SYSTEM else None)
+
+
+async def conclude(session: AsyncSession, *, backs: Sequence[Back], done: bool, now: datetime) -> None:
+    """The network switched the services on (tell it), or the reconnections ended without that; others may then be asked for."""
     if not done:
-        reconnection.state = ReconnectionState.REFUSED
+        for each in backs:
+            each.reconnection.state = ReconnectionState.REFUSED
         await session.flush()
         return
-    reconnection.state, order.state = ReconnectionState.DONE, SuspensionState.RECONNECTED
-    order.version += 1
-    assert reconnection.ticket_id is not None
-    event = ServiceReconnected(
-        suspension_id=order.id,
-        reconnection_id=reconnection.id,
-        ticket_id=reconnection.ticket_id,
-        customer_id=order.customer_id,
-        basis=reconnection.basis,
-        target_status=reconnection.target_status,
-        reconnected_at=now,
-    )
-    await publish(session, event, subject=f"suspension/{order.id}", version=order.version, now=now)
+    told = []
+    for back, order in ((each.reconnection, each.order) for each in backs):
+        back.state, order.state = ReconnectionState.DONE, SuspensionState.RECONNECTED
+        order.version += 1
+        assert back.ticket_id is not None
+        event = ServiceReconnected(
+            suspension_id=order.id,
+            reconnection_id=back.id,
+            ticket_id=back.ticket_id,
+            customer_id=order.customer_id,
+            basis=back.basis,
+            target_status=back.target_status,
+            reconnected_at=now,
+        )
+        told.append(Outgoing(event, f"suspension/{order.id}", order.version))
+    await publish_many(session, told, now=now)
 
 
 def _policy_of(order: Suspension, operator: Operator) -> Policy:

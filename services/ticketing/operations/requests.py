@@ -1,5 +1,6 @@
 """What collections orders: to cut, not to cut after all, to reconnect."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -7,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, Reconnection, Suspension
 from services.ticketing.operations import reconnections, suspensions, tickets
-from services.ticketing.operations.facts import lock_customers
+from services.ticketing.operations.facts import lock_customers, lock_whole_customers
+from services.ticketing.operations.reconnections import Back
 from services.ticketing.queries.facts import agent_of, is_covered, missing_invoices
-from services.ticketing.queries.orders import live_reconnection
+from services.ticketing.queries.orders import reconnected_suspensions, suspensions_by_id
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.ticket import SYSTEM
 from shared.db import lock
@@ -32,7 +34,7 @@ async def request_suspension(session: AsyncSession, *, wanted: SuspensionRequest
     customer = await lock(session, Customer, wanted.customer_id)
     agent = wanted.agent if wanted.agent != SYSTEM else await agent_of(session, customer)
     new = tickets.NewTicket(operator.procedure(wanted.procedure), customer, wanted.suspension_id, wanted.agent, agent)
-    ticket, _ = await tickets.open_ticket(session, new=new, operator=operator, now=now)
+    ticket = await tickets.open_ticket(session, new=new, operator=operator, now=now)
     order = Suspension(
         id=wanted.suspension_id,
         ticket_id=ticket.id,
@@ -57,37 +59,51 @@ async def withdraw_suspension(session: AsyncSession, *, suspension_id: UUID, cus
     await suspensions.release(session, order=order, cause="withdrawn", operator=operator, now=now)
 
 
-async def request_reconnection(session: AsyncSession, *, wanted: ReconnectionRequested, operator: Operator, now: datetime) -> None:
-    """Take an order to reconnect: send it, hold it while a cut cannot be stopped any more, or let it stop the cut.
+async def request_reconnections(
+    session: AsyncSession, *, wanted: Sequence[ReconnectionRequested], operator: Operator, now: datetime
+) -> None:
+    """Take orders to reconnect: send one, hold it while a cut cannot be stopped any more, or let it stop the cut.
 
     One is absorbed when another of the same suspension is under way or done, and when there was no cut. A suspension that we do not know
-    is that of a customer who came to us suspended. Raises FactMissing while billing has not told us of the customer.
+    is that of a customer who came to us suspended. Raises FactMissing while billing has not told us of a customer.
     """
-    if not await lock_customers(session, [wanted.customer_id]):
-        raise FactMissing(f"customer {wanted.customer_id}")
-    order = await session.get(Suspension, wanted.suspension_id, populate_existing=True)
-    if order is None:
-        order = await _imported(session, wanted, now=now)
-    if await session.get(Reconnection, wanted.reconnection_id) is not None or await live_reconnection(session, order.id) is not None:
-        return
-    if order.state not in (SuspensionState.REQUESTED, SuspensionState.SUSPENDED):
-        return
-    reconnection = Reconnection(
+    customers = await lock_whole_customers(session, [each.customer_id for each in wanted])
+    if strangers := {each.customer_id for each in wanted} - customers.keys():
+        raise FactMissing(f"customer {min(strangers)}")
+    cuts = await suspensions_by_id(session, [each.suspension_id for each in wanted])
+    taken = await reconnected_suspensions(session, [each.suspension_id for each in wanted], [each.reconnection_id for each in wanted])
+    ready: list[Back] = []
+    stopping: list[Suspension] = []
+    for each in wanted:
+        order = cuts.get(each.suspension_id) or _imported(session, each, now=now)
+        cuts[order.id] = order
+        if order.id in taken or order.state not in (SuspensionState.REQUESTED, SuspensionState.SUSPENDED):
+            continue
+        taken.add(order.id)
+        if order.state == SuspensionState.SUSPENDED:
+            ready.append(Back(_reconnection(each, now), order, customers[each.customer_id]))
+        else:
+            session.add(_reconnection(each, now))
+            stopping.append(order)
+    await session.flush()  # the cuts before what refers to them
+    session.add_all(each.reconnection for each in ready)
+    await session.flush()
+    await reconnections.send_many(session, backs=ready, operator=operator, now=now)
+    for order in stopping:
+        await suspensions.release(session, order=order, cause="withdrawn", operator=operator, now=now)
+
+
+def _reconnection(wanted: ReconnectionRequested, now: datetime) -> Reconnection:
+    return Reconnection(
         id=wanted.reconnection_id,
-        suspension_id=order.id,
+        suspension_id=wanted.suspension_id,
         **wanted.model_dump(include={"customer_id", "procedure", "basis", "target_status", "rule", "agent"}),
         state=ReconnectionState.HELD,
         requested_at=now,
     )
-    session.add(reconnection)
-    await session.flush()
-    if order.state == SuspensionState.SUSPENDED:
-        await reconnections.send(session, reconnection=reconnection, order=order, operator=operator, now=now)
-    else:
-        await suspensions.release(session, order=order, cause="withdrawn", operator=operator, now=now)
 
 
-async def _imported(session: AsyncSession, wanted: ReconnectionRequested, *, now: datetime) -> Suspension:
+def _imported(session: AsyncSession, wanted: ReconnectionRequested, *, now: datetime) -> Suspension:
     """The suspension of a customer that came to us suspended."""
     order = Suspension(
         id=wanted.suspension_id,
@@ -102,5 +118,4 @@ async def _imported(session: AsyncSession, wanted: ReconnectionRequested, *, now
         settled_at=now,
     )
     session.add(order)
-    await session.flush()
     return order

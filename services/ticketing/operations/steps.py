@@ -1,6 +1,7 @@
 """What people, deadlines and the network do to the steps of a ticket, and what that means for the order behind it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,11 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, Ticket
 from services.ticketing.operations import reconnections, suspensions, tickets
-from services.ticketing.queries.orders import reconnection_of, suspension_of
+from services.ticketing.operations.reconnections import Back
+from services.ticketing.operations.tickets import Move
+from services.ticketing.queries.orders import reconnections_of, suspensions_by_id, suspensions_of
 from services.ticketing.queries.tickets import get_ticket, tickets_that_end_on
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.switching import StepResult, SwitchAction
-from services.ticketing.rules.ticket import Actor, DeadlinePassed, EventArrived, Finish, Input, SwitchResult
+from services.ticketing.rules.ticket import Actor, DeadlinePassed, EventArrived, Finish, SwitchResult
 from shared.auth import Principal
 from shared.db import lock
 from shared.errors import Stale
@@ -45,42 +48,52 @@ async def finish_step(
             remedy="Léalo de nuevo y termine el paso si todavía corresponde.",
         )
     given = Finish(step, outcome, Actor(actor.person, actor.desks), captured, comment)
-    await move(session, ticket=ticket, customer=customer, given=given, operator=operator, now=now)
+    await move(session, moves=[Move(ticket, customer, given)], operator=operator, now=now)
     return ticket
 
 
 async def pass_deadline(session: AsyncSession, *, ticket_id: UUID, step: str, number: int, operator: Operator, now: datetime) -> None:
     """A step is still open at its deadline: it counts as late."""
     ticket, customer = await lock_ticket(session, ticket_id)
-    await move(session, ticket=ticket, customer=customer, given=DeadlinePassed(step, number), operator=operator, now=now)
+    await move(session, moves=[Move(ticket, customer, DeadlinePassed(step, number))], operator=operator, now=now)
 
 
-async def settle_step(
-    session: AsyncSession,
-    *,
-    ticket: Ticket,
-    customer: Customer,
-    step: str,
-    action: SwitchAction,
-    result: StepResult,
-    operator: Operator,
-    now: datetime,
-) -> None:
-    """The network's answer for a step is known. The customer is locked already.
+@dataclass(frozen=True)
+class Settled:
+    """What the network's answers mean for a step of a ticket."""
+
+    ticket: Ticket
+    customer: Customer
+    step: str
+    action: SwitchAction
+    result: StepResult
+
+
+async def settle_steps(session: AsyncSession, *, settled: Sequence[Settled], operator: Operator, now: datetime) -> None:
+    """The network's answers for steps of tickets, none twice, are known. The customers are locked already.
 
     A cut that is done is told before its ticket closes; a reconnection that is owed follows after it has closed.
     """
-    order = await suspension_of(session, ticket.id) if action == "suspend" and result.outcome == "done" else None
-    if order is not None:
+    done = [each for each in settled if each.result.outcome == "done"]
+    cuts = await suspensions_of(session, [each.ticket.id for each in done if each.action == "suspend"])
+    for order in cuts.values():
         await suspensions.carry_out(session, order=order, now=now)
-    back = await reconnection_of(session, ticket.id) if action == "reconnect" and result.outcome == "done" else None
-    if back is not None:
-        cut = await suspensions.get_suspension(session, back.suspension_id)
-        await reconnections.conclude(session, reconnection=back, order=cut, done=True, now=now)
-    given = SwitchResult(step, result.outcome, result.detail)
-    await move(session, ticket=ticket, customer=customer, given=given, operator=operator, now=now)
-    if order is not None:
+    await _conclude(session, [each for each in done if each.action == "reconnect"], done=True, now=now)
+    moves = [Move(each.ticket, each.customer, SwitchResult(each.step, each.result.outcome, each.result.detail)) for each in settled]
+    await move(session, moves=moves, operator=operator, now=now)
+    for order in cuts.values():
         await suspensions.after_cut(session, order=order, operator=operator, now=now)
+
+
+async def _conclude(session: AsyncSession, ended: Sequence[Settled | Move], *, done: bool, now: datetime) -> None:
+    """Conclude the reconnections that these tickets carry out and that are not concluded yet."""
+    customers = {each.ticket.id: each.customer for each in ended}
+    found = await reconnections_of(session, customers) if customers else {}
+    open_ones = {ticket: back for ticket, back in found.items() if done or back.state == ReconnectionState.ORDERED}
+    if open_ones:
+        cuts = await suspensions_by_id(session, [back.suspension_id for back in open_ones.values()])
+        backs = [Back(back, cuts[back.suspension_id], customers[ticket]) for ticket, back in open_ones.items()]
+        await reconnections.conclude(session, backs=backs, done=done, now=now)
 
 
 async def close_on_event(
@@ -89,23 +102,19 @@ async def close_on_event(
     """Something happened to these customers that their open tickets may end on (`closes_on` of the procedure that each began with)."""
     for ticket_id in await tickets_that_end_on(session, event=event, customers=customers):
         ticket, customer = await lock_ticket(session, ticket_id)
-        await move(session, ticket=ticket, customer=customer, given=EventArrived(event), operator=operator, now=now)
+        await move(session, moves=[Move(ticket, customer, EventArrived(event))], operator=operator, now=now)
 
 
-async def move(session: AsyncSession, *, ticket: Ticket, customer: Customer, given: Input, operator: Operator, now: datetime) -> None:
-    """Advance a locked ticket; if that closes it, its order ends with it."""
-    if ticket.closed_at is not None and not isinstance(given, Finish):
-        return
-    await tickets.advance(session, ticket=ticket, customer=customer, given=given, operator=operator, now=now)
-    if ticket.closed_at is None:
-        return
-    order = await suspension_of(session, ticket.id)
-    if order is not None and order.state == SuspensionState.REQUESTED:
-        await suspensions.fall(session, order, "refused", now=now)
-    back = await reconnection_of(session, ticket.id)
-    if back is not None and back.state == ReconnectionState.ORDERED:
-        cut = await suspensions.get_suspension(session, back.suspension_id)
-        await reconnections.conclude(session, reconnection=back, order=cut, done=False, now=now)
+async def move(session: AsyncSession, *, moves: Sequence[Move], operator: Operator, now: datetime) -> None:
+    """Advance locked tickets; of those that close by it the orders end, too."""
+    moving = [each for each in moves if each.ticket.closed_at is None or isinstance(each.given, Finish)]
+    await tickets.advance(session, moves=moving, operator=operator, now=now)
+    closed = [each for each in moving if each.ticket.closed_at is not None]
+    if closed:
+        for order in (await suspensions_of(session, [each.ticket.id for each in closed])).values():
+            if order.state == SuspensionState.REQUESTED:
+                await suspensions.fall(session, order, "refused", now=now)
+        await _conclude(session, closed, done=False, now=now)
 
 
 async def lock_ticket(session: AsyncSession, ticket_id: UUID) -> tuple[Ticket, Customer]:

@@ -45,11 +45,13 @@ async def meet_payments(session: AsyncSession, *, payment_ids: Sequence[UUID], o
     """Let payments (already remembered, their customers locked) meet the orders of their customers."""
     payments = await get_payments(session, payment_ids)
     for order in await live_suspensions(session, {each.customer_id for each in payments}):
-        if not await is_covered(session, order):
+        requested = order.state == SuspensionState.REQUESTED
+        crossed = any(each.customer_id == order.customer_id and _was_before(each, order) for each in payments)
+        if not (requested or crossed) or not await is_covered(session, order):
             continue
-        if order.state == SuspensionState.REQUESTED:
+        if requested:
             await release(session, order=order, cause="payment", operator=operator, now=now)
-        elif any(each.customer_id == order.customer_id and _was_before(each, order) for each in payments):
+        else:
             order.crossed = True
             await reconnections.order_reconnection(session, order=order, cause="payment", operator=operator, now=now)
 
@@ -71,7 +73,7 @@ async def release(session: AsyncSession, *, order: Suspension, cause: Cause, ope
     customer = await lock(session, Customer, order.customer_id)
     if cancellable(procedure, await engine_ticket(session, ticket)):
         given = Cancel(cause, COMMENTS[cause])
-        await tickets.advance(session, ticket=ticket, customer=customer, given=given, operator=operator, now=now)
+        await tickets.advance(session, moves=[tickets.Move(ticket, customer, given)], operator=operator, now=now)
         await fall(session, order, cause, now=now)
     else:
         order.crossed = True
@@ -127,7 +129,7 @@ async def _complete(session: AsyncSession, ticket: Ticket, customer: Customer, c
             return
         task = ready[0]
         given = Finish(task.code, next(iter(task.outcomes)), THE_SYSTEM, comment=COMPLETED[cause])
-        await tickets.advance(session, ticket=ticket, customer=customer, given=given, operator=operator, now=now)
+        await tickets.advance(session, moves=[tickets.Move(ticket, customer, given)], operator=operator, now=now)
 
 
 async def get_suspension(session: AsyncSession, suspension_id: UUID) -> Suspension:

@@ -1,6 +1,6 @@
 """Switches: answered by the network or by a person."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, NetworkSwitch, Ticket
 from services.ticketing.operations.claiming import Claim
-from services.ticketing.operations.facts import lock_customers
+from services.ticketing.operations.facts import lock_whole_customers
 from services.ticketing.operations.queueing import new_switch
-from services.ticketing.operations.steps import settle_step
+from services.ticketing.operations.steps import Settled, settle_steps
 from services.ticketing.queries.facts import ServiceView
-from services.ticketing.queries.switches import get_switch, switches_of_step
-from services.ticketing.queries.tickets import get_ticket
+from services.ticketing.queries.switches import get_switch, lock_switches, switches_of_steps
+from services.ticketing.queries.tickets import get_tickets
 from services.ticketing.rules.states import SETTLED, SwitchState
 from services.ticketing.rules.switching import SwitchAction, SwitchView, Undo, must_be_told, pause_after, result_of
 from shared.db import lock, ring
@@ -34,26 +34,27 @@ class Answer:
     by_hand: bool = False
 
 
-async def record_answers(session: AsyncSession, *, answered: Sequence[tuple[Claim, Answer]], operator: Operator, now: datetime) -> None:
-    """Keep what the network said to claimed switches, and go on with their tickets."""
-    await lock_customers(session, [claim.customer_id for claim, _ in answered])
-    for claim, answer in answered:
-        await record_answer(session, claim=claim, answer=answer, operator=operator, now=now)
-
-
-async def record_answer(session: AsyncSession, *, claim: Claim, answer: Answer, operator: Operator, now: datetime) -> bool:
-    """Keep what the network said to a claimed switch, and go on with its ticket. False when another worker has taken the switch over."""
-    switch = await get_switch(session, claim.id)
-    customer = await lock(session, Customer, switch.customer_id)
-    switch = await lock(session, NetworkSwitch, claim.id)
-    if switch.state != SwitchState.CLAIMED or switch.claimed_by != claim.holder:
-        return False
-    switch.detail, switch.claimed_by, switch.claimed_until = answer.detail, None, None
-    if answer.outcome == "unknown":
-        await _not_known(session, switch, by_hand=answer.by_hand, now=now)
-    else:
-        await _settle(session, switch, customer, done=answer.outcome == "done", operator=operator, now=now)
-    return True
+async def record_answers(session: AsyncSession, *, answered: Sequence[tuple[Claim, Answer]], operator: Operator, now: datetime) -> int:
+    """Keep what the network said to claimed switches, and go on with their tickets. Answers how many: not those that another worker has
+    taken over."""
+    customers = await lock_whole_customers(session, [claim.customer_id for claim, _ in answered])
+    switches = await lock_switches(session, [claim.id for claim, _ in answered])
+    kept = [
+        (switches[claim.id], answer)
+        for claim, answer in answered
+        if switches[claim.id].state == SwitchState.CLAIMED and switches[claim.id].claimed_by == claim.holder
+    ]
+    settled = []
+    for switch, answer in kept:
+        switch.detail, switch.claimed_by, switch.claimed_until = answer.detail, None, None
+        if answer.outcome == "unknown":
+            await _not_known(session, switch, by_hand=answer.by_hand, now=now)
+        else:
+            await _set(session, switch, done=answer.outcome == "done", now=now)
+            settled.append(switch)
+    await session.flush()
+    await _settle(session, settled, customers, operator=operator, now=now)
+    return len(kept)
 
 
 async def resolve_switch(
@@ -70,7 +71,9 @@ async def resolve_switch(
         }.get(SwitchState(switch.state), "ya tiene resultado")
         raise Conflict(f"Esta conmutación {state}.", remedy="Solo se resuelve a mano una cuyo resultado no se conoce (estado UNKNOWN).")
     switch.detail = f"{detail} ({by})"
-    await _settle(session, switch, customer, done=outcome == "done", operator=operator, now=now)
+    await _set(session, switch, done=outcome == "done", now=now)
+    await session.flush()
+    await _settle(session, [switch], {customer.id: customer}, operator=operator, now=now)
     return switch
 
 
@@ -84,30 +87,39 @@ async def _not_known(session: AsyncSession, switch: NetworkSwitch, *, by_hand: b
     await session.flush()
 
 
-async def _settle(
-    session: AsyncSession, switch: NetworkSwitch, customer: Customer, *, done: bool, operator: Operator, now: datetime
-) -> None:
-    """The switch is done or refused; when all of its step are, the step is."""
+async def _set(session: AsyncSession, switch: NetworkSwitch, *, done: bool, now: datetime) -> None:
+    """The switch is done or refused."""
     switch.state = SwitchState.DONE if done else SwitchState.REFUSED
     switch.settled_at, switch.next_attempt_at = now, None
     if not done:
         await _tell(session, switch, "refused", now=now)
-    await session.flush()
-    ticket = await get_ticket(session, switch.ticket_id)
-    await session.refresh(ticket)
-    all_of_step = await switches_of_step(session, switch)
-    action = _action_of_step(ticket, switch.step)
-    views = [SwitchView(each.service_id, _as_action(each.action), SwitchState(each.state), each.detail) for each in all_of_step]
-    result = result_of(action, views)
-    if isinstance(result, Undo):
-        for each in all_of_step:
-            if each.service_id in result.services and each.state in SETTLED:
-                session.add(_undo(ticket, each, now=now))
-        ring(session, "switching")
-    elif result is not None:
-        await settle_step(
-            session, ticket=ticket, customer=customer, step=switch.step, action=action, result=result, operator=operator, now=now
-        )
+
+
+async def _settle(
+    session: AsyncSession, switches: Sequence[NetworkSwitch], customers: Mapping[UUID, Customer], *, operator: Operator, now: datetime
+) -> None:
+    """These switches are settled; where all of a step are, the step is."""
+    if not switches:
+        return
+    of_ticket = await get_tickets(session, [each.ticket_id for each in switches])
+    steps = await switches_of_steps(session, switches)
+    settled: list[Settled] = []
+    for (ticket_id, step, _), all_of_step in steps.items():
+        ticket = of_ticket[ticket_id]
+        action = _action_of_step(ticket, step)
+        views = [SwitchView(each.service_id, _as_action(each.action), SwitchState(each.state), each.detail) for each in all_of_step]
+        result = result_of(action, views)
+        if isinstance(result, Undo):
+            session.add_all(
+                _undo(ticket, each, now=now) for each in all_of_step if each.service_id in result.services and each.state in SETTLED
+            )
+            ring(session, "switching")
+        elif result is not None:
+            settled.append(Settled(ticket, customers[ticket.customer_id], step, action, result))
+    while settled:  # two steps of one ticket follow each other
+        turn = {each.ticket.id: each for each in reversed(settled)}
+        await settle_steps(session, settled=list(turn.values()), operator=operator, now=now)
+        settled = [each for each in settled if turn[each.ticket.id] is not each]
 
 
 def _undo(ticket: Ticket, cut: NetworkSwitch, *, now: datetime) -> NetworkSwitch:

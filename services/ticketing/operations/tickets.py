@@ -1,6 +1,6 @@
 """Let the engine move a ticket, and carry out what follows: rows, timers, switches, events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, Ticket, TicketStep
 from services.ticketing.operations.queueing import cancel_switches, queue_switches
-from services.ticketing.queries.tickets import engine_ticket
+from services.ticketing.queries.tickets import Seen, as_engine, engine_tickets
 from services.ticketing.rules import engine
 from services.ticketing.rules.refusals import NotTheirs
 from services.ticketing.rules.ticket import (
@@ -27,12 +27,13 @@ from services.ticketing.rules.ticket import (
 from services.ticketing.rules.ticket import Ticket as EngineTicket
 from shared import timers
 from shared.calendar import BusinessCalendar
-from shared.db import new_id
+from shared.db import new_id, rows
 from shared.events.ticketing import TicketClosed, TicketOpened
 from shared.operator import Operator, Procedure
-from shared.outbox import publish
+from shared.outbox import Outgoing, publish_many
 
 DEADLINE = "step_deadline"
+NUMBERS = "SELECT nextval(pg_get_serial_sequence('ticket', 'number')) AS number FROM generate_series(1, $1)"
 
 
 @dataclass(frozen=True)
@@ -51,53 +52,58 @@ def procedure_of(ticket: Ticket) -> Procedure:
     return Procedure.model_validate(ticket.document)
 
 
-async def open_ticket(session: AsyncSession, *, new: NewTicket, operator: Operator, now: datetime) -> tuple[Ticket, list[Effect]]:
+@dataclass(frozen=True)
+class Move:
+    """One input for one ticket, whose customer is locked."""
+
+    ticket: Ticket
+    customer: Customer
+    given: Input
+
+
+async def open_ticket(session: AsyncSession, *, new: NewTicket, operator: Operator, now: datetime) -> Ticket:
     """Begin a procedure. The customer is locked already."""
-    ticket = Ticket(
-        id=new_id(),
-        customer_id=new.customer.id,
-        request_id=new.request_id,
-        kind=new.procedure.kind,
-        procedure=new.procedure.code,
-        procedure_version=new.procedure.version,
-        document=new.procedure.model_dump(mode="json", exclude_none=True),
-        desk=new.procedure.desk,
-        requested_by=new.requested_by,
-        agent=new.agent,
-        opened_at=now,
-        revision=0,
-        version=0,
-    )
-    session.add(ticket)
+    return (await open_tickets(session, news=[new], operator=operator, now=now))[0]
+
+
+async def open_tickets(session: AsyncSession, *, news: Sequence[NewTicket], operator: Operator, now: datetime) -> list[Ticket]:
+    """Begin procedures, in the order given. The customers are locked already."""
+    numbers = await rows(session, NUMBERS, len(news))
+    opened = [_ticket(new, row.number, now) for new, row in zip(news, numbers, strict=True)]
+    session.add_all(opened)
     await session.flush()
-    await session.refresh(ticket, ["number"])
-    await _tell_opened(session, ticket, now=now)
-    return ticket, await advance(session, ticket=ticket, customer=new.customer, given=Open(), operator=operator, now=now)
+    await publish_many(session, [_told_opened(ticket, now) for ticket in opened], now=now)
+    moves = [Move(ticket, new.customer, Open()) for ticket, new in zip(opened, news, strict=True)]
+    await _advance(session, moves, {ticket.id: Seen(as_engine(ticket, [])) for ticket in opened}, operator=operator, now=now)
+    return opened
 
 
-async def advance(
-    session: AsyncSession, *, ticket: Ticket, customer: Customer, given: Input, operator: Operator, now: datetime
-) -> list[Effect]:
-    """Let one input move the ticket, carry the effects out, and answer them. The customer is locked already.
+async def advance(session: AsyncSession, *, moves: Sequence[Move], operator: Operator, now: datetime) -> None:
+    """Let one input move each of these tickets (no ticket twice) and carry the effects out. The customers are locked already.
 
     Raises Refused or Invalid with the operator's names; then nothing has changed.
     """
-    procedure = procedure_of(ticket)
-    calendar = await _calendar(session, procedure, operator, now)
-    before = await engine_ticket(session, ticket)
-    effects: list[Effect] = []
-    after = before
-    pending: list[Input] = [given]
-    while pending:
-        try:
-            after, following = engine.step(procedure, after, pending.pop(), now, calendar)
-        except NotTheirs as refusal:
-            raise refusal.named(names_of(operator)) from None
-        effects += following
-        await _store(session, ticket, procedure, before, after, operator)
-        pending = await _carry_out(session, ticket, customer, after, following, operator=operator, now=now)
-        before = after
-    return effects
+    seen = await engine_tickets(session, [move.ticket for move in moves])
+    await _advance(session, moves, seen, operator=operator, now=now)
+
+
+async def _advance(session: AsyncSession, moves: Sequence[Move], seen: Mapping[UUID, Seen], *, operator: Operator, now: datetime) -> None:
+    told: list[Outgoing] = []
+    for move in moves:
+        ticket, before = move.ticket, seen[move.ticket.id].state
+        procedure = procedure_of(ticket)
+        calendar = await _calendar(session, procedure, operator, now)
+        pending: list[Input] = [move.given]
+        while pending:
+            try:
+                after, effects = engine.step(procedure, before, pending.pop(), now, calendar)
+            except NotTheirs as refusal:
+                raise refusal.named(names_of(operator)) from None
+            await _store(session, ticket, procedure, before, after, operator)
+            pending = await _carry_out(session, move, after, effects, told, operator=operator, now=now)
+            before = after
+    await session.flush()
+    await publish_many(session, told, now=now)
 
 
 def names_of(operator: Operator) -> dict[str, str]:
@@ -107,23 +113,23 @@ def names_of(operator: Operator) -> dict[str, str]:
 
 async def _carry_out(
     session: AsyncSession,
-    ticket: Ticket,
-    customer: Customer,
+    move: Move,
     state: EngineTicket,
     effects: Sequence[Effect],
+    told: list[Outgoing],
     *,
     operator: Operator,
     now: datetime,
 ) -> list[Input]:
-    """Do what the effects say; answer what that in turn gives the engine to know."""
-    following: list[Input] = []
+    """Do what the effects say, adding what there is to tell; answer what that in turn gives the engine to know."""
+    ticket, following = move.ticket, list[Input]()
     for effect in effects:
         match effect:
             case SwitchNetwork(step, action):
                 turn = state.latest(step)
                 assert turn is not None
                 day = now.astimezone(operator.zone).date()
-                result = await queue_switches(session, ticket=ticket, turn=turn, action=action, customer=customer, day=day, now=now)
+                result = queue_switches(session, ticket=ticket, turn=turn, action=action, customer=move.customer, day=day, now=now)
                 if result is not None:
                     following.append(SwitchResult(step, result.outcome, result.detail))
             case CancelSwitch(step):
@@ -139,7 +145,7 @@ async def _carry_out(
             case CancelDeadline(step, number):
                 await timers.cancel(session, kind=DEADLINE, key=f"{ticket.id}/{step}/{number}")
             case Closed(outcome, comment):
-                await _close(session, ticket, outcome, comment, now=now)
+                told.append(_close(ticket, outcome, comment, now))
             case _:
                 pass  # tasks and lateness are in the steps' rows
     return following
@@ -148,14 +154,17 @@ async def _carry_out(
 async def _store(
     session: AsyncSession, ticket: Ticket, procedure: Procedure, before: EngineTicket, after: EngineTicket, operator: Operator
 ) -> None:
-    """Write the turns that changed."""
+    """Keep the turns that changed."""
     known = {(turn.code, turn.number): turn for turn in before.turns}
     changed = [(place, turn) for place, turn in enumerate(after.turns) if known.get((turn.code, turn.number)) != turn]
     for place, turn in changed:
-        await session.merge(_row(ticket, procedure, after, place, turn, operator))
+        row = _row(ticket, procedure, after, place, turn, operator)
+        if (turn.code, turn.number) in known:
+            await session.merge(row)  # which `seen` holds: nothing is read again
+        else:
+            session.add(row)
     if changed or before.closed != after.closed:
         ticket.revision += 1
-    await session.flush()
 
 
 def _row(ticket: Ticket, procedure: Procedure, state: EngineTicket, place: int, turn: Turn, operator: Operator) -> TicketStep:
@@ -184,7 +193,41 @@ def _row(ticket: Ticket, procedure: Procedure, state: EngineTicket, place: int, 
     return row
 
 
-async def _close(session: AsyncSession, ticket: Ticket, outcome: str, comment: str | None, *, now: datetime) -> None:
+def _ticket(new: NewTicket, number: int, now: datetime) -> Ticket:
+    return Ticket(
+        id=new_id(),
+        number=number,
+        customer_id=new.customer.id,
+        request_id=new.request_id,
+        kind=new.procedure.kind,
+        procedure=new.procedure.code,
+        procedure_version=new.procedure.version,
+        document=new.procedure.model_dump(mode="json", exclude_none=True),
+        desk=new.procedure.desk,
+        requested_by=new.requested_by,
+        agent=new.agent,
+        opened_at=now,
+        revision=0,
+        version=1,
+    )
+
+
+def _told_opened(ticket: Ticket, now: datetime) -> Outgoing:
+    event = TicketOpened(
+        ticket_id=ticket.id,
+        number=ticket.number or 0,
+        customer_id=ticket.customer_id,
+        kind=ticket.kind,
+        procedure=ticket.procedure,
+        desk=ticket.desk,
+        requested_by=ticket.requested_by,
+        request_id=ticket.request_id,
+        opened_at=now,
+    )
+    return Outgoing(event, f"ticket/{ticket.id}", ticket.version)
+
+
+def _close(ticket: Ticket, outcome: str, comment: str | None, now: datetime) -> Outgoing:
     ticket.closed_at, ticket.outcome, ticket.comment = now, outcome, comment
     ticket.version += 1
     event = TicketClosed(
@@ -199,23 +242,7 @@ async def _close(session: AsyncSession, ticket: Ticket, outcome: str, comment: s
         request_id=ticket.request_id,
         closed_at=now,
     )
-    await publish(session, event, subject=f"ticket/{ticket.id}", version=ticket.version, now=now)
-
-
-async def _tell_opened(session: AsyncSession, ticket: Ticket, *, now: datetime) -> None:
-    ticket.version += 1
-    event = TicketOpened(
-        ticket_id=ticket.id,
-        number=ticket.number or 0,
-        customer_id=ticket.customer_id,
-        kind=ticket.kind,
-        procedure=ticket.procedure,
-        desk=ticket.desk,
-        requested_by=ticket.requested_by,
-        request_id=ticket.request_id,
-        opened_at=now,
-    )
-    await publish(session, event, subject=f"ticket/{ticket.id}", version=ticket.version, now=now)
+    return Outgoing(event, f"ticket/{ticket.id}", ticket.version)
 
 
 async def _calendar(session: AsyncSession, procedure: Procedure, operator: Operator, now: datetime) -> BusinessCalendar:

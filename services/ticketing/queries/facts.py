@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from services.ticketing.models import Customer, Payment, Portfolio, Suspension
+from services.ticketing.models import Customer, Payment, Suspension
 from shared.db import rows
 
 OPEN = """
@@ -22,6 +22,7 @@ SELECT EXISTS (
     WHERE a.invoice_id = ANY($1::uuid[]) AND (p.state = 'REPORTED' OR (p.state = 'CONFIRMED' AND p.reported_at >= $2))
 ) AS touched
 """
+AGENTS = "SELECT customer_id, agent FROM portfolio WHERE customer_id = ANY($1::uuid[])"
 
 
 class ServiceView(BaseModel):
@@ -43,8 +44,14 @@ async def get_payments(session: AsyncSession, ids: Sequence[UUID]) -> Sequence[P
 
 async def agent_of(session: AsyncSession, customer: Customer) -> str | None:
     """Who looks after the customer."""
-    found = await session.get(Portfolio, customer.id)
-    return found.agent if found else customer.agent
+    return (await agents_of(session, [customer]))[customer.id]
+
+
+async def agents_of(session: AsyncSession, customers: Sequence[Customer]) -> dict[UUID, str | None]:
+    """Who looks after these customers."""
+    ids = [each.id for each in customers]
+    given = {row.customer_id: row.agent for row in await rows(session, AGENTS, ids)}
+    return {each.id: given.get(each.id, each.agent) for each in customers}
 
 
 def services_on(customer: Customer, day: date) -> list[ServiceView]:

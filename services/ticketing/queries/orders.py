@@ -8,6 +8,7 @@ from sqlmodel import col, select
 
 from services.ticketing.models import Reconnection, Suspension
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
+from shared.db import rows
 
 LIVE = (ReconnectionState.HELD, ReconnectionState.ORDERED, ReconnectionState.DONE)
 
@@ -20,19 +21,38 @@ async def live_suspensions(session: AsyncSession, customers: Iterable[UUID]) -> 
     return found.scalars().all()
 
 
-async def suspension_of(session: AsyncSession, ticket_id: UUID) -> Suspension | None:
-    """The order to cut that a ticket carries out, as it is now."""
-    query = select(Suspension).where(Suspension.ticket_id == ticket_id).execution_options(populate_existing=True)
-    return (await session.execute(query)).scalar_one_or_none()
+async def suspensions_by_id(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Suspension]:
+    """These orders to cut, as they are now; the row of none is locked, for its customer is."""
+    query = select(Suspension).where(col(Suspension.id).in_(sorted(set(ids)))).execution_options(populate_existing=True)
+    return {each.id: each for each in (await session.execute(query)).scalars()}
 
 
-async def reconnection_of(session: AsyncSession, ticket_id: UUID) -> Reconnection | None:
-    """The order to reconnect that a ticket carries out, as it is now."""
-    query = select(Reconnection).where(Reconnection.ticket_id == ticket_id).execution_options(populate_existing=True)
-    return (await session.execute(query)).scalar_one_or_none()
+async def suspensions_of(session: AsyncSession, tickets: Iterable[UUID]) -> dict[UUID, Suspension]:
+    """The orders to cut that these tickets carry out, by ticket, as they are now."""
+    query = select(Suspension).where(col(Suspension.ticket_id).in_(list(tickets))).execution_options(populate_existing=True)
+    return {each.ticket_id: each for each in (await session.execute(query)).scalars() if each.ticket_id}
+
+
+async def reconnections_of(session: AsyncSession, tickets: Iterable[UUID]) -> dict[UUID, Reconnection]:
+    """The orders to reconnect that these tickets carry out, by ticket, as they are now."""
+    query = select(Reconnection).where(col(Reconnection.ticket_id).in_(list(tickets))).execution_options(populate_existing=True)
+    return {each.ticket_id: each for each in (await session.execute(query)).scalars() if each.ticket_id}
 
 
 async def live_reconnection(session: AsyncSession, suspension_id: UUID) -> Reconnection | None:
     """The reconnection of a suspension that waits, is under way or is done; a refused one does not count."""
     query = select(Reconnection).where(Reconnection.suspension_id == suspension_id, col(Reconnection.state).in_(LIVE))
     return (await session.execute(query.execution_options(populate_existing=True))).scalar_one_or_none()
+
+
+async def reconnected_suspensions(session: AsyncSession, suspensions: Sequence[UUID], reconnections: Sequence[UUID]) -> set[UUID]:
+    """Which of these suspensions have a reconnection that lives, or one of these."""
+    found = await rows(
+        session,
+        "SELECT suspension_id FROM reconnection WHERE id = ANY($3::uuid[]) "
+        "OR (suspension_id = ANY($1::uuid[]) AND state = ANY($2::text[]))",
+        list(suspensions),
+        [each.value for each in LIVE],
+        list(reconnections),
+    )
+    return {row.suspension_id for row in found}

@@ -1,9 +1,10 @@
 """Switches of the network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -42,13 +43,23 @@ async def get_switch(session: AsyncSession, switch_id: UUID) -> NetworkSwitch:
     return found
 
 
-async def switches_of_step(session: AsyncSession, switch: NetworkSwitch) -> Sequence[NetworkSwitch]:
-    """All switches of the same turn of the same step."""
-    query = select(NetworkSwitch).where(
-        NetworkSwitch.ticket_id == switch.ticket_id, NetworkSwitch.step == switch.step, NetworkSwitch.number == switch.number
-    )
-    found = await session.execute(query.order_by(col(NetworkSwitch.id)).with_for_update().execution_options(populate_existing=True))
-    return found.scalars().all()
+async def lock_switches(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, NetworkSwitch]:
+    """These switches as they are now, kept to this transaction."""
+    return {each.id: each for each in await _locked(session, col(NetworkSwitch.id).in_(list(ids)))}
+
+
+async def switches_of_steps(session: AsyncSession, switches: Sequence[NetworkSwitch]) -> dict[tuple[UUID, str, int], list[NetworkSwitch]]:
+    """All switches of the same turns of the same steps, by ticket, step and turn."""
+    found: dict[tuple[UUID, str, int], list[NetworkSwitch]] = {(each.ticket_id, each.step, each.number): [] for each in switches}
+    for each in await _locked(session, col(NetworkSwitch.ticket_id).in_({each.ticket_id for each in switches})):
+        if (each.ticket_id, each.step, each.number) in found:
+            found[(each.ticket_id, each.step, each.number)].append(each)
+    return found
+
+
+async def _locked(session: AsyncSession, which: ColumnElement[bool]) -> Sequence[NetworkSwitch]:
+    query = select(NetworkSwitch).where(which).order_by(col(NetworkSwitch.id)).with_for_update()
+    return (await session.execute(query.execution_options(populate_existing=True))).scalars().all()
 
 
 async def next_switch_due(session: AsyncSession, now: datetime) -> datetime | None:

@@ -1,6 +1,7 @@
 """Tickets, their steps, and the tasks of each desk."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -11,12 +12,13 @@ from sqlmodel import col, select
 from services.ticketing.models import Customer, NetworkSwitch, Ticket, TicketStep
 from services.ticketing.rules import ticket as engine
 from services.ticketing.rules.states import StepState
-from shared.db import Fetched, rows
+from shared.db import Fetched, flush, rows
 from shared.errors import NotFound
 
 TOUCHED = """
-SELECT step, number, bool_or(state <> 'QUEUED' OR attempts > 0) AS touched
-FROM (SELECT step, number, state, attempts FROM network_switch WHERE ticket_id = $1 FOR UPDATE) s GROUP BY step, number
+SELECT ticket_id, step, number, bool_or(state <> 'QUEUED' OR attempts > 0) AS touched
+FROM (SELECT ticket_id, step, number, state, attempts FROM network_switch WHERE ticket_id = ANY($1::uuid[]) ORDER BY id FOR UPDATE) s
+GROUP BY ticket_id, step, number
 """
 LIST = """
 SELECT t.*, c.name AS customer_name, c.external_id FROM ticket t JOIN customer c ON c.id = t.customer_id
@@ -42,6 +44,12 @@ async def get_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
     if found is None:
         raise NotFound(f"No existe el ticket {ticket_id}.")
     return found
+
+
+async def get_tickets(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Ticket]:
+    """These tickets as they are now."""
+    query = select(Ticket).where(col(Ticket.id).in_(list(ids))).execution_options(populate_existing=True)
+    return {each.id: each for each in (await session.execute(query)).scalars()}
 
 
 @dataclass(frozen=True)
@@ -74,12 +82,34 @@ async def switches_of(session: AsyncSession, ticket_id: UUID) -> Sequence[Networ
     return (await session.execute(query)).scalars().all()
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A ticket as the engine sees it, and the rows of its turns."""
+
+    state: engine.Ticket
+    rows: Sequence[TicketStep] = ()
+
+
 async def engine_ticket(session: AsyncSession, ticket: Ticket) -> engine.Ticket:
     """The ticket as the engine sees it, with its switches locked: until the commit none of them can be claimed."""
-    touched = {(row.step, row.number): row.touched for row in await rows(session, TOUCHED, ticket.id)}
-    seen = as_engine(ticket, await turns_of(session, ticket.id))
-    turns = tuple(replace(turn, claimed=touched.get((turn.code, turn.number), False)) for turn in seen.turns)
-    return replace(seen, turns=turns)
+    return (await engine_tickets(session, [ticket]))[ticket.id].state
+
+
+async def engine_tickets(session: AsyncSession, tickets: Sequence[Ticket]) -> dict[UUID, Seen]:
+    """Tickets, by id, as the engine sees them, with their switches locked: until the commit none of those can be claimed."""
+    await flush(session)
+    ids = [each.id for each in tickets]
+    touched = {(row.ticket_id, row.step, row.number): row.touched for row in await rows(session, TOUCHED, ids)}
+    turns = defaultdict[UUID, list[TicketStep]](list)
+    query = select(TicketStep).where(col(TicketStep.ticket_id).in_(ids)).order_by(col(TicketStep.place))
+    for each in (await session.execute(query)).scalars():
+        turns[each.ticket_id].append(each)
+    found = {}
+    for ticket in tickets:
+        state = as_engine(ticket, turns[ticket.id])
+        claimed = (replace(turn, claimed=touched.get((ticket.id, turn.code, turn.number), False)) for turn in state.turns)
+        found[ticket.id] = Seen(replace(state, turns=tuple(claimed)), turns[ticket.id])
+    return found
 
 
 def as_engine(ticket: Ticket, turns: Sequence[TicketStep]) -> engine.Ticket:
