@@ -1,9 +1,12 @@
 """Leadership that a frozen process cannot keep: a row with holder, epoch and expiry (docs/adr/0001).
 
 Times are the database's own clock, so that machines need not agree; a holder proves its epoch inside the transaction that matters.
+LEASE is how long a dead process keeps others from anything that it had claimed: who works longer prolongs its claim (`prolonged`).
 """
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,8 +14,26 @@ from sqlmodel import Field
 
 from shared.db import Database, Fetched, MessagingTable, rows, utc
 
-LEASE = timedelta(seconds=10)
-FROZEN = "10s"
+LEASE = timedelta(seconds=5)
+FROZEN = "5s"
+
+
+@contextlib.asynccontextmanager
+async def prolonged(renew: Callable[[], Awaitable[None]], every: timedelta = LEASE / 3) -> AsyncIterator[None]:
+    """Renew what this process has claimed, again and again, until the block ends. A renewal that fails is left to the next one."""
+
+    async def keep() -> None:
+        while True:
+            await asyncio.sleep(every.total_seconds())
+            with contextlib.suppress(Exception):
+                await renew()
+
+    keeping = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
 
 
 class LeaseRow(MessagingTable, table=True):

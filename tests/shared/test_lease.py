@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.db import Database, execute, rows
-from shared.lease import Fenced, Lease
+from shared.lease import Fenced, Lease, prolonged
 
 Open = Callable[[str], Awaitable[Database]]
 
@@ -91,3 +91,18 @@ async def expire_elsewhere(db: Database, other: Lease) -> None:
     async with asyncio.timeout(10):
         while not await other.held():
             await asyncio.sleep(0.05)
+
+
+async def test_a_claim_is_prolonged_while_its_holder_works_and_no_longer() -> None:
+    renewals: list[int] = []
+
+    async def renew() -> None:
+        renewals.append(len(renewals))
+        raise ConnectionError("the next one will do")
+
+    async with asyncio.timeout(5), prolonged(renew, every=timedelta(milliseconds=1)):
+        while len(renewals) < 3:
+            await asyncio.sleep(0.001)
+    ended = len(renewals)
+    await asyncio.sleep(0.01)
+    assert len(renewals) == ended

@@ -8,7 +8,7 @@ messages' row locks, and only by the holder.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from services.notifier.rules.states import DeliveryState, MessageState, Outcome,
 from shared.db import execute, lock, ring, rows
 from shared.errors import Conflict, NotFound
 from shared.events.notifier import MessageAccepted
+from shared.lease import LEASE
 from shared.operator import Operator
 from shared.outbox import Outgoing, publish_many
 
@@ -34,7 +35,6 @@ FROM (SELECT id FROM delivery WHERE next_attempt_at <= $3 OR (state = 'SENDING' 
       ORDER BY next_attempt_at, id LIMIT $4 FOR UPDATE SKIP LOCKED) AS due
 WHERE d.id = due.id RETURNING d.id
 """
-LEASE = timedelta(seconds=90)
 
 
 @dataclass(frozen=True)
