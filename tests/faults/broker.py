@@ -84,7 +84,7 @@ async def bring_poison(stage: Stage, chance: random.Random) -> Injected:
     for service in HEARERS:
         await stage.house.post(f"/{service}/dead-letters/{row['id']}/replay", {})
     wrong += await _set_aside(stage, row["id"])
-    for service in HEARERS:
+    for service in SERVICES:
         stage.strangers.update(row["id"] for row in await stage.look(service, DEAD_IDS))
         for letter in await _letters(stage, service):
             await stage.house.post(f"/{service}/dead-letters/{quote(letter)}/discard", {})

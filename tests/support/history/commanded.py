@@ -169,7 +169,7 @@ def fits(row: Row, command: Command) -> bool:
 
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
-    return re.compile("[^/]+".join(re.escape(part) for part in re.split(r"\{[^}]+\}", template)) + "$")
+    return re.compile(".+".join(re.escape(part) for part in re.split(r"\{[^}]+\}", template)) + "$")
 
 
 def expected(path: str) -> tuple[str, dict[str, str], dict[str, str]] | None:
