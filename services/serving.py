@@ -65,7 +65,7 @@ def listen(host: str, port: int, *, or_next: bool = False) -> socket.socket:
 @asynccontextmanager
 async def serving(app: FastAPI, on: socket.socket) -> AsyncIterator[None]:
     """Answer requests until the block ends; then let the open ones finish, for some seconds."""
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_SECONDS)
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_SECONDS)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[on]))
     try:

@@ -11,7 +11,10 @@ from typing import Any
 
 import structlog
 
+from shared.discretion import masked, told_with_lines
+
 _traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
+KEPT = frozenset({"timestamp", "level", "part", "trace_id"})
 TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
@@ -23,19 +26,39 @@ def get_logger(name: str) -> Any:
 def configure(level: str = "INFO", stream: Any = None) -> None:
     """Make this process log to `stream` (standard error by default). Called once by whoever starts a process.
 
-    An exception is written with its lines of code, never with the values that its functions held: those are customers' data."""
+    An exception is written with its lines of code, never with the values that its functions held or its message repeats: those are
+    customers' data. What libraries log by the standard library comes out here, too."""
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _with_trace,
-            structlog.processors.format_exc_info,
+            _discreet,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+    logging.basicConfig(handlers=[_FromLibraries()], level=max(logging.WARNING, logging.getLevelName(level)), force=True)
+
+
+class _FromLibraries(logging.Handler):
+    """Whatever a library says, in our form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger(record.name, part=record.name).log(
+            min(record.levelno // 10 * 10, logging.CRITICAL), record.getMessage(), exc_info=error
+        )
+
+
+def _discreet(_logger: Any, _method: str, event: Any) -> Any:
+    given = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    found = {name: masked(value) if isinstance(value, str) and name not in KEPT else value for name, value in event.items()}
+    return found | {"exception": told_with_lines(error)} if error else found
 
 
 def _with_trace(_logger: Any, _method: str, event: Any) -> Any:
@@ -51,7 +74,12 @@ def current_traceparent() -> str | None:
 
 def trace_id() -> str | None:
     """The trace id of what is going on, as problems and logs show it."""
-    found = TRACEPARENT.match(_traceparent.get() or "")
+    return trace_id_of(_traceparent.get())
+
+
+def trace_id_of(traceparent: str | None) -> str | None:
+    """The trace id in a traceparent."""
+    found = TRACEPARENT.match(traceparent or "")
     return found[1] if found else None
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from shared.db import Database, MessagingTable, execute, ring, rows, utc
+from shared.discretion import told
 from shared.events import Envelope
 
 RETENTION = timedelta(days=60)
@@ -70,7 +71,7 @@ def describe(error: BaseException) -> str:
     """What a person needs to mend the cause: the error, and where in our code it rose. Event data is not repeated here."""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     where = " < ".join(f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in reversed(frames))
-    return f"{type(error).__name__}: {str(error)[:500]} [{where}]".replace("\x00", "\ufffd")
+    return f"{told(error)} [{where}]".replace("\x00", "\ufffd")
 
 
 async def park(session: AsyncSession, envelopes: Sequence[Envelope]) -> tuple[list[Envelope], list[str]]:

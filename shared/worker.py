@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import idempotency, parking, timers
 from shared.clock import Clock, ClockNotSet
 from shared.db import Database, execute, rows
+from shared.discretion import told
 from shared.inbox import Arrival, EventRouter, Inbox
 from shared.jobs import Job, JobContext
 from shared.kafka import KafkaSource
@@ -181,9 +182,7 @@ class Worker:
             except (Fenced, ClockNotSet):  # another process leads; nobody has set the test clock yet
                 wait = POLL_SECONDS
             except Exception as error:  # noqa: BLE001 - a loop outlives whatever its step met
-                log.warning(
-                    "step failed", service=self.runtime.service.name, loop=name, error=type(error).__name__, detail=str(error)[:300]
-                )
+                log.warning("step failed", service=self.runtime.service.name, loop=name, error=type(error).__name__, detail=told(error))
                 wait = RETRY_SECONDS
             await sleep_until_rung(bell, wait)
             if pace:

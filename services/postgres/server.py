@@ -40,6 +40,8 @@ SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
     "unix_socket_permissions": "0700",
+    "log_error_verbosity": "terse",  # no DETAIL: it holds the row
+    "log_min_error_statement": "panic",
     "log_line_prefix": "%m [%p] %u@%d ",
 }
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}  # survives the death of every process, not that of the machine
