@@ -21,6 +21,7 @@ from services.notifier.rules.mime import Attachment
 from services.notifier.rules.states import Kind, Outcome
 from shared.db import new_id
 from shared.jobs import Job, JobContext
+from shared.lease import prolonged
 from shared.log import get_logger
 from shared.pdf import PdfFailed
 
@@ -40,7 +41,7 @@ async def run(context: JobContext) -> int:
     if not claimed:
         return 0
     carrier: Carrier = context.resources["mail"]
-    async with carrier.open() as line:
+    async with prolonged(batch.renew), carrier.open() as line:
         for each in claimed:
             batch.tries.append(Try(each.delivery.id, await batch.send(line, each), batch.instant()))
             if not carrier.repeatable and not await batch.record():
@@ -95,12 +96,16 @@ class Batch:
             self.attachments[wanted] = await print_invoice(self.context.operator, self.invoices[wanted])
         return [self.attachments[wanted]]
 
+    async def renew(self) -> None:
+        """Stay the holder of what is not kept yet."""
+        async with self.context.database.transaction() as session:
+            await renew_claims(session, holder=self.holder)
+
     async def record(self) -> bool:
-        """Keep what is not kept yet and stay the holder of the rest; False when another worker has taken over."""
+        """Keep what is not kept yet; False when another worker has taken over."""
         tries, self.tries = self.tries, []
         async with self.context.database.transaction() as session:
             kept = await record_outcomes(session, holder=self.holder, tries=tries)
-            await renew_claims(session, holder=self.holder)
         if kept < len(tries):
             log.warning("deliveries taken over", holder=self.holder, lost=len(tries) - kept)
         return kept == len(tries)
