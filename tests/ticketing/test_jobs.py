@@ -11,7 +11,7 @@ import pytest
 
 from services.ticketing.adapters.network import SimulatedNetwork
 from services.ticketing.jobs import switching
-from services.ticketing.operations.claiming import PER_NODE, claim_switches
+from services.ticketing.operations.claiming import PER_NODE, claim_switches, renew_claims
 from shared.db import Database, execute
 from shared.events.ticketing import SwitchUnresolved
 from shared.operator import load_operator
@@ -108,6 +108,9 @@ async def test_a_switch_whose_worker_died_is_taken_up_again_when_its_lease_ends(
         assert await switching.run(served.runtime.job_context(START)) == 0
         assert await served.next_due() == START  # the conductor must not move the clock past it
         async with served.runtime.database.transaction() as session:
+            await execute(session, "UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 second'")
+            await renew_claims(session, holders={claim.holder})
+            assert await claim_switches(session, holder="another", limit=9, silent_limit=9, now=START) == []
             await execute(session, "UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 second'")
         await served.work()
         assert await story(served) == ["ServiceSuspended", "ReconnectionOrdered (payment)", "ServiceReconnected"]

@@ -9,12 +9,13 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.adapters.network import SILENT, network_for
-from services.ticketing.operations.claiming import Claim, claim_switches, note_nodes
+from services.ticketing.operations.claiming import Claim, claim_switches, note_nodes, renew_claims
 from services.ticketing.operations.switches import Answer, record_answers
 from services.ticketing.queries.switches import next_switch_due
 from shared.clock import machine_now
 from shared.inbox import is_transient
 from shared.jobs import Job, JobContext
+from shared.lease import prolonged
 from shared.log import get_logger
 
 log = get_logger("ticketing.switching")
@@ -41,6 +42,12 @@ class _Crew:
         """Business time, also while a run lasts long."""
         return machine_now() if self.context.settings.clock == "system" else self.context.now
 
+    async def renew(self) -> None:
+        """Stay the holder of what is being called."""
+        if self.calls:
+            async with self.context.database.transaction() as session:
+                await renew_claims(session, holders={each.holder for each in self.calls})
+
 
 async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
     """What is being called is due now, what is queued or got no answer at its next attempt."""
@@ -52,7 +59,8 @@ async def run(context: JobContext, call_seconds: float = CALL_SECONDS) -> int:
     crew = _Crew(context, call_seconds)
     recorder = asyncio.create_task(_record_all(crew))
     try:
-        await _claim_all(crew, recorder)
+        async with prolonged(crew.renew):
+            await _claim_all(crew, recorder)
     finally:
         tasks = [recorder, *crew.calls.values()]
         for each in tasks:

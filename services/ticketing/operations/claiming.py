@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.rules.switching import NODE_PAUSES, SwitchAction
 from shared.db import execute, ring, rows
+from shared.lease import LEASE
 
 PER_NODE = 2
-LEASE_SECONDS = 20
 IN_TURN = "SELECT pg_advisory_xact_lock(hashtext('ticketing.claim'))"
 # A switch whose worker died comes up again when the lease (machine time) ends, under the same id.
 DUE = """(s.state = 'QUEUED' OR (s.state = 'UNKNOWN' AND s.next_attempt_at <= $1)
@@ -41,9 +41,12 @@ WITH busy AS (
     SELECT s.id, s.access_node, c.silent FROM network_switch s JOIN chosen c ON c.id = s.id WHERE {DUE} FOR UPDATE OF s SKIP LOCKED
 )
 UPDATE network_switch s SET state = 'CLAIMED', attempts = attempts + 1, claimed_by = $2,
-    claimed_until = clock_timestamp() + make_interval(secs => $3)
+    claimed_until = clock_timestamp() + $3::interval
 FROM taken t WHERE s.id = t.id
 RETURNING s.id, s.customer_id, s.action, s.adapter, s.network_login, s.access_node, s.service_id, s.attempts, t.silent
+"""
+RENEW = """
+UPDATE network_switch SET claimed_until = clock_timestamp() + $2::interval WHERE state = 'CLAIMED' AND claimed_by = ANY($1::text[])
 """
 SILENT = """
 INSERT INTO silent_node AS n (name, silent_answers, retry_at)
@@ -78,7 +81,7 @@ class Claim:
 async def claim_switches(session: AsyncSession, *, holder: str, limit: int, silent_limit: int, now: datetime) -> list[Claim]:
     """Take the switches that are due, at most so many, and of silent access nodes so many. From its commit on none can be cancelled."""
     await rows(session, IN_TURN)  # else two workers would not count each other's calls
-    found = await rows(session, CLAIM, now, holder, LEASE_SECONDS, PER_NODE, limit, silent_limit)
+    found = await rows(session, CLAIM, now, holder, LEASE, PER_NODE, limit, silent_limit)
     return [
         Claim(
             id=row.id,
@@ -94,6 +97,11 @@ async def claim_switches(session: AsyncSession, *, holder: str, limit: int, sile
         )
         for row in found
     ]
+
+
+async def renew_claims(session: AsyncSession, *, holders: Collection[str]) -> None:
+    """These callers are alive: what they have stays their own."""
+    await execute(session, RENEW, list(holders), LEASE)
 
 
 async def note_nodes(session: AsyncSession, *, answered: Collection[str], silent: Collection[str], now: datetime) -> None:
