@@ -1,6 +1,7 @@
 """What a process is told from outside: addresses, folders, keys. What the operator decides is in its own files instead."""
 
 import os
+import socket
 from pathlib import Path
 from typing import Literal, Self
 
@@ -25,7 +26,7 @@ class Settings(BaseSettings):
     kafka_partitions: int = Field(default=6, ge=1)  # of topics that are made; changing it later breaks the order of keys
     kafka_replication: int = Field(default=1, ge=1)
     kafka_session_seconds: int = Field(default=30, ge=6, le=300)  # how long a consumer may be silent before others take its partitions
-    kafka_instance: str | None = None  # a name that survives restarts: a worker that comes back takes its partitions at once
+    kafka_instance: str | None = None  # a name that survives restarts ("@host": the host's): who comes back takes its partitions at once
     clock: Literal["system", "simulated"] = "system"
     token_public_keys: list[str] = []
     revocations: Path | None = None  # the file of revoked tokens, the same for all processes; `revoked.json` in the data folder otherwise
@@ -45,6 +46,12 @@ class Settings(BaseSettings):
         if self.smtp_url is not None and self.maildir is not None:
             raise ValueError("give `smtp_url` or `maildir`, not both")
         return self
+
+    @property
+    def kafka_member(self) -> str | None:
+        """Who this worker is to its group; None: nobody in particular."""
+        name = socket.gethostname() if self.kafka_instance == "@host" else self.kafka_instance
+        return f"{self.service}-{name}" if name else None
 
 
 def settings_from_environment(service: str) -> Settings:

@@ -110,7 +110,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer = AIOKafkaConsumer(
             **client_options(self._settings),
             group_id=f"{self._settings.kafka_prefix}{self._settings.service}",
-            group_instance_id=self._settings.kafka_instance and f"{self._settings.service}-{self._settings.kafka_instance}",
+            group_instance_id=self._settings.kafka_member,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             session_timeout_ms=self._settings.kafka_session_seconds * 1000,

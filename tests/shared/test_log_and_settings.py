@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -99,3 +100,8 @@ def test_mail_has_one_way_and_errors_hold_no_secret() -> None:
     with pytest.raises(ValidationError) as wrong:
         Settings(service="notifier", database_url=URL, smtp_url="smtp://user:hunter2@mail", maildir=Path("mails"))
     assert "not both" in str(wrong.value) and "hunter2" not in str(wrong.value)
+
+
+def test_a_worker_takes_its_name_from_its_host_where_it_is_told_to() -> None:
+    told = {each: Settings(service="noc", database_url="", kafka_instance=each).kafka_member for each in ("2", "@host", None)}
+    assert told == {"2": "noc-2", "@host": f"noc-{socket.gethostname()}", None: None}
