@@ -13,21 +13,41 @@ def judge(evidence: Evidence) -> Iterator[Violation]:
     known = {each.id: each for each in everything}
     for service, held in evidence.services.items():
         wanted = [each for each in everything if each.type in held.listens]
-        yield from _claimed(service, held, wanted, known)
+        yield from _claimed(service, held, wanted, known, set(evidence.injected))
         yield from _unparked(service, held)
         if held.witnessed:
             yield from _claims_in_order(service, held, known)
         if held.handled:
-            yield from _handled(service, held, wanted, known)
+            yield from _handled(service, held, wanted, known, set(evidence.injected))
+    if evidence.topics is not None:
+        yield from _in_topics(evidence.topics, known, set(evidence.injected))
 
 
-def _claimed(service: str, held: Held, wanted: list[Told], known: dict[str, Told]) -> Iterator[Violation]:
+def _in_topics(topics: list[Told], known: dict[str, Told], injected: set[str]) -> Iterator[Violation]:
+    """What a topic holds is what was told, all of it, each aggregate in its order; copies are the receivers' affair."""
+    first: dict[str, Told] = {}
+    for each in topics:
+        first.setdefault(each.id, each)
+    for event_id in first.keys() - known.keys() - injected:
+        yield Violation("I2", "a topic has an event that nobody told", f"event {event_id}", f"the topic of {first[event_id].source}")
+    for event_id in known.keys() - first.keys():
+        yield Violation("I5", "an event is not in its topic", f"event {event_id}", f"the topic of {known[event_id].source}")
+    last: dict[tuple[str, str], int] = defaultdict(int)
+    for each in first.values():
+        name = (each.source, each.subject)
+        if each.id in known and each.sequence != last[name] + 1:
+            what = f"version {each.sequence} stands behind version {last[name]} in a topic"
+            yield Violation("I3", what, f"{each.source} {each.subject}", f"event {each.id}")
+        last[name] = each.sequence
+
+
+def _claimed(service: str, held: Held, wanted: list[Told], known: dict[str, Told], injected: set[str]) -> Iterator[Violation]:
     inbox = Counter(str(row["event_id"]) for row in held.tables["inbox"])
     for each in wanted:
         if inbox[each.id] != 1:
             what = f"{service} has an event {inbox[each.id]} times in its inbox, not once"
             yield Violation("I5", what, f"{each.type} of {each.subject} (event {each.id})", f"{service}.inbox; {each.source}'s outbox_held")
-    for event_id in inbox.keys() - {each.id for each in wanted}:
+    for event_id in inbox.keys() - {each.id for each in wanted} - injected:
         of = f"{known[event_id].type}, to which it does not subscribe" if event_id in known else "that nobody told"
         yield Violation("I2", f"{service} has an event in its inbox {of}", f"event {event_id}", f"{service}.inbox")
 
@@ -57,7 +77,7 @@ def _claims_in_order(service: str, held: Held, known: dict[str, Told]) -> Iterat
         last[name] = (max(sequence, told.sequence), seen.xid)
 
 
-def _handled(service: str, held: Held, wanted: list[Told], known: dict[str, Told]) -> Iterator[Violation]:
+def _handled(service: str, held: Held, wanted: list[Told], known: dict[str, Told], injected: set[str]) -> Iterator[Violation]:
     count = Counter(event_id for event_id, _ in held.handled)
     aside = {str(row["event_id"]) for row in held.tables["parked_event"]} | _discarded(held)
     claimed = {str(seen.row["event_id"]): seen.xid for seen in held.changes("inbox", "INSERT")}
@@ -69,6 +89,8 @@ def _handled(service: str, held: Held, wanted: list[Told], known: dict[str, Told
     last: dict[tuple[str, str], int] = defaultdict(int)
     for event_id, xid in held.handled:
         told = known.get(event_id)
+        if told is None and event_id in injected:
+            continue
         if told is None:
             yield Violation("I2", f"{service} handled an event that nobody told", f"event {event_id}", f"{service}'s inbox")
             continue

@@ -103,13 +103,14 @@ class Held:
 @dataclass
 class Evidence:
     """Everything that the judge looks at. `now` is business time. `mails` is None where there is no catcher. `notices`: the event and the
-    notice of every message that the operator's files want."""
+    notice of every message that the operator's files want. `injected`: ids of events that the load itself put before a receiver."""
 
     now: str
     services: dict[str, Held] = field(default_factory=dict)
     topics: list[Told] | None = None
     mails: list[Mail] | None = None
     notices: list[tuple[str, str]] = field(default_factory=list)
+    injected: list[str] = field(default_factory=list)
 
     @cached_property
     def told(self) -> dict[str, list[Told]]:
@@ -135,6 +136,7 @@ class Evidence:
         given = {
             "now": self.now,
             "notices": self.notices,
+            "injected": self.injected,
             "mails": None if self.mails is None else [vars(each) for each in self.mails],
             "topics": None if self.topics is None else [vars(each) for each in self.topics],
             "services": {
@@ -150,7 +152,8 @@ class Evidence:
         services = {name: Held(**{**held, "seen": [Seen(**each) for each in held["seen"]]}) for name, held in given["services"].items()}
         mails = None if given["mails"] is None else [Mail(**each) for each in given["mails"]]
         topics = None if given["topics"] is None else [Told(**each) for each in given["topics"]]
-        return cls(given["now"], services, topics, mails, [(event, notice) for event, notice in given["notices"]])
+        notices = [(event, notice) for event, notice in given["notices"]]
+        return cls(given["now"], services, topics, mails, notices, given["injected"])
 
 
 PARTS = ("tables", "listens", "broken", "witnessed")
@@ -165,11 +168,14 @@ async def gather(
     mails: Sequence[Mail] | None = None,
     topics: Sequence[Envelope] | None = None,
     listens: Mapping[str, Sequence[str]] | None = None,
+    injected: Sequence[str] = (),
 ) -> Evidence:
     """Look everywhere, after everything has settled. `now` is business time (aware). Mails are those of a Maildir or of a catcher that the
-    caller has; `topics` what was read from Kafka; `listens` says who subscribes to what where it is not the five services."""
+    caller has; `topics` what was read from Kafka; `listens` says who subscribes to what where it is not the five services; `injected`
+    names events (ids) that the load itself put into a topic or an inbox, poison say."""
     wanted = listens or {each.name: sorted(each.events.types) for each in SERVICES}
     evidence = Evidence(now.isoformat(), topics=None if topics is None else [of_envelope(each) for each in topics])
+    evidence.injected = list(injected)
     evidence.mails = list(mails) if mails is not None else None if maildir is None else read_maildir(maildir)
     for service, address in databases.items():
         held = await _look(service, address)

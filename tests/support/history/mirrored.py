@@ -8,6 +8,7 @@ from typing import Any
 from tests.support.history.evidence import Evidence, Held, Row, Told
 from tests.support.history.verdict import Violation
 
+WHOLE, ADDED = ("billing.payment_reported.v1", "billing.payment_confirmed.v1"), "billing.payment_allocated.v1"
 CUSTOMER = ("billing.customer_registered.v1", "billing.customer_changed.v1")
 Expected = Mapping[str, Any]
 
@@ -46,8 +47,8 @@ def judge(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _compare(service: str, table: str, held: Held, expected: Mapping[str, Expected], aside: set[str]) -> Iterator[Violation]:
-    name = KEYS.get((service, table), "id")
-    rows: dict[str, Row] = {str(row[name]): row for row in held.tables[table]}
+    names = KEYS.get((service, table), ("id",))
+    rows: dict[str, Row] = {"/".join(str(row[name]) for name in names): row for row in held.tables[table]}
     for thing, wanted in expected.items():
         row = rows.get(thing)
         if wanted.get("of") in aside:  # its events still wait: I6 says so
@@ -130,6 +131,31 @@ def _cuts_of_collections(facts: Facts) -> dict[str, Expected]:
     }  # fmt: skip
 
 
+def _notices_of_collections(facts: Facts) -> dict[str, Expected]:
+    accepted = facts.ids("notifier.message_accepted.v1", "reference")
+    requested = facts.by_type["collections.suspension_notice_requested.v1"]
+    return {each.data["notice_id"]: {"of": each.key, "accepted_at": _when(each.data["notice_id"], accepted)} for each in requested}
+
+
+def _parts(facts: Facts) -> dict[str, Expected]:
+    """What of each payment goes to each invoice: the whole as a payment tells it, and what is added later."""
+    found: dict[str, Expected] = {}
+    told = [each for kind in (*WHOLE, ADDED) for each in facts.by_type[kind]]
+    for each in sorted(told, key=lambda each: each.sequence):  # of one payment; payments do not meet here
+        for part in each.data["allocations"]:
+            name = f"{each.data['payment_id']}/{part['invoice_id']}"
+            before = found[name]["amount"] if each.type == ADDED and name in found else Decimal(0)
+            found[name] = {"of": each.key, "amount": before + Decimal(part["amount"])}
+    return found
+
+
+def _connections(facts: Facts) -> dict[str, Expected]:
+    """Which service hangs on which node."""
+    last = facts.last(CUSTOMER, "customer_id").values()
+    sold = [(told.key, each) for told in last for each in told.data["services"] if each["access_node"] is not None]
+    return {each["service_id"]: {"of": key, "customer_id": key, "access_node": each["access_node"]} for key, each in sold}
+
+
 def _outages(facts: Facts) -> dict[str, Expected]:
     closed = facts.ids("noc.outage_closed.v1", "outage_id")
     return {
@@ -173,12 +199,18 @@ def _orders_of_ticketing(facts: Facts) -> dict[str, Expected]:
 
 def _invoices_of_notifier(facts: Facts) -> dict[str, Expected]:
     paid, voided = facts.ids("billing.invoice_paid.v1", "invoice_id"), facts.ids("billing.invoice_voided.v1", "invoice_id")
-    return {
-        (invoice := each.data["invoice_id"]): {
-            "of": each.key, "number": each.data["number"], "paid_at": _when(invoice, paid), "voided": invoice in voided,
-        }
-        for each in facts.by_type["billing.invoice_issued.v1"]
-    }  # fmt: skip
+    rejected = facts.ids("billing.payment_rejected.v1", "payment_id")
+    believed: dict[str, Decimal] = defaultdict(Decimal)
+    for name, part in _parts(facts).items():
+        payment, _, invoice = name.partition("/")
+        believed[invoice] += part["amount"] if payment not in rejected else 0
+    found: dict[str, Expected] = {}
+    for each in facts.by_type["billing.invoice_issued.v1"]:
+        invoice = each.data["invoice_id"]
+        owed = max(Decimal(each.data["balance"]) - believed[invoice], Decimal(0)) if invoice not in paid | voided else Decimal(0)
+        shown = {"number": each.data["number"], "paid_at": _when(invoice, paid), "voided": invoice in voided, "open_amount": owed}
+        found[invoice] = {"of": each.key, **shown}
+    return found
 
 
 def _segments(facts: Facts) -> dict[str, Expected]:
@@ -197,7 +229,9 @@ MIRRORS: dict[str, dict[str, Callable[[Facts], Mapping[str, Expected]]]] = {
         "account": _customers(name="name", external_id="external_id"),
         "invoice": _invoices_of_collections,
         "payment": _payments_of_collections,
+        "payment_part": _parts,
         "suspension": _cuts_of_collections,
+        "suspension_notice": _notices_of_collections,
         "outage": _outages,
     },
     "ticketing": {
@@ -205,6 +239,7 @@ MIRRORS: dict[str, dict[str, Callable[[Facts], Mapping[str, Expected]]]] = {
         "portfolio": _agents,
         "invoice": _invoices_of_ticketing,
         "payment": _payments_of_ticketing,
+        "allocation": _parts,
         "suspension": _orders_of_ticketing,
     },
     "notifier": {
@@ -212,11 +247,19 @@ MIRRORS: dict[str, dict[str, Callable[[Facts], Mapping[str, Expected]]]] = {
         "assignment": _segments,
         "invoice": _invoices_of_notifier,
     },
+    "noc": {"connection": _connections},
 }
-KEYS = {("notifier", "assignment"): "customer_id", ("ticketing", "portfolio"): "customer_id"}
+KEYS = {
+    ("notifier", "assignment"): ("customer_id",),
+    ("ticketing", "portfolio"): ("customer_id",),
+    ("ticketing", "allocation"): ("payment_id", "invoice_id"),
+    ("collections", "payment_part"): ("payment_id", "invoice_id"),
+    ("noc", "connection"): ("service_id",),
+}
 # Tables that hold nothing but what was told by exactly these events.
 TOLD_ALONE = {
     *(("collections", table) for table in ("account", "invoice", "outage")),
     *(("ticketing", table) for table in ("customer", "invoice")),
     *(("notifier", table) for table in ("customer", "invoice")),
+    ("noc", "connection"),
 }
