@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -17,8 +17,9 @@ from tests.faults.fault import Fault, Injected
 from tests.faults.stage import Stage
 
 COPIES = 3
-LARGE, UNREAD, ASIDE_SECONDS = 10_000_000, "poison", 30.0
-HEARERS = ("collections", "ticketing", "notifier")  # of billing's events
+LARGE, UNREAD, ASIDE_SECONDS = 10_000_000, "poison", 60.0
+HEARERS = ("collections", "ticketing", "noc", "notifier")  # of billing's topic
+READERS = ("collections", "ticketing", "notifier")  # of its payments
 DEAD_IDS = "SELECT event_id::text AS id FROM parked_event WHERE reason = 'dead'"
 LAST = 400  # records of each partition that are brought again
 
@@ -69,47 +70,44 @@ async def bring_poison(stage: Stage, chance: random.Random) -> Injected:
     """Between good events: one that no model reads, one without headers and key, and one of ten megabytes. A person looks, tries the first
     once more, and then gives them all up; what waited behind them goes on by itself."""
     (row,) = await stage.look("collections", "SELECT id::text AS id FROM account ORDER BY random() LIMIT 1")
+    customer, large = row["id"], f"{UNREAD}-{new_id()}"
     topic = f"{stage.prefix}billing.events"
     await _let_large_records_in(stage, topic)
     producer = AIOKafkaProducer(bootstrap_servers=stage.bootstrap, max_request_size=2 * LARGE)
     await producer.start()
     try:
-        unread = f"{UNREAD}-{new_id()}"
-        await producer.send_and_wait(topic, b'{"nothing": "of it"}', key=row["id"].encode(), headers=_headers(unread))
-        await producer.send_and_wait(topic, b"\x00\xff")
-        await producer.send_and_wait(topic, b"x" * LARGE, key=f"{UNREAD}-large-{new_id()}".encode(), headers=_headers(unread))
+        await producer.send_and_wait(topic, b'{"nothing": "of it"}', key=customer.encode(), headers=_headers(large))
+        nameless = await producer.send_and_wait(topic, b"\x00\xff")
+        await producer.send_and_wait(topic, b"x" * LARGE, key=large.encode(), headers=_headers(large))
     finally:
         await producer.stop()
-    wrong = await _set_aside(stage, row["id"])
-    for service in HEARERS:
-        await stage.house.post(f"/{service}/dead-letters/{row['id']}/replay", {})
-    wrong += await _set_aside(stage, row["id"])
-    for service in SERVICES:
+    place = f"{topic}/{nameless.partition}/{nameless.offset}"
+    poison = {service: {place, customer, large} if service in READERS else {place} for service in HEARERS}
+    wrong = await _set_aside(stage, poison)
+    for service in READERS:
+        await stage.house.post(f"/{service}/dead-letters/{customer}/replay", {})
+    wrong += await _set_aside(stage, poison)
+    for service, keys in poison.items():
         stage.strangers.update(row["id"] for row in await stage.look(service, DEAD_IDS))
-        for letter in await _letters(stage, service):
-            await stage.house.post(f"/{service}/dead-letters/{quote(letter)}/discard", {})
+        for key in sorted(keys):
+            await stage.house.post(f"/{service}/dead-letters/{quote(key)}/discard", {})
     return Injected("three poisoned records", times=3, wrong=wrong)
 
 
-async def _set_aside(stage: Stage, key: str) -> list[str]:
-    """Wait until every hearer has set the poison aside; what is set aside besides is wrong."""
+async def _set_aside(stage: Stage, poison: Mapping[str, set[str]]) -> list[str]:
+    """Wait until every hearer has set aside what is poison to it; what is set aside besides is wrong."""
     deadline = time.monotonic() + ASIDE_SECONDS
     while True:
-        aside = {service: await _letters(stage, service) for service in HEARERS}
-        if all(key in letters for letters in aside.values()):
-            return [
-                f"{service} set {each} aside, which is none of the poison"
-                for service, letters in aside.items()
-                for each in letters
-                if each != key and "/" not in each and not each.startswith(UNREAD)
-            ]
+        aside = {service: await _letters(stage, service) for service in poison}
+        if all(keys <= aside[service] for service, keys in poison.items()):
+            return [f"{service} set {each} aside, which is no poison" for service, keys in poison.items() for each in aside[service] - keys]
         if time.monotonic() > deadline:
             return [f"the poison is not set aside after {ASIDE_SECONDS:.0f} s: {aside}"]
         await asyncio.sleep(0.1)
 
 
-async def _letters(stage: Stage, service: str) -> list[str]:
-    return [row["key"] for row in await stage.look(service, "SELECT key FROM parked_event WHERE reason = 'dead' ORDER BY id")]
+async def _letters(stage: Stage, service: str) -> set[str]:
+    return {row["key"] for row in await stage.look(service, "SELECT key FROM parked_event WHERE reason = 'dead'")}
 
 
 def _headers(subject: str) -> list[tuple[str, bytes]]:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from datetime import datetime
+from functools import partial
 
 from services.billing.operations.runs import start_run
 from services.billing.rules.periods import Period
@@ -40,8 +41,8 @@ async def kill_a_billing_run(stage: Stage, chance: random.Random) -> Injected:
             kills += 1
         if second.running is not None and second.running.poll() is not None:
             second.start()
-    stage.dismiss("billing")
-    return Injected(f"{kills} kills in the run of {period}", times=kills, wrong=await _differs(stage))
+    tidy = partial(stage.dismiss, "billing")
+    return Injected(f"{kills} kills in the run of {period}", times=kills, wrong=await _differs(stage), tidy=tidy)
 
 
 async def _plan(stage: Stage, period: Period) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from functools import partial
 
 from shared.lease import LEASE
 from tests.faults.fault import Fault, Injected
@@ -26,20 +27,16 @@ async def freeze_a_leader(stage: Stage, chance: random.Random) -> Injected:
     service = chance.choice(["billing", "collections", "ticketing", "notifier"])
     first = stage.processes("worker")[f"worker {service}"]
     second = await stage.another_worker(service)
-    try:
-        (before,) = await stage.look(service, LEADER)
-        leader = first if before["holder"].startswith(f"{first.pid}-") else second
-        leader.freeze()
-        frozen = time.monotonic()
-        seconds = await _until_another_leads(stage, service, before["epoch"], frozen)
-        await asyncio.sleep(chance.uniform(0, 3))
-        leader.thaw()
-        since = time.monotonic()
-        await asyncio.sleep(2)
-    finally:
-        stage.dismiss(service)
+    (before,) = await stage.look(service, LEADER)
+    leader = first if before["holder"].startswith(f"{first.pid}-") else second
+    leader.freeze()
+    frozen = time.monotonic()
+    seconds = await _until_another_leads(stage, service, before["epoch"], frozen)
+    await asyncio.sleep(chance.uniform(0, 3))
+    leader.thaw()
+    since = time.monotonic()
     wrong = [] if seconds is not None else [f"nobody else led {service} within {3 * LEASE.total_seconds():.0f} s"]
-    return Injected(f"SIGSTOP worker {service}", since, 1, seconds, wrong)
+    return Injected(f"SIGSTOP worker {service}", since, 1, seconds, wrong, partial(stage.dismiss, service))
 
 
 async def _until_another_leads(stage: Stage, service: str, epoch: int, frozen: float) -> float | None:

@@ -92,6 +92,9 @@ async def _one(stage: Stage, check: Check, fault: Fault, chance: random.Random, 
     await asyncio.sleep(CALM_SECONDS)
     stage.going.clear()
     lag = await _drained(stage, injected)
+    if injected.tidy is not None and lag is not None:
+        await injected.tidy()
+        await stage.drain()
     found = [*(Finding("own", each) for each in injected.wrong), *(await check(stage))]
     wrong = [each for each in found if each not in known]
     known.update(wrong)

@@ -95,9 +95,9 @@ class Stage:
         self.extra[service] = made
         return made
 
-    def dismiss(self, service: str) -> None:
+    async def dismiss(self, service: str) -> None:
         """Stop the second worker in order."""
-        self.extra.pop(service).stop()
+        await asyncio.to_thread(self.extra.pop(service).stop)
 
     async def supervise(self) -> None:
         """Start again whoever has ended, as systemd or a container's restart policy would."""
@@ -137,7 +137,7 @@ async def open_stage(
             supervisor.cancel()
             await asyncio.gather(supervisor, return_exceptions=True)
             for service in list(stage.extra):
-                stage.dismiss(service)
+                await stage.dismiss(service)
 
 
 def postmaster(server: EmbeddedPostgres) -> int:
