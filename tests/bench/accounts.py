@@ -5,7 +5,7 @@ Every account has February's invoice, paid, and March's. What else it has follow
 - `paid`, `reported`: March's money is there, or a payment is reported. Time alone changes nothing.
 - `cut`: unpaid, ten days late tomorrow at 9:00. `remind`: due on the 23rd, reminded tomorrow at 9:00.
 - `plan`: came with a payment plan that holds until tomorrow begins. `promise`: promised by tomorrow at 10:00.
-- `suspended`, `review`, `vip`: cut already, looked into, or a person's to decide. Time alone changes nothing.
+- `suspended`, `review`, `vip`: cut already, looked into, or a person's to decide, and then in the worklist. Nothing is due tomorrow.
 - `looked`: like `paid`, and yet to be looked at tomorrow at 9:00.
 """
 
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
+from services.collections.rules.worklist import ORDER, Reason
 from shared.db import Database
 
 ZONE = ZoneInfo("America/Tegucigalpa")
@@ -24,7 +25,7 @@ NOON = datetime(2026, 3, 20, 12, tzinfo=ZONE).astimezone(UTC)
 ORDINARY = {"paid": 66, "reported": 10, "suspended": 4, "review": 1, "vip": 5, "cut": 6, "remind": 5, "plan": 1, "promise": 2}
 TABLES = (
     "reminder", "payment_part", "payment", "payment_plan", "promise", "review", "suspension", "status_change", "invoice",
-    "account_review", "account", "outbox",
+    "account_review", "worklist", "account", "outbox",
 )  # fmt: skip
 
 
@@ -33,6 +34,7 @@ def _id(kind: int) -> str:
     return f"('019{kind:x}0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid"
 
 
+AGENT = "CASE n / 100 % 20 WHEN 0 THEN 'ana.martinez' ELSE 'gestor.' || n / 100 % 20 END"  # each has the twentieth part
 ACCOUNT, FEBRUARY, MARCH, OLD, NEW, FACT = map(_id, range(6))
 ROWS = (
     f"""
@@ -41,14 +43,17 @@ INSERT INTO account (id, external_source, external_id, name, search_name, contac
 SELECT {ACCOUNT}, 'crm', 'C-' || n, 'Cliente ' || n, 'cliente ' || lpad(n::text, 8, '0'),
     '[{{"kind": "email", "value": "cliente@example.com"}}]',
     '[{{"plan_code": "hogar_50", "plan_kind": "residential", "active_from": "2025-01-01"}}]', ARRAY['NODO-' || n % 500], 'own', 39.90,
-    'USD', false, CASE WHEN kind = 'vip' THEN 'ana.martinez' END, CASE WHEN kind = 'vip' THEN 'vip' ELSE 'residencial' END,
+    'USD', false, CASE WHEN kind = 'vip' THEN {AGENT} END, CASE WHEN kind = 'vip' THEN 'vip' ELSE 'residencial' END,
     CASE kind WHEN 'plan' THEN 'payment_plan' WHEN 'suspended' THEN 'suspended' WHEN 'review' THEN 'under_review' ELSE 'active' END,
     '2026-01-15 12:00Z', 'RES-1', '', 1, '2026-01-15 12:00Z'
 FROM book""",
     f"""
 INSERT INTO account_review (account_id, due_at)
-SELECT {ACCOUNT}, CASE kind WHEN 'plan' THEN '2026-03-20 06:00Z'::timestamptz ELSE '2026-03-20 15:00Z' END FROM book
-WHERE kind IN ('cut', 'remind', 'looked', 'plan', 'promise')""",
+SELECT {ACCOUNT}, CASE kind WHEN 'plan' THEN '2026-03-20 06:00Z'::timestamptz WHEN 'vip' THEN '2026-03-26 06:00Z'
+    ELSE '2026-03-20 15:00Z' END FROM book WHERE kind IN ('cut', 'remind', 'looked', 'plan', 'promise', 'vip')""",
+    f"""
+INSERT INTO worklist (account_id, agent, urgency, weight)
+SELECT {ACCOUNT}, {AGENT}, {ORDER.index(Reason.RECEIPT_NOT_CONFIRMED)}, -39.90 FROM book WHERE kind = 'vip'""",
     f"""
 INSERT INTO status_change (account_id, version, previous, code, label, rule, reason, changed_at)
 SELECT {ACCOUNT}, 1, 'active', CASE kind WHEN 'plan' THEN 'payment_plan' WHEN 'suspended' THEN 'suspended' ELSE 'under_review' END,

@@ -36,7 +36,8 @@ async def test_workers_share_the_accounts_and_none_is_done_twice(database: OpenD
 async def test_nothing_is_due_where_time_alone_changes_nothing(database: OpenDatabase) -> None:
     async with serve(SERVICE, await database("collections"), local(1)) as service:
         vip = Customer()
-        await service.deliver(vip.registered(), vip.invoice())
+        invoice = vip.invoice()
+        await service.deliver(vip.registered(), invoice, vip.paid(invoice, local(1)))
         await service.work()
         assert await service.next_due() is None
 

@@ -25,6 +25,7 @@ from services.collections.rules.debts import believed_open, owed, unpaid
 from services.collections.rules.facts import Facts, Instalment, Invoice, Part, Payment, Plan, Promise, Suspension
 from services.collections.rules.states import SYSTEM, SuspensionState
 from services.collections.rules.terms import Book, Terms
+from services.collections.rules.worklist import next_change, place
 from shared.db import new_id
 from tests.collections.factories import local
 from tests.support.service import operator
@@ -235,14 +236,23 @@ def test_the_next_instant_is_never_missed(story: list[Happening], policy: str) -
     facts = world.facts
     found = assess(facts, world.terms, now)
     end = found.next_review_at or now + timedelta(days=60)
-    for part in range(1, 5):
-        at = now + (end - now) * part / 5
-        if at >= end:
-            continue
+    for at in [now + (end - now) * part / 5 for part in range(1, 5)] + [end - timedelta(microseconds=1)]:
         later = assess(facts, world.terms, at)
         assert later.standing == found.standing
         assert [type(each) for each in later.actions] == [type(each) for each in found.actions]
         assert later.next_review_at == found.next_review_at
+
+
+@settings(max_examples=150, deadline=None)
+@given(happenings, HOURS)
+def test_the_place_in_the_worklist_changes_only_at_the_instants_that_are_named(story: list[Happening], hours: int) -> None:
+    """An account is skipped until its next instant, so nothing of what people see of it may change before that by time alone."""
+    world, _ = play("vip", story, [])
+    now, facts, terms = START + timedelta(hours=hours), world.facts, world.terms
+    named = [assess(facts, terms, now).next_review_at, next_change(facts, terms, now)]
+    end = min((each for each in named if each is not None), default=now + timedelta(days=60))
+    for at in [now + (end - now) * part / 5 for part in range(1, 5)] + [end - timedelta(microseconds=1)]:
+        assert place(facts, terms, at) == place(facts, terms, now)
 
 
 @settings(max_examples=150, deadline=None)

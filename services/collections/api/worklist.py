@@ -53,7 +53,7 @@ class WorkItemView(BaseModel):
 
 
 class WorklistPage(Page[WorkItemView]):
-    """A page of the list; `total` counts the customers of the whole list."""
+    """A page of the list; `total` counts the customers of the whole list; 10,000 means that many or more."""
 
     total: int
 

@@ -1,6 +1,16 @@
 """Collections's tables."""
 
-from services.collections.models.accounts import Account, AccountReview, Invoice, Outage, Payment, PaymentPart, Reminder, StatusChange
+from services.collections.models.accounts import (
+    Account,
+    AccountReview,
+    Invoice,
+    ListedAccount,
+    Outage,
+    Payment,
+    PaymentPart,
+    Reminder,
+    StatusChange,
+)
 from services.collections.models.agreements import Plan, PlanInstalment, Promise, Review
 from services.collections.models.base import Table
 from services.collections.models.cuts import Notice, Suspension
@@ -12,6 +22,7 @@ __all__ = [
     "Contact",
     "ContactKind",
     "Invoice",
+    "ListedAccount",
     "Notice",
     "Outage",
     "Payment",

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DDL, CheckConstraint, Column, Index, Text, UniqueConstraint, event, text
+from sqlalchemy import DDL, CheckConstraint, Column, Index, SmallInteger, Text, UniqueConstraint, event, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
@@ -28,6 +28,7 @@ class Account(Table, table=True):
         Index("ix_account_search", "search_name", "id"),
         Index("ix_account_agent", "agent", "search_name", "id"),
         Index("ix_account_status", "status", "search_name", "id"),
+        Index("ix_account_policy", "policy", "search_name", "id"),
         Index("ix_account_review", "next_review_at", "id", postgresql_where=text("next_review_at IS NOT NULL")),
         Index("ix_account_nodes", "nodes", postgresql_using="gin"),
         Index("ix_account_external_id", "external_id"),
@@ -69,6 +70,21 @@ class AccountReview(Table, table=True):
     __table_args__ = (Index("ix_account_review_due", "due_at", "account_id"),)
     account_id: UUID = Field(primary_key=True, foreign_key="account.id")
     due_at: datetime = utc()
+
+
+class ListedAccount(Table, table=True):
+    """An account of the worklist, where the last review put it: the more urgent reason first (`urgency`, see rules/worklist.py), then the
+    larger debt (`weight` is what is owed, below zero)."""
+
+    __tablename__ = "worklist"
+    __table_args__ = (
+        Index("ix_worklist_place", "urgency", "weight", "account_id"),
+        Index("ix_worklist_agent", "agent", "urgency", "weight", "account_id"),
+    )
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+    agent: str | None = None
+    urgency: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    weight: Decimal = money_column()
 
 
 # What the release before this one writes on the account counts, too; both go when that release does.

@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.collections.operations import orders
 from services.collections.operations.changes import Changes, lock_accounts
 from services.collections.operations.looking import look_later
+from services.collections.operations.worklists import Listing
 from services.collections.queries.facts import load_facts
+from services.collections.rules import worklist
 from services.collections.rules.agreements import Judgement
 from services.collections.rules.assessment import (
     Assessment,
@@ -60,6 +62,7 @@ class Written:
     statuses: list[tuple[UUID, int, str, str, str, datetime, str, str]] = field(default_factory=list)
     dispatches: list[tuple[Facts, Invoice]] = field(default_factory=list)
     reviewed: list[tuple[UUID, datetime | None]] = field(default_factory=list)
+    listing: Listing = field(default_factory=Listing)
 
 
 async def reassess(session: AsyncSession, ids: Sequence[UUID], *, operator: Operator, now: datetime) -> int:
@@ -84,8 +87,7 @@ async def settle(session: AsyncSession, changes: Changes) -> dict[UUID, Facts]:
 async def _settle_one(session: AsyncSession, changes: Changes, facts: Facts, written: Written) -> None:
     terms = changes.terms(facts.policy)
     found = assess(facts, terms, changes.now)
-    if found.next_review_at != facts.next_review_at:
-        written.reviewed.append((facts.account_id, found.next_review_at))
+    _look_again(facts, terms, found, changes.now, written)
     for promise, judged in found.promises:
         written.promises.append((promise, judged))
         _tell(changes, facts, _promise_event(promise, judged, facts))
@@ -99,6 +101,17 @@ async def _settle_one(session: AsyncSession, changes: Changes, facts: Facts, wri
             written.dispatches.append((facts, action.invoice))
         else:
             await _act(session, changes, facts, action)
+
+
+def _look_again(facts: Facts, terms: Terms, found: Assessment, now: datetime, written: Written) -> None:
+    """When the account is looked at next, and where it stands in the people's worklist; once more at once where something was just done."""
+    at, place = found.next_review_at, None
+    if worklist.for_people(terms):
+        place, change = worklist.place(facts, terms, now), worklist.next_change(facts, terms, now)
+        at = now if found.actions else min((each for each in (at, change) if each is not None), default=None)
+    written.listing.note(facts, place)
+    if at != facts.next_review_at:
+        written.reviewed.append((facts.account_id, at))
 
 
 def _tell(changes: Changes, facts: Facts, event: Event | None) -> None:
@@ -171,3 +184,4 @@ async def _write(session: AsyncSession, changes: Changes, written: Written) -> N
         await execute(session, STATUSES, *map(list, zip(*written.statuses, strict=True)), changes.now)
     await orders.dispatch_many(session, changes, written.dispatches)
     await look_later(session, written.reviewed)
+    await written.listing.write(session)

@@ -1,6 +1,7 @@
 """What must hold in collections' database at any time; run after every story of the tests and by audits."""
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.collections.queries.facts import load_facts
 from services.collections.rules.agreements import judge_plan, judge_promise
 from services.collections.rules.assessment import assess
-from services.collections.rules.terms import Book
+from services.collections.rules.facts import Facts
+from services.collections.rules.terms import Book, Terms
+from services.collections.rules.worklist import for_people, place
 from shared.db import rows
 from shared.invariants import broken
 from shared.operator import Operator
@@ -41,6 +44,7 @@ CHECKS = {
 }
 SETTLED = """SELECT id FROM account WHERE NOT EXISTS (
     SELECT FROM account_review WHERE account_id = id AND due_at <= $1) ORDER BY id"""
+LISTED = "SELECT account_id, agent, urgency, weight FROM worklist"
 ORDERED = """
 SELECT s.id, a.policy, s.account_id, s.requested_at, (SELECT min(n.accepted_at) FROM suspension_notice n
     WHERE n.account_id = s.account_id AND n.accepted_at <= s.requested_at AND n.failed_at IS NULL AND n.requested_at >= coalesce((
@@ -80,15 +84,24 @@ async def _functions(session: AsyncSession, operator: Operator, now: datetime) -
     """What is stored of statuses and agreements is what the functions say, for every account that no review is due for."""
     ids = [row.id for row in await rows(session, SETTLED, now)]
     book, broken = Book(operator), []
+    listed = {row.account_id: (row.agent, row.urgency, row.weight) for row in await rows(session, LISTED)}
     for at in range(0, len(ids), CHUNK):
         for facts in (await load_facts(session, ids[at : at + CHUNK], now=now)).values():
             found = assess(facts, book.terms(facts.policy), now)
             if found.standing.code != facts.status:
                 broken.append(_differs(facts.account_id, "status", facts.status, found.standing.code))
+            wanted = _listed(facts, book.terms(facts.policy), now)
+            if listed.get(facts.account_id) != wanted:
+                broken.append(_differs(facts.account_id, "place in the worklist", str(listed.get(facts.account_id)), str(wanted)))
             broken += [_differs(each.id, "promise", each.state, judge_promise(each, facts, now).state) for each, _ in found.promises]
             broken += [_differs(each.id, "plan", each.state, judge_plan(each, facts, now).state) for each, _ in found.plans]
             broken += [f"not so: nothing is left to do for account {facts.account_id} ({each})" for each in found.actions]
     return broken
+
+
+def _listed(facts: Facts, terms: Terms, now: datetime) -> tuple[str | None, int, Decimal] | None:
+    stands = place(facts, terms, now) if for_people(terms) else None
+    return stands and (facts.agent, *stands)
 
 
 def _differs(key: UUID, what: str, stored: str, said: str) -> str:

@@ -1,7 +1,7 @@
-"""The accounts that somebody should turn to now, in the order of their urgency."""
+"""The accounts that somebody should turn to now, in the order of their urgency: pages of what the reviews have listed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -12,19 +12,18 @@ from services.collections.queries.accounts import LatestContact, latest_contacts
 from services.collections.queries.facts import load_facts
 from services.collections.rules.facts import Facts
 from services.collections.rules.terms import Book
-from services.collections.rules.worklist import ORDER, Debt, Task, debt, tasks
-from shared.db import rows
+from services.collections.rules.worklist import Debt, Task, debt, tasks
+from shared.db import Fetched, rows
 from shared.operator import Operator
 
-# Accounts that people work on, of which something is open: an unpaid invoice, a cut, or a review.
-CANDIDATES = """
-SELECT a.id FROM account a WHERE a.policy = ANY($1::text[]) AND ($2::text IS NULL OR a.agent = $2) AND (
-    a.status <> 'active'
-    OR EXISTS (SELECT FROM invoice i WHERE i.account_id = a.id AND i.paid_at IS NULL AND i.voided_at IS NULL))
-ORDER BY a.id
+PAGE = """
+SELECT urgency, weight, account_id FROM worklist WHERE {whose} (urgency, weight, account_id) > ($2, $3, $4)
+ORDER BY urgency, weight, account_id LIMIT $1
 """
-CHUNK = 2000
+COUNT = "SELECT count(*) AS total FROM (SELECT FROM worklist {whose} LIMIT $1) AS counted"
+COUNTED = 10_000
 Place = tuple[int, Decimal, UUID]
+START: Place = (-1, Decimal(0), UUID(int=0))
 
 
 @dataclass(frozen=True)
@@ -36,16 +35,12 @@ class WorkItem:
     tasks: list[Task]
     debt: Debt
     contact: LatestContact | None
-
-    @property
-    def place(self) -> Place:
-        """Where it stands: the most urgent reason first, then the larger debt."""
-        return (ORDER.index(self.tasks[0].reason), -self.debt.owed, self.facts.account_id)
+    place: Place
 
 
 @dataclass(frozen=True)
 class Worklist:
-    """A page of the list, and how many accounts the whole of it has."""
+    """A page of the list, and how many accounts the whole of it has; more than COUNTED are not counted."""
 
     items: list[WorkItem]
     total: int
@@ -54,27 +49,40 @@ class Worklist:
 async def worklist(
     session: AsyncSession, operator: Operator, *, agent: str | None, now: datetime, after: Place | None = None, limit: int = 50
 ) -> Worklist:
-    """The worklist of an agent (None: of everybody). `after` is the place of the last item seen."""
-    policies = [each.code for each in operator.policies.values() if each.decided_by == "person" or each.invoice.sent_by == "agent"]
-    ids = [row.id for row in await rows(session, CANDIDATES, policies, agent)]
-    book = Book(operator)
-    found: list[WorkItem] = []
-    for start in range(0, len(ids), CHUNK):
-        facts = await load_facts(session, ids[start : start + CHUNK], now=now)
-        found += [item for each in facts.values() if (item := _item(each, book, now)) is not None]
-    found.sort(key=lambda each: each.place)
-    shown = [each for each in found if after is None or each.place > after][:limit]
-    return Worklist(await _with_contacts(session, shown), len(found))
+    """The worklist of an agent (None: of everybody), in the order of the last reviews; what is to be done is said as of now. `after` is the
+    place of the last item seen."""
+    book, found, last = Book(operator), list[WorkItem](), after or START
+    while len(found) < limit:
+        places = [(row.urgency, row.weight, row.account_id) for row in await _places(session, agent, last, limit)]
+        facts = await load_facts(session, [account_id for *_, account_id in places], now=now)
+        found += [item for each in places if (item := _item(facts[each[2]], agent, each, book, now)) is not None]
+        if len(places) < limit:
+            break
+        last = places[-1]
+    return Worklist(await _with_contacts(session, found[:limit]), await _count(session, agent))
 
 
-def _item(facts: Facts, book: Book, now: datetime) -> WorkItem | None:
+async def _places(session: AsyncSession, agent: str | None, last: Place, limit: int) -> Sequence[Fetched]:
+    if agent is None:
+        return await rows(session, PAGE.format(whose=""), limit, *last)
+    return await rows(session, PAGE.format(whose="agent = $5 AND"), limit, *last, agent)
+
+
+async def _count(session: AsyncSession, agent: str | None) -> int:
+    if agent is None:
+        return int((await rows(session, COUNT.format(whose=""), COUNTED))[0].total)
+    return int((await rows(session, COUNT.format(whose="WHERE agent = $2"), COUNTED, agent))[0].total)
+
+
+def _item(facts: Facts, agent: str | None, place: Place, book: Book, now: datetime) -> WorkItem | None:
+    """None where the review of what just happened is still to come and there is nothing to do any more."""
     terms = book.terms(facts.policy)
     todo = tasks(facts, terms, now)
-    if not todo:
+    if not todo or agent not in (None, facts.agent):
         return None
-    return WorkItem(facts, terms.policy.statuses[facts.status], todo, debt(facts, terms, now), None)  # type: ignore[index]
+    return WorkItem(facts, terms.policy.statuses[facts.status], todo, debt(facts, terms, now), None, place)  # type: ignore[index]
 
 
 async def _with_contacts(session: AsyncSession, items: Sequence[WorkItem]) -> list[WorkItem]:
     contacts = await latest_contacts(session, [each.facts.account_id for each in items])
-    return [WorkItem(each.facts, each.label, each.tasks, each.debt, contacts.get(each.facts.account_id)) for each in items]
+    return [replace(each, contact=contacts.get(each.facts.account_id)) for each in items]

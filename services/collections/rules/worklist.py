@@ -55,6 +55,43 @@ class Debt:
     days: int
 
 
+def for_people(terms: Terms) -> bool:
+    """Do people work on the accounts of this policy?"""
+    return terms.policy.decided_by == "person" or terms.policy.invoice.sent_by == "agent"
+
+
+def place(facts: Facts, terms: Terms, now: datetime) -> tuple[int, Decimal] | None:
+    """Where the account stands in the list: the most urgent reason first, then the larger debt. None when it can be left alone."""
+    todo = tasks(facts, terms, now)
+    return (ORDER.index(todo[0].reason), -owed(facts.invoices, now)) if todo else None
+
+
+def next_change(facts: Facts, terms: Terms, now: datetime) -> datetime | None:
+    """The next instant at which time alone may change the place, beside those at which it may change what is decided
+    (rules/assessment.py)."""
+    return min((each for each in _instants(facts, terms, now) if each > now), default=None)
+
+
+def _instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
+    due = [each.due_at for each in facts.promises] + [each.due_at for plan in facts.plans for each in plan.instalments]
+    yield from (_day_begins(each, terms) for each in due)
+    wanted = terms.policy.suspension.notice
+    for invoice in facts.invoices:
+        if exists(invoice, now) and believed_open(invoice, now) == ZERO:
+            continue
+        cut_from = terms.cut_from(invoice)
+        yield from (terms.dispatch_from(invoice), invoice.due_ends_at, cut_from)
+        if wanted is not None:
+            yield _day_begins(cut_from - wanted.before, terms)
+    if wanted is not None:
+        yield from (each.accepted_at + wanted.before for each in facts.notices if each.accepted_at is not None)
+
+
+def _day_begins(last: datetime, terms: Terms) -> datetime:
+    """When the day begins whose end, or whose hour, this last instant is."""
+    return terms.calendar.start_of_day(terms.calendar.today(last - INSTANT))
+
+
 def debt(facts: Facts, terms: Terms, now: datetime) -> Debt:
     """What the account owes once every reported payment is believed."""
     late = overdue(facts, now)
@@ -143,7 +180,7 @@ def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
         return
     cut_from = min(terms.cut_from(each) for each in unpaid(facts, now))
     last = terms.calendar.today(cut_from - wanted.before - INSTANT)
-    if now < terms.calendar.start_of_day(last):
+    if now < _day_begins(cut_from - wanted.before, terms):
         return
     failed = "El último aviso no llegó a todos: mándelo de nuevo" if last_failed(facts, now) else "Falta el aviso de suspensión"
     text = f"{failed}; para poder suspender el {moment(terms.operator, cut_from)}, envíelo el {day(terms.operator, last)}."

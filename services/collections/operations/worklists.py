@@ -1,0 +1,44 @@
+"""Where accounts stand in the worklist, written by every review so that a page of it can be read without thinking about all accounts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.collections.rules.facts import Facts
+from shared.db import execute
+
+LIST = """
+INSERT INTO worklist (account_id, agent, urgency, weight) SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::numeric[])
+ON CONFLICT (account_id) DO UPDATE SET agent = excluded.agent, urgency = excluded.urgency, weight = excluded.weight
+WHERE (worklist.agent, worklist.urgency, worklist.weight) IS DISTINCT FROM (excluded.agent, excluded.urgency, excluded.weight)
+"""
+LEAVE_ALONE = "DELETE FROM worklist WHERE account_id = ANY($1::uuid[])"
+
+
+@dataclass
+class Listing:
+    """What the reviews of many accounts say of the worklist, gathered to be written together."""
+
+    listed: list[tuple[UUID, str | None, int, Decimal]] = field(default_factory=list)
+    left_alone: list[UUID] = field(default_factory=list)
+
+    def note(self, facts: Facts, place: tuple[int, Decimal] | None) -> None:
+        """The account stands here, or (None) not in the list."""
+        if place is None:
+            self.left_alone.append(facts.account_id)
+        else:
+            self.listed.append((facts.account_id, facts.agent, *place))
+
+    async def write(self, session: AsyncSession) -> None:
+        """A statement for each kind, however many accounts there are."""
+        if self.listed:
+            await execute(session, LIST, *_columns(self.listed))
+        if self.left_alone:
+            await execute(session, LEAVE_ALONE, self.left_alone)
+
+
+def _columns(table: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*table, strict=True)]
