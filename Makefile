@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 READY := .venv/.ready
 WORKERS ?= 2
 
-.PHONY: help run demo down test test-fast check bench faults rules kafka migrate migration format
+.PHONY: help run demo down test test-fast check bench faults simulate rules kafka migrate migration format
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ format: $(READY) ## let ruff mend layout and imports
 
 bench: $(READY) ## measure, beside the raw limits of the same run; about half an hour, with QUICK=1 less than ten minutes
 	$(BIN)/python -m tests.bench $(if $(QUICK),--scale 0.1 --rounds 2) $(ARGS)
+
+simulate: $(READY) ## play one world of the simulation again: SEED=… (as a failing one says), or SCHEDULES=… of them from the first on
+	SEED=$(SEED) $(if $(SIZE),SIZE=$(SIZE)) $(if $(SCHEDULES),SCHEDULES=$(SCHEDULES)) $(BIN)/pytest -n $(if $(SEED),0,$(WORKERS)) tests/simulation/test_worlds.py $(ARGS)
 
 faults: $(READY) ## break the house on purpose, under load, for MINUTES=30 (SEED=…, ONLY=F1,F2); writes docs/reliability.md
 	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY),--write)

@@ -61,6 +61,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the simulation has tried, where it ran."""
+    from tests.simulation.report import summary  # the services are loaded only where it ran
+
+    if FOLDER in os.environ and (lines := summary(Path(os.environ[FOLDER]))):
+        terminalreporter.section("simulation")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
 def start_postgres() -> None:
     """The session's own server. It forgets everything at its end, so it need not survive a power cut."""
     global server

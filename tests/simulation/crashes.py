@@ -56,15 +56,18 @@ class Attempt:
     dies: bool = False
     gate: Callable[[], Awaitable[None]] | None = None
     count: int = 0
+    pid: int = 0  # the server's process that this attempt speaks to
     struck: Point | None = None
+    died: bool = False
     connections: "set[Connection]" = field(default_factory=set)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def say(self, connection: "Connection", send: Send) -> Any:
-        """Send one statement and wait for its answer, unless this is where the crash strikes. One at a time: else a seed repeats nothing."""
-        if self.gate is not None:
-            await self.gate()
+        """Send one statement and wait for its answer, unless the crash strikes here. One at a time: else a seed repeats nothing."""
         async with self.turn:
+            self.pid = connection.get_server_pid()
+            if self.gate is not None:
+                await self.gate()
             if self.dies and self.struck:
                 raise Death
             self.count += 1
@@ -141,7 +144,8 @@ class Connection(asyncpg.Connection):  # type: ignore[misc] # the driver has no 
     def __init__(self, protocol: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(protocol, *args, **kwargs)
         self.at_work = False
-        self.wire = self._protocol = Wire(protocol, self)
+        self.wire = Wire(protocol, self)
+        self._protocol = self.wire  # type: ignore[misc] # the driver's own slot
 
     async def _introspect_types(self, typeoids: Any, timeout: Any) -> Any:
         before, self.at_work = self.at_work, False

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -23,6 +24,7 @@ from shared.db import execute, rows
 from shared.events import Envelope
 from shared.inbox import Arrival
 from shared.operator import Operator
+from shared.operator.procedures import Deadline, Step
 from shared.parking import EVENT, to_envelope
 from shared.settings import Settings
 from shared.web import create_app
@@ -41,12 +43,19 @@ NOTICES = ("aviso_suspension_vip", "suspension_residencial_cliente", "pago_recha
 
 
 def small_operator() -> Operator:
-    """The shipped operator, who sends fewer mails, each to one desk."""
+    """The shipped operator, who sends fewer mails to fewer desks, and has a deadline for every task."""
     shipped = operator()
     notices = {code: shipped.notices[code] for code in NOTICES}
     aviso = notices[NOTICES[0]]
     notices[NOTICES[0]] = aviso.model_copy(update={"to": aviso.to.model_copy(update={"desks": aviso.to.desks[:2]})})
-    return shipped.model_copy(update={"notices": notices})
+    procedures = {
+        code: each.model_copy(update={"steps": [_with_deadline(step) for step in each.steps]}) for code, each in shipped.procedures.items()
+    }
+    return shipped.model_copy(update={"notices": notices, "procedures": procedures})
+
+
+def _with_deadline(step: Step) -> Step:
+    return step.model_copy(update={"deadline": Deadline(hours=2)}) if step.kind == "task" else step
 
 
 class MachineTime:
@@ -77,6 +86,7 @@ def seeded(seed: int) -> Any:
         patch("services.ticketing.operations.suspensions.machine_now", machine.now),
         patch("shared.outbox.AWAY_SECONDS", 0.0),
         patch("services.ticketing.jobs.switching.SLOTS", 1),
+        patch("services.collections.jobs.LANES", 1),
     ):
         yield
 
@@ -126,7 +136,7 @@ class UnevenInbox(CourierInbox):
         )
         arrivals = [Arrival(to_envelope(row), row.seq) for row in found]
         twice = [replace(each, envelope=each.envelope.model_copy()) for each in arrivals if self.chance.random() < 0.05]
-        self.mixed += sum(after.mark < before.mark for before, after in zip(arrivals, arrivals[1:], strict=False))
+        self.mixed += sum(after.mark < before.mark for before, after in pairwise(arrivals))
         self.doubled += len(twice)
         self.late += held_back > 0
         return arrivals + twice
@@ -155,8 +165,8 @@ class Shop:
         inbox = UnevenInbox(worker.inbox, worker.courier_inbox.lease)  # type: ignore[union-attr]
         inbox.chance, inbox.calm = self.chance, self.calm
         worker.courier_inbox = inbox
-        for each in (*worker._relays, inbox):
-            each.lease.duration = LONG
+        for lease in (*(relay.lease for relay in worker._relays), inbox.lease):
+            lease.duration = LONG
         return worker
 
     def bury(self, worker: Worker) -> None:

@@ -1,4 +1,4 @@
-"""What the customers of a world do in a month, each by a script of its own, and what must be true of each at the end whatever was in between."""
+"""What the customers of a world do in a month, each by a script of its own."""
 
 import random
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ DAYS = (
 END = "2026-03-31T20:00"
 LAST = len(DAYS)  # what is still to be done when the month is over, and nobody is struck any more
 PLANS = {"own": ("hogar_50", Decimal("39.90")), "vip": ("dedicado_20", Decimal("600.00"))}
+PARTS: tuple[tuple[str, ...], ...] = ((), (), ("1",), ("1",), ("1",), ("0.4", "0.6"), ("0.4",), ("1", "1"))
 NETWORK = ("done", "unknown_done,done", "unknown,done", "unknown,unknown_done,done", "unknown,unknown,done")
 
 
@@ -40,7 +41,6 @@ class Act:
     part: Decimal = Decimal(1)
     name: str = ""
     stubborn: bool = False
-    tries: int = 0
     status: int = 0
     answer: Any = None
 
@@ -72,8 +72,8 @@ class Customer:
         plan, price = PLANS["vip" if self.vip else "own"]
         delivery, agent = ("third_party" if self.third_party else "own"), (AGENT if self.vip else "")
         status = "CLIENTE VIP" if self.vip else "ACTIVO"
-        mail = f"{self.login}@correo.example"
-        return f"{self.code},Cliente {self.number},{agent},2025-01-01,{mail},{plan},{price},{delivery},{self.login},{self.node},{status},2026-02"
+        who = f"{self.code},Cliente {self.number},{agent},2025-01-01,{self.login}@correo.example"
+        return f"{who},{plan},{price},{delivery},{self.login},{self.node},{status},2026-02"
 
     def accepted(self, what: str) -> list[Act]:
         """What was done and answered with success."""
@@ -107,10 +107,11 @@ def customer(number: int, chance: random.Random) -> Customer:
 
 def _pays(chance: random.Random) -> list[Act]:
     """All at once, in parts, or not at all; the bank confirms, rejects, or says nothing."""
-    parts = chance.choice([[], [], [1], [1], [1], ["0.4", "0.6"], ["0.4"], [1, 1]])
+    parts = chance.choice(PARTS)
     acts: list[Act] = []
+    day = chance.randint(0, len(DAYS) - 1)
     for number, part in enumerate(parts):
-        day, name = chance.randint(0, len(DAYS) - 1), f"P{number}"
+        day, name = (day if chance.random() < 0.5 else chance.randint(0, len(DAYS) - 1)), f"P{number}"
         acts.append(Act(day, "pay", Decimal(part), name))
         then = chance.choice(["confirm", "confirm", "reject", ""])
         if then:

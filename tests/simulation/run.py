@@ -1,0 +1,63 @@
+"""One world from its seed to its judgement."""
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import asyncpg
+
+from services.wiring import SERVICES
+from tests.simulation.crashes import Point
+from tests.simulation.ends import expectations
+from tests.simulation.house import open_shops, seeded
+from tests.simulation.world import BEGIN, World
+from tests.support.history import gather, violations, watching, witnessed
+from tests.support.service import operator
+
+
+@dataclass
+class Outcome:
+    """What a world came to."""
+
+    seed: int
+    schedules: int
+    found: list[str]
+    counts: Counter[str]
+    points: Counter[Point]
+    trace: list[str]
+
+
+async def simulate(databases: Mapping[str, str], folder: Path, seed: int, size: int) -> Outcome:
+    """Play and judge one world of `size` customers on five clean databases."""
+    begin = datetime.fromisoformat(BEGIN).replace(tzinfo=operator().zone)
+    chance = random.Random(seed)
+    monitor = await asyncpg.connect(databases["billing"].replace("+asyncpg", ""))
+    try:
+        async with witnessed(databases):
+            with seeded(seed), watching(SERVICES):
+                async with open_shops(databases, folder, begin, chance) as shops:
+                    world = World.of(shops, monitor, seed, size, chance)
+                    await world.play()
+                    now = await shops["collections"].runtime.clock.now()
+                    documents = shops["collections"].runtime.operator
+            evidence = await gather(databases, operator=documents, now=now, maildir=folder / "correo")
+    finally:
+        await monitor.close()
+    found = [str(each) for each in violations(world.history, evidence)]
+    found += expectations(world.customers, evidence)
+    return Outcome(seed, size, found, counted(world), world.crashes.points, world.trace)
+
+
+def counted(world: World) -> Counter[str]:
+    """How rough it was."""
+    counts = world.counts.copy()
+    counts["crashes"], counts["deaths"] = world.crashes.points.total(), world.crashes.deaths
+    for shop in world.shops.values():
+        for inbox in shop.inboxes():
+            counts["delivered twice"] += inbox.doubled
+            counts["taken out of turn"] += inbox.mixed
+            counts["held back"] += inbox.late
+    return counts

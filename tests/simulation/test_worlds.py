@@ -1,0 +1,47 @@
+"""Ten thousand customers, each with a month of its own, in worlds in which whoever works is struck at any statement: nothing is lost,
+nothing happens twice, nothing overtakes, and each customer ends as its script says. `make simulate SEED=…` plays one world again.
+"""
+
+import os
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.simulation.report import keep
+from tests.simulation.run import Outcome, simulate
+from tests.support.database import EMPTY
+
+SIZE = int(os.environ.get("SIZE", "250"))
+WORLDS = -(-int(os.environ.get("SCHEDULES", "10000")) // SIZE)
+SEEDS = [int(os.environ["SEED"])] if os.environ.get("SEED") else range(1, WORLDS + 1)
+# Whoever is at work must have been struck in every world; the rarer ones in some.
+STRUCK = {"relay", "inbox", "command", "job review", "job switching"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_month_of_many_customers_in_which_everybody_may_die(databases: dict[str, str], tmp_path: Path, seed: int) -> None:
+    came_to = await simulate(databases, tmp_path, seed, SIZE)
+    keep(came_to)
+    again = f"seed {seed}: `make simulate SEED={seed}{f' SIZE={SIZE}' if SIZE != 250 else ''}` plays it again"
+    assert came_to.found == [], "\n".join([again, *came_to.found[:20]])
+    assert not (missing := STRUCK - {each.actor for each in came_to.points}), f"{again}: nobody struck {missing}"
+    assert all(came_to.counts[name] for name in ("delivered twice", "taken out of turn", "held back", "races", "deaths")), again
+
+
+async def empty(databases: dict[str, str]) -> None:
+    for address in databases.values():
+        connection = await asyncpg.connect(address)
+        await connection.execute(EMPTY)
+        await connection.close()
+
+
+@pytest.mark.slow
+async def test_a_seed_is_one_world(databases: dict[str, str], tmp_path: Path) -> None:
+    worlds: list[Outcome] = []
+    for number in range(2):
+        worlds.append(await simulate(databases, tmp_path / str(number), 7, 20))
+        await empty(databases)
+    assert worlds[0].trace == worlds[1].trace
+    assert worlds[0].points == worlds[1].points
