@@ -10,6 +10,7 @@ transaction, when it fails for whatever reason. A second look under the lock wou
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,6 +30,12 @@ HEADER = "Idempotency-Key"
 CLAIM = (
     "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7)) AS mine, k.fingerprint, k.status, k.headers::text AS headers, k.body "
     "FROM (SELECT 1) AS one LEFT JOIN idempotency_key k ON k.principal = $2 AND k.route = $3 AND k.key = $4"
+)
+# The same for many, whose principals, keys and locks' names are $1, $2 and $3; $4 route. One look per key, however large the table is.
+CLAIM_MANY = (
+    "SELECT t.principal, t.key FROM unnest($1::text[], $2::text[], $3::text[]) AS t(principal, key, name) "
+    "WHERE pg_try_advisory_xact_lock(hashtextextended(t.name, 7)) AND (SELECT k.fingerprint FROM idempotency_key k "
+    "WHERE k.principal = t.principal AND k.route = $4 AND k.key = t.key) IS NULL"
 )
 
 
@@ -55,6 +62,11 @@ class Command:
     key: str
     fingerprint: str
 
+    @property
+    def lock(self) -> str:
+        """What the lock is named after that whoever carries it out holds."""
+        return f"{self.principal}\n{self.route}\n{self.key}"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -78,8 +90,7 @@ async def recall(session: AsyncSession, command: Command) -> Answer | None:
 
     Raises Conflict while another request carries it out, Invalid when the key was used for something else. See Note [One look].
     """
-    name = f"{command.principal}\n{command.route}\n{command.key}"
-    row = (await rows(session, CLAIM, name, command.principal, command.route, command.key))[0]
+    row = (await rows(session, CLAIM, command.lock, command.principal, command.route, command.key))[0]
     if not row.mine:
         raise Conflict("Otra solicitud con la misma clave todavía está en curso.", remedy="Espere un momento y repítala tal cual.")
     if row.fingerprint is None:
@@ -90,6 +101,14 @@ async def recall(session: AsyncSession, command: Command) -> Answer | None:
             errors=[FieldError(field=HEADER, message="use una clave nueva para cada solicitud distinta")],
         )
     return Answer(row.status, json.loads(row.headers), bytes(row.body))
+
+
+async def free(session: AsyncSession, commands: Sequence[Command]) -> list[Command]:
+    """Those of a route's commands that are new and that nobody else may begin until the commit, each key once. See Note [One look]."""
+    asked = {(each.principal, each.key): each for each in reversed(commands)}
+    names = [each.lock for each in asked.values()]
+    found = await rows(session, CLAIM_MANY, *map(list, zip(*asked, strict=True)), names, commands[0].route)
+    return [asked[row.principal, row.key] for row in found]
 
 
 async def prune(session: AsyncSession) -> int:

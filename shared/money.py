@@ -21,7 +21,13 @@ Amount = Annotated[
     PlainSerializer(_text, return_type=str, when_used="json"),
     AMOUNT_SCHEMA,
 ]
+PLACES = Decimal("0.0001")
 PositiveAmount = Annotated[Amount, Field(gt=0)]
+
+
+def as_kept(amount: Decimal) -> Decimal:
+    """An amount with the four places that its column has. Nothing is rounded: no more places are let in."""
+    return amount.quantize(PLACES)
 
 
 @dataclass(frozen=True, order=False)

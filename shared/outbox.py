@@ -8,7 +8,7 @@ before they publish, hence ids of one aggregate are in the order of its versions
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -67,11 +67,12 @@ class HeldRow(MessagingTable, table=True):
 
 @dataclass(frozen=True)
 class Outgoing:
-    """An event with its aggregate (`invoice/…`) and that aggregate's version after the change."""
+    """An event with its aggregate (`invoice/…`) and that aggregate's version after the change, in the trace that it was made in."""
 
     event: Event
     subject: str
     version: int
+    traceparent: str | None = field(default_factory=current_traceparent)
 
 
 async def publish(session: AsyncSession, event: Event, *, subject: str, version: int, now: datetime) -> UUID:
@@ -88,10 +89,9 @@ async def publish_many(session: AsyncSession, items: Sequence[Outgoing], *, now:
         if len(text) > MAX_DATA:
             raise ValueError(f"{item.event.TYPE} of {item.subject} is too large: {len(text)} characters, at most {MAX_DATA}")
     await flush(session)
-    trace = current_traceparent()
     ids = [new_id() for _ in items]
     given = [
-        (event_id, item.event.TYPE, item.subject, item.version, item.event.key(), now, trace, text)
+        (event_id, item.event.TYPE, item.subject, item.version, item.event.key(), now, item.traceparent, text)
         for event_id, item, text in zip(ids, items, data, strict=True)
     ]
     if len(given) == 1:

@@ -16,9 +16,11 @@ from shared.web.commands import (
     runtime_of,
 )
 from shared.web.paging import Cursor, CursorAt, IfMatch, Input, Page, expect_version, page, set_etag
+from shared.web.together import Asked, created, together
 
 __all__ = [
     "Actor",
+    "Asked",
     "CommandRoute",
     "Cursor",
     "CursorAt",
@@ -31,6 +33,7 @@ __all__ = [
     "UploadRoute",
     "command_router",
     "create_app",
+    "created",
     "expect_version",
     "incoming",
     "page",
@@ -39,4 +42,5 @@ __all__ = [
     "run_command",
     "runtime_of",
     "set_etag",
+    "together",
 ]

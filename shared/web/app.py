@@ -42,7 +42,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(HTTPBearer(auto_error=False, description="Token firmado: `reconecta token`")), Depends(refuse_unknown)],
     )
-    app.state.runtime, app.state.operator = runtime, runtime.operator
+    app.state.runtime, app.state.operator, app.state.crowds = runtime, runtime.operator, {}
     app.state.verifier = verifier_of(runtime.settings)
     add_handlers(app)
     add_documentation(app)

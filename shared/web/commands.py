@@ -23,6 +23,7 @@ from shared.idempotency import HEADER, Answer, Command
 from shared.inbox import is_transient
 from shared.operator import Operator
 from shared.operator.permissions import PERMISSIONS
+from shared.web.together import Crowds, Together, answer_of
 from shared.worker import Runtime
 
 BODY_LIMIT = 1024 * 1024
@@ -129,14 +130,27 @@ class CommandRoute(APIRoute):
         async def handle(request: Request) -> Response:
             principal_of(request)
             refuse_nul(request)
-            await _now(request)
             if request.method in READS:
+                await _now(request)
                 return await _read(request, inner)
             body = await read_limited(request, BODY_LIMIT)
             fingerprint = idempotency.fingerprint(request.url.path.encode(), request.url.query.encode(), body)
+            if (answer := await self._join(request, fingerprint, body)) is not None:
+                return answer
+            await _now(request)
             return await run_command(request, fingerprint, lambda: inner(request), body)
 
         return handle
+
+    async def _join(self, request: Request, fingerprint: str, body: bytes) -> Response | None:
+        """The answer, where commands of this route are carried out together and this one went through."""
+        how: Together | None = getattr(self.endpoint, "together", None)
+        if how is None:
+            return None
+        crowds: dict[Together, Crowds] = request.app.state.crowds
+        if how not in crowds:
+            crowds[how] = Crowds(runtime_of(request), how)
+        return await crowds[how].join(request, principal_of(request), _command(request, fingerprint), body)
 
 
 class UploadRoute(CommandRoute):
@@ -169,10 +183,7 @@ async def run_command(request: Request, fingerprint: str, work: Callable[[], Awa
 
     `work` finds its session in `request.state.session` (the `Session` dependency). Raises what the work raises; then nothing is kept.
     """
-    command = None
-    if request.method == "POST":
-        route = f"POST {request.scope['route'].path_format}"
-        command = Command(principal_of(request).person, route, require_key(request), fingerprint)
+    command = _command(request, fingerprint) if request.method == "POST" else None
     database = runtime_of(request).database
     try:
         async with database.transaction() as session:
@@ -186,6 +197,11 @@ async def run_command(request: Request, fingerprint: str, work: Callable[[], Awa
         if stored is None:
             raise
         return _replayed(stored)
+
+
+def _command(request: Request, fingerprint: str) -> Command:
+    route = f"POST {request.scope['route'].path_format}"
+    return Command(principal_of(request).person, route, require_key(request), fingerprint)
 
 
 async def _carry_out(
@@ -202,19 +218,13 @@ async def _carry_out(
         status=response.status_code,
         body=body,
         now=request.state.now,
-        kept=(command, _answer(response)) if command else None,
+        kept=(command, answer_of(response)) if command else None,
     )
     return response
 
 
 def _replayed(stored: Answer) -> Response:
     return Response(stored.body, stored.status, {**stored.headers, "Idempotency-Replayed": "true"})
-
-
-def _answer(response: Response) -> Answer:
-    """What a repeated request is to get."""
-    headers = {name: value for name, value in response.headers.items() if name in {"content-type", "location", "etag"}}
-    return Answer(response.status_code, headers, bytes(response.body))
 
 
 def refuse_nul(request: Request) -> None:

@@ -121,7 +121,7 @@ async def report(billing: Served, external_id: str, amount: str, reference: str,
     given = {"channel": "banco", "currency": "USD", "paid_on": today, "reported_by": "ana.martinez", **options}
     new = NewPayment(customer_id=await customer_id(billing, external_id), amount=Decimal(amount), reference=reference, **given)
     async with billing.runtime.database.transaction() as session:
-        return await report_payment(session, payment=new, today=today, now=now)
+        return (await report_payment(session, payment=new, today=today, now=now)).id
 
 
 def local(day: str, hour: str = "08:00") -> datetime:

@@ -147,7 +147,16 @@ class CustomerShown(CustomerListed):
         opening_status="ACTIVO",
         last_billed="2026-02",
         contract={"number": "CT-10001", "kind": None, "start_date": "2024-08-10", "end_date": None},
-        services=[{"id": "019d2f6e-2f0c-7c7a-9a35-0a8b0f6f4b52", "plan_kind": "business", "monthly_amount": "129.0000", **SERVICE}],
+        services=[
+            {
+                "id": "019d2f6e-2f0c-7c7a-9a35-0a8b0f6f4b52",
+                "plan_kind": "business",
+                "monthly_amount": "129.0000",
+                "network_login": None,
+                "active_to": None,
+                **SERVICE,
+            }
+        ],
         monthly_total={"amount": "129.0000", "currency": "USD"},
     )
     tax_id: str | None

@@ -1,11 +1,14 @@
 """Customers over HTTP: entered, changed, looked up, with everything that changed on them."""
 
-from datetime import date
+import contextlib
+from collections.abc import Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.api.customer_shapes import (
     ContractShown,
@@ -17,38 +20,104 @@ from services.billing.api.customer_shapes import (
     ServiceInput,
     ServiceShown,
 )
-from services.billing.models import Customer, CustomerHistory
+from services.billing.models import Customer, CustomerHistory, Service
 from services.billing.operations import customers
 from services.billing.operations.customers import ContractTerms, NewCustomer, SoldService
 from services.billing.queries.customers import CustomerView, find_customers, get_customer, history_of
 from shared.calendar import BusinessCalendar
 from shared.errors import FieldError, Invalid, nearest
+from shared.idempotency import Command
+from shared.log import current_traceparent
+from shared.money import as_kept
 from shared.operator import Operator
-from shared.web import Actor, Cursor, Documents, IfMatch, Now, Page, Session, command_router, page, permits, set_etag
-from shared.web.shapes import money
+from shared.web import (
+    Actor,
+    Asked,
+    Cursor,
+    Documents,
+    IfMatch,
+    Now,
+    Page,
+    Session,
+    command_router,
+    created,
+    page,
+    permits,
+    set_etag,
+    together,
+)
+from shared.web.shapes import MoneyShown, money
 
 router = command_router(tags=["customers"])
 
 
+async def _register_together(
+    session: AsyncSession, asked: Sequence[Asked[CustomerInput]], documents: Operator, now: datetime
+) -> list[Response | None]:
+    """What `register_customer` does, for many: those that go through."""
+    today = BusinessCalendar(documents).today(now)
+    new: dict[Command, NewCustomer] = {}
+    for each in asked:
+        with contextlib.suppress(Invalid):
+            if documents.may(each.actor.desks, "billing.customers"):
+                new[each.command] = _new(each.body, documents, each.traceparent)
+    refused = await customers.register_customers(session, customers=list(new.values()), today=today, now=now)
+    answers: dict[Command, Response] = {}
+    for command, customer in new.items():
+        if customer.id not in refused:
+            answers[command] = response = created(_registered(customer, today), f"/billing/customers/{customer.id}")
+            set_etag(response, 1)
+    return [answers.get(each.command) for each in asked]
+
+
 @router.post("/customers", status_code=201)
+@together(CustomerInput, _register_together)
 async def register_customer(
     body: CustomerInput, response: Response, session: Session, now: Now, actor: Actor, documents: Documents
 ) -> CustomerShown:
     """Enter a customer by hand; files are imported with POST /imports."""
     permits(actor, documents, "billing.customers")
+    new, today = _new(body, documents, current_traceparent()), BusinessCalendar(documents).today(now)
+    await customers.register_customer(session, customer=new, today=today, now=now)
+    response.headers["Location"] = f"/billing/customers/{new.id}"
+    set_etag(response, 1)
+    return _registered(new, today)
+
+
+def _new(body: CustomerInput, documents: Operator, traceparent: str | None) -> NewCustomer:
+    """The customer that the body tells of. Raises Invalid for an unknown agent, for an unknown plan and for dates the wrong way round."""
     _check_agent(body.assigned_agent, documents)
-    new = NewCustomer(
+    return NewCustomer(
+        external_source=body.external_source,
+        external_id=body.external_id,
+        name=body.name,
         currency=documents.currency,
         policy=documents.default_policy,
+        tax_id=body.tax_id,
+        contacts=[each.model_dump() for each in body.contacts],
+        is_isp=body.is_isp,
+        special_negotiation=body.special_negotiation,
+        assigned_agent=body.assigned_agent,
         contract=ContractTerms(**body.contract.model_dump()),
         services=_sold(body.services, documents),
-        contacts=[each.model_dump() for each in body.contacts],
-        **body.model_dump(exclude={"contract", "services", "contacts"}),
+        traceparent=traceparent,
     )
-    made = await customers.register_customer(session, customer=new, today=BusinessCalendar(documents).today(now), now=now)
-    response.headers["Location"] = f"/billing/customers/{made.id}"
-    set_etag(response, made.version)
-    return _show(await get_customer(session, made.id), BusinessCalendar(documents).today(now))
+
+
+def _registered(new: NewCustomer, today: date) -> CustomerShown:
+    """A customer that was just entered, as it will be read."""
+    return CustomerShown(
+        **{name: value for name, value in vars(new).items() if name in CustomerShown.model_fields and name not in {"contract", "services"}},
+        version=1,
+        opening_status=None,
+        last_billed=None,
+        contract=ContractShown(**vars(new.contract)),
+        services=[
+            ServiceShown(**{**vars(each), "monthly_amount": as_kept(each.monthly_amount)})
+            for each in sorted(new.services, key=lambda each: each.code)
+        ],
+        monthly_total=_total(new.services, new.currency, today),
+    )
 
 
 @router.get("/customers")
@@ -158,10 +227,15 @@ def _history(change: CustomerHistory) -> HistoryShown:
 
 def _show(view: CustomerView, today: date) -> CustomerShown:
     customer = view.customer
-    running = [each.monthly_amount for each in view.services if each.active_to is None or each.active_to >= today]
     return CustomerShown(
         **customer.model_dump(include=set(CustomerShown.model_fields)),
         contract=ContractShown.model_validate(view.contract, from_attributes=True) if view.contract else None,
         services=[ServiceShown.model_validate(each, from_attributes=True) for each in view.services],
-        monthly_total=money(sum(running, Decimal(0)), customer.currency),
+        monthly_total=_total(view.services, customer.currency, today),
     )
+
+
+def _total(services: Sequence[Service] | Sequence[SoldService], currency: str, today: date) -> MoneyShown:
+    """What is billed a month for the services that have not ended."""
+    running = [each.monthly_amount for each in services if each.active_to is None or each.active_to >= today]
+    return money(as_kept(sum(running, Decimal(0))), currency)

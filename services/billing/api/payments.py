@@ -1,20 +1,43 @@
 """Payments over HTTP: reported, confirmed, rejected, looked up."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
 from pydantic import BaseModel, StringConstraints
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.api.shapes import Code
 from services.billing.operations import payments
 from services.billing.operations.payments import NewPayment
 from services.billing.queries.invoices import PaymentView, find_payments, get_payment
+from services.billing.rules.ledger import PaymentAccount
 from services.billing.rules.states import PaymentState
+from shared.auth import Principal
 from shared.calendar import BusinessCalendar
-from shared.money import Amount
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits, set_etag
+from shared.errors import Problem
+from shared.idempotency import Command
+from shared.log import current_traceparent
+from shared.money import Amount, as_kept
+from shared.operator import Operator
+from shared.web import (
+    Actor,
+    Asked,
+    Cursor,
+    Documents,
+    Input,
+    Now,
+    Page,
+    Session,
+    command_router,
+    created,
+    page,
+    permits,
+    set_etag,
+    together,
+)
 from shared.web.shapes import MoneyInput, MoneyShown, Words, example, money
 
 router = command_router(tags=["payments"])
@@ -90,21 +113,70 @@ class PaymentShown(BaseModel):
     allocations: list[AllocationShown]
 
 
+async def _report_together(
+    session: AsyncSession, asked: Sequence[Asked[PaymentInput]], documents: Operator, now: datetime
+) -> list[Response | None]:
+    """What `report_payment` does, for many: those that go through."""
+    allowed = [each for each in asked if documents.may(each.actor.desks, "billing.payments")]
+    new = [_new(each.body, each.actor, each.traceparent) for each in allowed]
+    today = BusinessCalendar(documents).today(now)
+    found = await payments.report_payments(session, payments=new, today=today, now=now, wait=False)
+    answers: dict[Command, Response] = {}
+    for each, payment in zip(allowed, new, strict=True):
+        if not isinstance(account := found[payment.id], Problem):
+            answers[each.command] = response = created(_reported(payment, account), f"/billing/payments/{payment.id}")
+            set_etag(response, account.version)
+    return [answers.get(each.command) for each in asked]
+
+
 @router.post("/payments", status_code=201)
+@together(PaymentInput, _report_together)
 async def report_payment(
     body: PaymentInput, response: Response, session: Session, now: Now, actor: Actor, documents: Documents
 ) -> PaymentShown:
     """Report a payment: it counts at once (VIP-12, VIP-20), until it is confirmed or rejected."""
     permits(actor, documents, "billing.payments")
-    new = NewPayment(
+    new = _new(body, actor, current_traceparent())
+    account = await payments.report_payment(session, payment=new, today=BusinessCalendar(documents).today(now), now=now)
+    response.headers["Location"] = f"/billing/payments/{new.id}"
+    set_etag(response, account.version)
+    return _reported(new, account)
+
+
+def _new(body: PaymentInput, actor: Principal, traceparent: str | None) -> NewPayment:
+    return NewPayment(
+        customer_id=body.customer_id,
+        channel=body.channel,
+        reference=body.reference,
         amount=body.amount.amount,
         currency=body.amount.currency,
+        paid_on=body.paid_on,
         reported_by=actor.person,
-        **body.model_dump(exclude={"amount"}),
+        invoice_id=body.invoice_id,
+        traceparent=traceparent,
     )
-    await payments.report_payment(session, payment=new, today=BusinessCalendar(documents).today(now), now=now)
-    response.headers["Location"] = f"/billing/payments/{new.id}"
-    return _tell(await get_payment(session, new.id), response)
+
+
+def _reported(new: NewPayment, account: PaymentAccount) -> PaymentShown:
+    """A payment that was just reported, as it will be read."""
+    parts = sorted(account.parts, key=lambda each: each.invoice_id)
+    return PaymentShown(
+        id=new.id,
+        customer_id=new.customer_id,
+        state=account.state,
+        amount=money(as_kept(new.amount), new.currency),
+        unallocated=money(as_kept(account.unallocated), new.currency),
+        channel=new.channel,
+        reference=new.reference,
+        paid_on=new.paid_on,
+        reported_at=account.reported_at,
+        reported_by=new.reported_by,
+        settled_at=None,
+        settled_by=None,
+        reject_reason=None,
+        version=account.version,
+        allocations=[AllocationShown(invoice_id=each.invoice_id, amount=as_kept(each.amount)) for each in parts],
+    )
 
 
 @router.get("/payments")

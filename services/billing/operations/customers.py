@@ -14,7 +14,7 @@ from sqlmodel import select
 from services.billing.models import Contract, Customer, Service
 from services.billing.rules.values import search_key
 from shared.db import execute, lock, new_id, ring, rows
-from shared.errors import Conflict, FieldError, Invalid
+from shared.errors import Conflict, FieldError, Invalid, Problem
 from shared.events.billing import CustomerChanged, CustomerRegistered, CustomerState
 from shared.log import current_traceparent
 from shared.outbox import COLUMNS
@@ -40,13 +40,36 @@ WHERE c.id = ANY($1::uuid[])
 """
 TELL = f"""
 INSERT INTO outbox ({COLUMNS})
-SELECT gen_random_uuid(), $3, 'customer/' || id, version, id::text, $4, $5, data FROM ({STATE}) AS state ORDER BY id
+SELECT gen_random_uuid(), $3, 'customer/' || id, version, id::text, $4, trace, data
+FROM ({STATE}) AS state JOIN unnest($1::uuid[], $5::text[]) AS told(customer_id, trace) ON told.customer_id = state.id ORDER BY id
+"""
+# Customers that their source does not have yet, with contracts and services; answers which those are.
+REGISTER = """
+WITH made AS (
+    INSERT INTO customer (id, external_source, external_id, name, search_name, tax_id, contacts, is_isp, special_negotiation,
+        assigned_agent, policy, currency, version, created_at, updated_at)
+    SELECT t.*, 1, $28, $28 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::bool[],
+        $9::text[], $10::text[], $11::text[], $12::text[]) AS t
+    ON CONFLICT (external_source, external_id) DO NOTHING RETURNING id, currency
+), agreed AS (
+    INSERT INTO contract (customer_id, number, kind, start_date, end_date)
+    SELECT t.* FROM unnest($1::uuid[], $13::text[], $14::text[], $15::date[], $16::date[]) AS t(id, number, kind, starts, ends)
+    JOIN made USING (id)
+), sold AS (
+    INSERT INTO service (id, customer_id, code, plan_code, plan_kind, delivery, monthly_amount, active_from, active_to, network_login,
+        access_node, currency)
+    SELECT t.*, made.currency FROM unnest($17::uuid[], $18::uuid[], $19::text[], $20::text[], $21::text[], $22::text[], $23::numeric[],
+        $24::date[], $25::date[], $26::text[], $27::text[])
+    AS t(id, customer_id, code, plan_code, plan_kind, delivery, monthly_amount, active_from, active_to, network_login, access_node)
+    JOIN made ON made.id = t.customer_id
+)
+SELECT id FROM made
 """
 
 
 @dataclass(frozen=True)
 class SoldService:
-    """A service as it is sold by hand; `code` tells the services of one customer apart."""
+    """A service as it is sold by hand; `code` tells the services of one customer apart. `id` is a new one's."""
 
     code: str
     plan_code: str
@@ -57,6 +80,7 @@ class SoldService:
     active_to: date | None = None
     network_login: str | None = None
     access_node: str | None = None
+    id: UUID = field(default_factory=new_id)
 
 
 @dataclass(frozen=True)
@@ -85,41 +109,49 @@ class NewCustomer:
     assigned_agent: str | None = None
     contract: ContractTerms = ContractTerms()
     services: Sequence[SoldService] = ()
+    id: UUID = field(default_factory=new_id)
+    traceparent: str | None = field(default_factory=current_traceparent)
 
 
-async def register_customer(session: AsyncSession, *, customer: NewCustomer, today: date, now: datetime) -> Customer:
-    """Enter a customer by hand. Raises Conflict when its source already has this id."""
-    count = await execute(
-        session,
-        "INSERT INTO customer (id, external_source, external_id, name, search_name, tax_id, contacts, is_isp, special_negotiation, "
-        "assigned_agent, policy, currency, version, created_at, updated_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $13) "
-        "ON CONFLICT (external_source, external_id) DO NOTHING",
-        (customer_id := new_id()),
-        customer.external_source,
-        customer.external_id,
-        customer.name,
-        search_key(customer.name),
-        customer.tax_id,
-        json.dumps(customer.contacts, ensure_ascii=False),
-        customer.is_isp,
-        customer.special_negotiation,
-        customer.assigned_agent,
-        customer.policy,
-        customer.currency,
-        now,
-    )
-    if not count:
-        raise Conflict(
-            f"El cliente {customer.external_id} de {customer.external_source} ya existe.", remedy="Búsquelo y cámbielo con PATCH."
-        )
-    contract = Contract(customer_id=customer_id, **vars(customer.contract))
-    _check_dates(contract)
-    session.add(contract)
-    session.add_all(Service(customer_id=customer_id, currency=customer.currency, **vars(each)) for each in customer.services)
-    await session.flush()
-    await tell_customers(session, [customer_id], CustomerRegistered, today=today, now=now)
-    return await session.get_one(Customer, customer_id)
+async def register_customer(session: AsyncSession, *, customer: NewCustomer, today: date, now: datetime) -> None:
+    """Enter a customer by hand. Raises Invalid for a contract that ends before it starts, Conflict when its source already has this id."""
+    problem = (await register_customers(session, customers=[customer], today=today, now=now)).get(customer.id)
+    if problem is not None:
+        raise problem
+
+
+async def register_customers(session: AsyncSession, *, customers: Sequence[NewCustomer], today: date, now: datetime) -> dict[UUID, Problem]:
+    """The same for many. Answers those that were not entered, and why."""
+    found: dict[UUID, Problem] = {}
+    for each in customers:
+        if (problem := _wrong_dates(each.contract.start_date, each.contract.end_date)) is not None:
+            found[each.id] = problem
+    good = sorted((each for each in customers if each.id not in found), key=lambda each: (each.external_source, each.external_id))
+    made = {row.id for row in await rows(session, REGISTER, *_columns(good), now)} if good else set()
+    for each in good:
+        if each.id not in made:
+            text = f"El cliente {each.external_id} de {each.external_source} ya existe."
+            found[each.id] = Conflict(text, remedy="Búsquelo y cámbielo con PATCH.")
+    new = {each.id: each.traceparent for each in good if each.id in made}
+    if new:
+        await tell_customers(session, list(new), CustomerRegistered, today=today, now=now, traces=list(new.values()))
+    return found
+
+
+def _columns(new: Sequence[NewCustomer]) -> list[list[Any]]:
+    """REGISTER's arguments: columns of customers, of their contracts, and of their services."""
+    customers = [
+        (each.id, each.external_source, each.external_id, each.name, search_key(each.name), each.tax_id,
+         json.dumps(each.contacts, ensure_ascii=False), each.is_isp, each.special_negotiation, each.assigned_agent, each.policy,
+         each.currency, each.contract.number, each.contract.kind, each.contract.start_date, each.contract.end_date)
+        for each in new
+    ]  # fmt: skip
+    services = [
+        (sold.id, each.id, sold.code, sold.plan_code, sold.plan_kind, sold.delivery, sold.monthly_amount, sold.active_from, sold.active_to,
+         sold.network_login, sold.access_node)
+        for each in new for sold in each.services
+    ]  # fmt: skip
+    return [list(column) for column in (*zip(*customers, strict=True), *(zip(*services, strict=True) if services else [()] * 11))]
 
 
 async def change_customer(
@@ -157,7 +189,8 @@ async def _change_contract(session: AsyncSession, customer_id: UUID, terms: Mapp
     contract = await session.get(Contract, customer_id) or Contract(customer_id=customer_id)
     for name, value in terms.items():
         setattr(contract, name, value)
-    _check_dates(contract)
+    if (problem := _wrong_dates(contract.start_date, contract.end_date)) is not None:
+        raise problem
     session.add(contract)
 
 
@@ -167,14 +200,16 @@ async def _change_services(session: AsyncSession, customer: Customer, services: 
     for sold in services:
         service = known.get(sold.code) or Service(customer_id=customer.id, currency=customer.currency, **vars(sold))
         for name, value in vars(sold).items():
-            setattr(service, name, value)
+            if name != "id":
+                setattr(service, name, value)
         session.add(service)
 
 
-def _check_dates(contract: Contract) -> None:
-    if contract.start_date and contract.end_date and contract.end_date < contract.start_date:
-        message = f"el contrato termina antes de empezar ({contract.start_date})"
-        raise Invalid("Corrija: contract.end_date.", errors=[FieldError(field="contract.end_date", message=message)])
+def _wrong_dates(start: date | None, end: date | None) -> Problem | None:
+    if start is None or end is None or end >= start:
+        return None
+    message = f"el contrato termina antes de empezar ({start})"
+    return Invalid("Corrija: contract.end_date.", errors=[FieldError(field="contract.end_date", message=message)])
 
 
 async def customer_states(session: AsyncSession, ids: Sequence[UUID], *, today: date) -> dict[UUID, dict[str, Any]]:
@@ -202,9 +237,17 @@ async def tell_changes(session: AsyncSession, before: dict[UUID, dict[str, Any]]
     return len(changed)
 
 
-async def tell_customers(session: AsyncSession, ids: Sequence[UUID], event: type[CustomerState], *, today: date, now: datetime) -> None:
-    """Publish these customers as they are now, set-based."""
-    await execute(session, TELL, list(ids), today, event.TYPE, now, current_traceparent())
+async def tell_customers(
+    session: AsyncSession,
+    ids: Sequence[UUID],
+    event: type[CustomerState],
+    *,
+    today: date,
+    now: datetime,
+    traces: Sequence[str | None] | None = None,
+) -> None:
+    """Publish these customers as they are now, set-based; `traces` where each was changed in a trace of its own."""
+    await execute(session, TELL, list(ids), today, event.TYPE, now, list(traces or [current_traceparent()] * len(ids)))
     ring(session)
 
 

@@ -36,11 +36,14 @@ PAYMENTS = (
 PARTS = "SELECT payment_id, invoice_id, amount FROM payment_allocation WHERE payment_id = ANY($1::uuid[]) ORDER BY allocated_at, invoice_id"
 
 
-async def lock_ledgers(session: AsyncSession, customer_ids: Collection[UUID], payment_ids: Collection[UUID] = ()) -> dict[UUID, Ledger]:
+async def lock_ledgers(
+    session: AsyncSession, customer_ids: Collection[UUID], payment_ids: Collection[UUID] = (), *, wait: bool = True
+) -> dict[UUID, Ledger]:
     """Lock these customers' rows, then read their open invoices and payments. Everybody locks in this order: customers, invoices, payments,
-    each by id."""
-    wanted = sorted(set(customer_ids))
-    ledgers = {row.id: Ledger(row.id, row.currency) for row in await rows(session, CUSTOMERS, wanted)}
+    each by id. Without `wait` a customer that somebody else holds is left out."""
+    found = await rows(session, CUSTOMERS if wait else f"{CUSTOMERS} SKIP LOCKED", sorted(set(customer_ids)))
+    ledgers = {row.id: Ledger(row.id, row.currency) for row in found}
+    wanted = list(ledgers)
     for row in await rows(session, INVOICES, wanted):
         ledgers[row.customer_id].invoices[row.id] = InvoiceAccount(
             row.id, row.number, row.period, row.issue_date, row.due_date, row.balance, row.reported, row.version

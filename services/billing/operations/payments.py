@@ -1,6 +1,6 @@
 """Payments: reported, confirmed, rejected. Each changes its customer's ledger under lock and tells what became of it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,13 +13,23 @@ from services.billing.operations.ledgers import lock_ledgers, store_ledgers
 from services.billing.rules.allocation import Share
 from services.billing.rules.ledger import Ledger, PaymentAccount
 from services.billing.rules.states import InvoiceState, PaymentState
-from shared.db import execute, new_id, rows
-from shared.errors import Conflict, FieldError, Invalid, NotFound, Refused
+from shared.db import Fetched, execute, new_id, rows
+from shared.errors import Conflict, FieldError, Invalid, NotFound, Problem, Refused
 from shared.events.billing import Allocation, InvoicePaid, PaymentAllocated, PaymentConfirmed, PaymentRejected, PaymentReported
+from shared.log import current_traceparent, traced
 from shared.money import round_money
 from shared.outbox import Outgoing, publish_many
 
 ONCE = "PAGO-1"
+NAMED = "SELECT id, customer_id, number, state FROM invoice WHERE id = ANY($1::uuid[])"
+# Which of the payments $1 with channels $2 and references $3 are there already. One look per payment, however many there are.
+TAKEN = """
+SELECT t.id AS asked, p.id, p.customer_id, c.name FROM unnest($1::uuid[], $2::text[], $3::text[]) AS t(id, channel, reference)
+CROSS JOIN LATERAL (
+    SELECT id, customer_id FROM payment
+    WHERE lower(channel) = lower(t.channel) AND lower(reference) = lower(t.reference) AND state <> 'REJECTED' LIMIT 1
+) AS p JOIN customer c ON c.id = p.customer_id
+"""
 
 
 @dataclass(frozen=True)
@@ -36,26 +46,40 @@ class NewPayment:
     invoice_id: UUID | None = None
     import_id: UUID | None = None
     id: UUID = field(default_factory=new_id)
+    traceparent: str | None = field(default_factory=current_traceparent)
 
 
-async def report_payment(session: AsyncSession, *, payment: NewPayment, today: date, now: datetime) -> UUID:
-    """Believe a payment that somebody reports (VIP-12, VIP-20): named invoice first, then the oldest. Answers its id.
+async def report_payment(session: AsyncSession, *, payment: NewPayment, today: date, now: datetime) -> PaymentAccount:
+    """Believe a payment that somebody reports (VIP-12, VIP-20): named invoice first, then the oldest. Answers where it went.
 
     Raises NotFound for an unknown customer, Invalid for a wrong amount, currency or day, Refused for a reference that is already there and
     for an invoice of another customer.
     """
-    ledgers = await lock_ledgers(session, [payment.customer_id])
-    if payment.customer_id not in ledgers:
-        raise NotFound(f"No existe el cliente {payment.customer_id}.")
-    ledger = ledgers[payment.customer_id]
-    _check_values(payment, ledger.currency, today)
-    await _check_invoice(session, payment)
-    await _check_reference(session, payment)
-    await insert_payments(session, [payment], now=now)
-    events = report(ledger, payment, now=now)
-    await store_ledgers(session, [ledger], now=now)
-    await publish_many(session, events, now=now)
-    return payment.id
+    found = (await report_payments(session, payments=[payment], today=today, now=now, wait=True))[payment.id]
+    if isinstance(found, Problem):
+        raise found
+    return found
+
+
+async def report_payments(
+    session: AsyncSession, *, payments: Sequence[NewPayment], today: date, now: datetime, wait: bool
+) -> dict[UUID, PaymentAccount | Problem]:
+    """The same for many, in their order. Answers for each where it went, or why it is not taken: of that one nothing is kept.
+
+    Without `wait` a customer that somebody else holds is as good as unknown.
+    """
+    ledgers = await lock_ledgers(session, {each.customer_id for each in payments}, wait=wait)
+    refused = await _refusals(session, payments, ledgers, today)
+    good = [each for each in payments if each.id not in refused]
+    events = []
+    for each in good:
+        with traced(each.traceparent):
+            events += report(ledgers[each.customer_id], each, now=now)
+    if good:
+        await insert_payments(session, good, now=now)
+        await store_ledgers(session, ledgers.values(), now=now)
+        await publish_many(session, events, now=now)
+    return {**refused, **{each.id: ledgers[each.customer_id].payments[each.id] for each in good}}
 
 
 async def confirm_payment(session: AsyncSession, *, payment_id: UUID, by: str, now: datetime) -> None:
@@ -184,9 +208,7 @@ async def insert_payments(session: AsyncSession, payments: Sequence[NewPayment],
         now,
     )
     if count != len(payments):
-        raise Conflict(
-            "La misma referencia se está registrando en este momento.", remedy="Consulte los pagos del cliente antes de repetir."
-        )
+        raise _at_once()
 
 
 def _parts(shares: Sequence[Share]) -> list[Allocation]:
@@ -205,7 +227,36 @@ async def _locked(session: AsyncSession, payment_id: UUID) -> tuple[Ledger, Paym
     return ledger, payment
 
 
-def _check_values(payment: NewPayment, currency: str, today: date) -> None:
+async def _refusals(
+    session: AsyncSession, payments: Sequence[NewPayment], ledgers: Mapping[UUID, Ledger], today: date
+) -> dict[UUID, Problem]:
+    """Why each of these payments is not taken; of two with one reference the second is not."""
+    columns = [[each.id for each in payments], [each.channel for each in payments], [each.reference for each in payments]]
+    taken = {row.asked: row for row in await rows(session, TAKEN, *columns)}
+    wanted = [each.invoice_id for each in payments if each.invoice_id is not None]
+    invoices = {row.id: row for row in await rows(session, NAMED, wanted)} if wanted else {}
+    found: dict[UUID, Problem] = {}
+    seen: set[tuple[str, str]] = set()
+    for each in payments:
+        name = (each.channel.lower(), each.reference.lower())
+        ledger = ledgers.get(each.customer_id)
+        problem = (
+            (NotFound(f"No existe el cliente {each.customer_id}.") if ledger is None else _wrong_values(each, ledger.currency, today))
+            or _wrong_invoice(each, invoices)
+            or _known_reference(each, taken.get(each.id))
+            or (_at_once() if name in seen else None)
+        )
+        if problem is not None:
+            found[each.id] = problem
+        seen.add(name)
+    return found
+
+
+def _at_once() -> Conflict:
+    return Conflict("La misma referencia se está registrando en este momento.", remedy="Consulte los pagos del cliente antes de repetir.")
+
+
+def _wrong_values(payment: NewPayment, currency: str, today: date) -> Problem | None:
     errors = []
     if payment.currency != currency:
         errors.append(FieldError(field="amount.currency", message=f"El cliente paga en {currency}, no en {payment.currency}.", rule=ONCE))
@@ -217,39 +268,30 @@ def _check_values(payment: NewPayment, currency: str, today: date) -> None:
         )
     if payment.paid_on > today:
         errors.append(FieldError(field="paid_on", message=f"La fecha del pago es posterior a hoy ({today}).", rule=ONCE))
-    if errors:
-        raise Invalid("El pago no se registra.", errors=errors)
+    return Invalid("El pago no se registra.", errors=errors) if errors else None
 
 
-async def _check_invoice(session: AsyncSession, payment: NewPayment) -> None:
+def _wrong_invoice(payment: NewPayment, invoices: Mapping[UUID, Fetched]) -> Problem | None:
     if payment.invoice_id is None:
-        return
-    found = await rows(session, "SELECT customer_id, number, state FROM invoice WHERE id = $1", payment.invoice_id)
-    if not found:
-        raise NotFound(f"No existe la factura {payment.invoice_id}.")
-    if found[0].customer_id != payment.customer_id:
-        raise Refused(ONCE, f"La factura {found[0].number} es de otro cliente.", remedy="Indique una factura del cliente, o ninguna.")
-    if found[0].state != InvoiceState.OPEN:
-        state = "pagada" if found[0].state == InvoiceState.PAID else "anulada"
-        raise Refused(
-            ONCE,
-            f"La factura {found[0].number} está {state}.",
-            remedy="Registre el pago sin factura: irá a la más antigua que esté abierta.",
-        )
+        return None
+    invoice = invoices.get(payment.invoice_id)
+    if invoice is None:
+        return NotFound(f"No existe la factura {payment.invoice_id}.")
+    if invoice.customer_id != payment.customer_id:
+        return Refused(ONCE, f"La factura {invoice.number} es de otro cliente.", remedy="Indique una factura del cliente, o ninguna.")
+    if invoice.state != InvoiceState.OPEN:
+        state = "pagada" if invoice.state == InvoiceState.PAID else "anulada"
+        remedy = "Registre el pago sin factura: irá a la más antigua que esté abierta."
+        return Refused(ONCE, f"La factura {invoice.number} está {state}.", remedy=remedy)
+    return None
 
 
-async def _check_reference(session: AsyncSession, payment: NewPayment) -> None:
-    found = await rows(
-        session,
-        "SELECT p.id, p.state, p.customer_id, c.name FROM payment p JOIN customer c ON c.id = p.customer_id "
-        "WHERE lower(p.channel) = lower($1) AND lower(p.reference) = lower($2) AND p.state <> 'REJECTED'",
-        payment.channel,
-        payment.reference,
+def _known_reference(payment: NewPayment, known: Fetched | None) -> Problem | None:
+    if known is None:
+        return None
+    whose = "" if known.customer_id == payment.customer_id else f", a nombre de {known.name}"
+    return Refused(
+        ONCE,
+        f"La referencia {payment.reference} del canal {payment.channel} ya está registrada (pago {known.id}{whose}).",
+        remedy="Consulte ese pago; si es otro depósito, regístrelo con su propia referencia.",
     )
-    if found:
-        whose = "" if found[0].customer_id == payment.customer_id else f", a nombre de {found[0].name}"
-        raise Refused(
-            ONCE,
-            f"La referencia {payment.reference} del canal {payment.channel} ya está registrada (pago {found[0].id}{whose}).",
-            remedy="Consulte ese pago; si es otro depósito, regístrelo con su propia referencia.",
-        )

@@ -1,0 +1,135 @@
+"""Commands of one kind that come at the same time are carried out together: one transaction, set-based, for as many as have gathered.
+
+# Note [Only what goes well]
+A crowd keeps those of its commands that simply go through. Of every other nothing is kept, and it takes the ordinary way by itself, which
+decides and says why: a key that was used before, a row that somebody holds, a refusal, input that is wrong. When anything at all breaks,
+everybody goes the ordinary way. So there is one place that refuses, and a command that was committed without its sender hearing of it is
+found there by its key. Nobody waits in a crowd for a row that somebody else holds: `Work` skips it.
+
+Nobody waits for a crowd to grow, either: whoever comes first begins, and those who come meanwhile are the next.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import audit, idempotency
+from shared.audit import Entry
+from shared.auth import Principal
+from shared.idempotency import Answer, Command
+from shared.log import current_traceparent, get_logger
+from shared.operator import Operator
+from shared.worker import Runtime
+
+log = get_logger("web")
+MOST = 50  # commands in one transaction
+CROWDS = 2  # under way at once: while the database works for one, the next is read
+Given = TypeVar("Given", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Asked(Generic[Given]):
+    """One command: its checked body, who sent it, and the trace that its events and its audit entry belong to."""
+
+    body: Given
+    actor: Principal
+    command: Command
+    path: str
+    raw: bytes
+    traceparent: str | None
+
+
+Work = Callable[[AsyncSession, Sequence[Asked[Any]], Operator, datetime], Awaitable[Sequence[Response | None]]]
+Waiting = tuple[Asked[Any], "asyncio.Future[Response | None]"]
+
+
+@dataclass(frozen=True)
+class Together:
+    """How the commands of a route are carried out together: `work` answers each, or None for one of which it has kept nothing."""
+
+    model: type[BaseModel]
+    work: Work
+
+
+def together(model: type[BaseModel], work: Work) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Mark an endpoint (a POST without parameters, whose body is `model`): its commands may be carried out together."""
+
+    def mark(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(endpoint, "together", Together(model, work))  # noqa: B010 - a function has no such attribute
+        return endpoint
+
+    return mark
+
+
+class Crowds:
+    """The crowds of one route of a running service."""
+
+    def __init__(self, runtime: Runtime, how: Together) -> None:
+        self._runtime, self._how = runtime, how
+        self._waiting: list[Waiting] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def join(self, request: Request, actor: Principal, command: Command, raw: bytes) -> Response | None:
+        """The answer of a command that went through; None when nothing of it was kept and the ordinary way is to be taken."""
+        if request.scope["query_string"] or not request.headers.get("content-type", "").startswith("application/json"):
+            return None
+        try:
+            body = self._how.model.model_validate(json.loads(raw))
+        except (ValueError, RecursionError):
+            return None
+        asked = Asked(body, actor, command, request.url.path, raw, current_traceparent())
+        answer: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((asked, answer))
+        if len(self._tasks) < CROWDS:
+            task = asyncio.create_task(self._run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await answer
+
+    async def _run(self) -> None:
+        """Carry out crowd after crowd until nobody waits."""
+        while self._waiting:
+            crowd, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            answers: Sequence[Response | None] = [None] * len(crowd)
+            try:
+                answers = await self._carry_out([asked for asked, _ in crowd])
+            except Exception as error:  # noqa: BLE001 - whatever it was, the ordinary way finds it out for each of them
+                log.warning("commands go one by one", error=type(error).__name__, commands=len(crowd))
+            finally:
+                for (_, waiting), answer in zip(crowd, answers, strict=True):
+                    if not waiting.done():
+                        waiting.set_result(answer)
+
+    async def _carry_out(self, asked: Sequence[Asked[Any]]) -> list[Response | None]:
+        found: dict[Command, Response] = {}
+        async with self._runtime.database.transaction() as session:
+            free = await idempotency.free(session, [each.command for each in asked])
+            begun = list({each.command: each for each in asked if each.command in free}.values())
+            now = await self._runtime.clock.now(session)
+            answers = await self._how.work(session, begun, self._runtime.operator, now) if begun else []
+            done = [(each, answer) for each, answer in zip(begun, answers, strict=True) if answer is not None]
+            await audit.record_many(session, [_entry(each, answer) for each, answer in done], now=now)
+            found = {each.command: answer for each, answer in done}
+        return [found.pop(each.command, None) for each in asked]
+
+
+def created(shown: BaseModel, location: str) -> Response:
+    """The answer to a POST that made what stands at `location`."""
+    return Response(shown.model_dump_json(), 201, {"Location": location}, media_type="application/json")
+
+
+def answer_of(response: Response) -> Answer:
+    """What a repeated request is to get."""
+    headers = {name: value for name, value in response.headers.items() if name in {"content-type", "location", "etag"}}
+    return Answer(response.status_code, headers, bytes(response.body))
+
+
+def _entry(asked: Asked[Any], response: Response) -> Entry:
+    return Entry(asked.actor, "POST", asked.path, asked.raw, asked.command, answer_of(response), asked.traceparent)
