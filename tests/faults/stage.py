@@ -17,11 +17,11 @@ from services.postgres.launch import SUPERUSER
 from tests.faults.commands import Counter
 from tests.support.database import build_schema
 from tests.support.history import History, witnessed
-from tests.support.processes import Process, Processes, open_processes
+from tests.support.processes import MODULE, Process, Processes, open_processes
 from tests.support.proxy import Proxy, open_proxy
 
 # A worker that comes back takes its partitions at once; a name that nobody takes again is free after the shortest time.
-FIRST = {"RECONECTA_KAFKA_INSTANCE": "1", "RECONECTA_KAFKA_SESSION_SECONDS": "6"}
+FIRST = {"RECONECTA_KAFKA_INSTANCE": "1", "RECONECTA_KAFKA_SESSION_SECONDS": "6", MODULE: "tests.support.history.served"}
 SECOND = {"RECONECTA_KAFKA_INSTANCE": "2"}
 WATCH_SECONDS = 0.1
 

@@ -22,6 +22,7 @@ from tests.support.terminals import Terminals
 
 READY_SECONDS = 300.0
 STOP_SECONDS = 30.0
+MODULE = "RECONECTA_TEST_MODULE"  # what is started in place of `services.cli`
 
 
 @dataclass
@@ -37,7 +38,8 @@ class Process:
     answered: bool = False
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "services.cli", *self.arguments, "--host", "127.0.0.1", "--port", str(self.port)]
+        module = self.environment.get(MODULE, "services.cli")
+        command = [sys.executable, "-m", module, *self.arguments, "--host", "127.0.0.1", "--port", str(self.port)]
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment))
 
