@@ -20,6 +20,7 @@ from services.notifier.queries import next_attempt, printable_invoices
 from services.notifier.rules.mime import Attachment
 from services.notifier.rules.states import Kind, Outcome
 from shared.db import new_id
+from shared.discretion import told
 from shared.jobs import Job, JobContext
 from shared.lease import prolonged
 from shared.log import get_logger
@@ -78,7 +79,7 @@ class Batch:
             attachments = await self._attachments(message)
             mail = mail_of(self.context.operator, message, delivery, attachments)
         except (PdfFailed, ValueError) as error:
-            log.error("mail cannot be written", message=str(message.id), error=str(error)[:300])
+            log.error("mail cannot be written", message=str(message.id), error=told(error))
             return Outcome(Kind.PERMANENT, None, f"No se pudo escribir el correo: {error}")
         outcome = await line.send(mail, sender=self.context.operator.mail_from, recipient=delivery.address)
         if outcome.kind is not Kind.ACCEPTED:

@@ -1,14 +1,18 @@
 """A message as mail programs read it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
 from services.notifier.rules.recipients import Recipient
+
+ADDRESS = re.compile(r"(?!.*=\?)[^@\s,;:<>()\[\]\"\\\x00-\x20\x7f]{1,64}@[^@\s,;:<>()\[\]\"\\\x00-\x20\x7f]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,13 @@ def compose(mail: Mail) -> EmailMessage:
         found["To"] = _address(mail.to)
     if mail.reply_to is not None:
         found["Reply-To"] = _address(mail.reply_to)
-    found["Subject"] = mail.subject
+    found["Subject"] = _plain(mail.subject)
     found["Auto-Submitted"] = "auto-generated"
     found["X-Reconecta-Notice"] = mail.notice
     found.set_content(mail.text)
     found.add_alternative(mail.html, subtype="html")
     for each in mail.attachments:
-        found.add_attachment(each.content, maintype="application", subtype="pdf", filename=each.name)
+        found.add_attachment(each.content, maintype="application", subtype="pdf", filename=_plain(each.name))
     return found
 
 
@@ -60,6 +64,17 @@ def message_id(delivery_id: str, sender_address: str) -> str:
     return f"<{delivery_id}@{sender_address.rpartition('@')[2]}>"
 
 
+def _plain(text: str) -> str:
+    """A text for a header: one line, printable, and nothing that the library would read as an encoded word, for what it decodes to may
+    be a line's end."""
+    line = "".join(each for each in " ".join(text.split()) if each.isprintable())
+    return line.replace("=?", "= ?")
+
+
 def _address(recipient: Recipient) -> Address:
-    name = " ".join(recipient.name.split())
-    return Address(display_name="".join(each for each in name if each.isprintable()), addr_spec=recipient.address)
+    if not ADDRESS.fullmatch(recipient.address):
+        raise ValueError("no es una dirección de correo")
+    try:
+        return Address(display_name=_plain(recipient.name), addr_spec=recipient.address)
+    except (MessageError, LookupError) as error:  # the library's parser has its own ways to fail
+        raise ValueError("no es una dirección de correo") from error
