@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import httpx
 
 from services.billing.app import SERVICE as BILLING
+from services.collections.app import SERVICE as COLLECTIONS
 from shared.db import Database
 from shared.worker import Service
 from tests.bench.data import do
@@ -77,7 +78,41 @@ BILLING_ROWS = (
     f"version) SELECT {PAYMENT}, {CUSTOMER}, 'banco', 'BR' || n, 10, 0, 'USD', CASE WHEN n % {{every}} = 0 THEN 'REJECTED' "
     f"ELSE 'CONFIRMED' END, '2026-02-01', now(), 'ana.martinez', 1 {ROWS}",
 )
+ACCOUNT_ROWS = (
+    "INSERT INTO account (id, external_source, external_id, name, search_name, contacts, services, nodes, delivery, monthly_amount, "
+    "currency, is_isp, agent, policy, status, status_since, status_rule, status_reason, version, registered_at) "
+    f"SELECT {CUSTOMER}, 'crm', 'C' || n, 'Cliente ' || n, 'cliente ' || lpad(n::text, 8, '0'), '[]', '[]', '{{{{}}}}', 'own', 10, 'USD', "
+    "false, CASE WHEN n % {every} = 0 THEN NULL WHEN n % 500 = 1 THEN 'carlos.rivera' ELSE 'ana.martinez' END, CASE WHEN n % {every} = 1 "
+    f"THEN 'residencial' ELSE 'vip' END, CASE WHEN n % {{every}} = 2 THEN 'under_review' ELSE 'active' END, now(), '', '', 1, now() {ROWS}",
+    "INSERT INTO invoice (id, account_id, number, origin, period, issue_date, due_date, due_ends_at, total, balance, currency, issued_at) "
+    f"SELECT {INVOICE}, {CUSTOMER}, 'A-' || n, 'run', '2026-02', '2026-02-01', '2026-02-05', '2026-02-06 06:00Z', 10, 10, 'USD', "
+    f"'2026-02-01 12:00Z' {ROWS}",
+    "INSERT INTO worklist (account_id, agent, urgency, weight) SELECT id, agent, 9, -10 FROM account "
+    "WHERE external_id IN (SELECT 'C' || n FROM generate_series({first}, {last}) AS n) AND policy = 'vip'",
+)
 SERVICES = (
+    Lists(
+        COLLECTIONS,
+        "marta.zelaya",
+        ACCOUNT_ROWS,
+        [
+            Listing(
+                "/customers",
+                [
+                    {},
+                    {"q": "Cliente 000001"},
+                    {"policy": "residencial"},
+                    {"status": "under_review"},
+                    {"status": "active", "policy": "residencial"},
+                    {"agent": "carlos.rivera"},
+                    {"unassigned": "true"},
+                    {"external_id": "C77"},
+                ],
+                lambda n: (f"cliente {n:08}", _id("8000", n)),
+            ),
+            Listing("/worklist", [{}, {"agent": "carlos.rivera"}], lambda n: ("9", "-10", _id("8000", n))),
+        ],
+    ),
     Lists(
         BILLING,
         "admin",
