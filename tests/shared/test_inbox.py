@@ -10,7 +10,7 @@ from shared.clock import SystemClock
 from shared.db import Database, rows
 from shared.inbox import Arrival, Context, EventRouter, FactMissing, Inbox, is_transient
 from tests.support.service import operator
-from tests.support.transport import Said, Told, clean, envelope, prepare
+from tests.support.transport import Ears, Said, Told, clean, envelope, prepare
 
 Open = Callable[[str], Awaitable[Database]]
 
@@ -80,6 +80,21 @@ async def test_a_dead_letter_says_what_failed_and_where_and_how_often(database: 
     assert found.detail.startswith("ValueError: el total no cuadra [")
     assert "test_inbox.py" in found.detail
     assert found.detail.endswith("[billing.events/3/17]")
+    await clean(db)
+
+
+async def test_each_that_waits_has_its_turn_however_many_wait(database: Open) -> None:
+    """Those that were tried least come first: a hundred that wait for ever keep nobody from being tried."""
+    db = await database("ticketing")
+    await prepare(db)
+    ears = Ears(needs=lambda sender, who, number: ("collections", 0) if sender == "billing" else None)
+    inbox = Inbox(db, ears.router(), operator(), SystemClock())
+    await inbox.handle([arrival(Told(who=f"p{number}", number=1), "billing") for number in range(120)], settle)
+    for _ in range(2):
+        await inbox.try_waiting()
+    async with db.transaction() as session:
+        found = await rows(session, "SELECT min(attempts) AS least, count(*) AS n FROM parked_event WHERE reason = 'waiting'")
+    assert (found[0].n, found[0].least) == (120, 2)
     await clean(db)
 
 

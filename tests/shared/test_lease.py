@@ -50,6 +50,18 @@ async def test_coming_back_to_one_s_own_expired_lease_is_a_new_epoch(database: O
     assert one.epoch == 2
 
 
+async def test_an_old_epoch_proves_nothing_even_for_the_same_holder(database: Open) -> None:
+    """What it was about to commit when it lost the lease stays fenced when it leads again."""
+    db = await database("noc")
+    before, again = Lease(db, "x", "one"), Lease(db, "x", "one")
+    await before.held()
+    await expire(db)
+    assert await again.held()
+    with pytest.raises(Fenced):
+        async with db.transaction() as session:
+            await before.prove(session)
+
+
 async def test_a_released_lease_is_free_at_once(database: Open) -> None:
     db = await database("noc")
     one, two = Lease(db, "x", "one"), Lease(db, "x", "two")

@@ -1,0 +1,81 @@
+"""What a relay holds for a receiver that is down, and what the Courier brings: nothing that the receiver does not want, in order."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+
+from shared.courier import Courier, Receiver
+from shared.db import Database, rows
+from shared.events import Envelope
+from shared.outbox import Outgoing as Out
+from shared.outbox import Relay, publish_many
+from tests.support.transport import NOW, Told, Unheard
+
+Open = Callable[[str], Awaitable[Database]]
+DEAF = "ticketing"
+
+
+class Away:
+    """One receiver, of one type of event, that is down until `back`."""
+
+    def __init__(self) -> None:
+        self.back = False
+        self.brought: list[int] = []
+
+    async def send(self, batch: Sequence[Envelope], skip: frozenset[str]) -> frozenset[str]:
+        return frozenset({DEAF})
+
+    async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
+        if not self.back:
+            raise ConnectionResetError
+        self.brought += [each.sequence for each in batch]
+
+    def types_of(self, receiver: str) -> frozenset[str]:
+        return frozenset({Told.TYPE})
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def tell(db: Database, *kinds: type[Told]) -> None:
+    async with db.transaction() as session:
+        await publish_many(session, [Out(kind(who="p", number=n), "p", n) for n, kind in enumerate(kinds, 1)], now=NOW)
+
+
+async def seen(db: Database, sql: str) -> list[Any]:
+    async with db.transaction() as session:
+        return [row[0] for row in await rows(session, sql)]
+
+
+async def test_what_a_receiver_that_is_down_wants_is_held_and_nothing_else(database: Open) -> None:
+    db = await database("billing")
+    relay = Relay(db, Away(), holder="one")
+    await tell(db, Told, Unheard, Told)
+    await relay.step()
+    assert await seen(db, "SELECT type FROM outbox") == []
+    assert await seen(db, "SELECT type FROM outbox_held ORDER BY id") == [Told.TYPE, Told.TYPE]
+
+
+async def test_what_is_held_goes_in_order_and_only_once_it_is_taken(database: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.outbox.AWAY_SECONDS", 0.0)
+    db, sink = await database("billing"), Away()
+    relay = Relay(db, sink, holder="one", batch=2)
+    await tell(db, *[Told] * 5)
+    while await relay.step():
+        pass
+    assert not await relay.redeliver()
+    assert len(await seen(db, "SELECT id FROM outbox_held")) == 5
+    sink.back = True
+    while await relay.redeliver():
+        pass
+    assert sink.brought == [1, 2, 3, 4, 5]
+    assert await seen(db, "SELECT id FROM outbox_held") == []
+
+
+async def test_the_courier_brings_only_what_is_wanted(database: Open) -> None:
+    billing, ticketing = await database("billing"), await database("ticketing")
+    relay = Relay(billing, Courier({DEAF: Receiver(ticketing, frozenset({Told.TYPE}))}), holder="one")
+    await tell(billing, Unheard, Told)
+    await relay.step()
+    assert await seen(ticketing, "SELECT type FROM inbox_pending") == [Told.TYPE]
