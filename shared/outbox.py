@@ -29,6 +29,7 @@ INSERT = (
     "$1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])"
 )
 INSERT_ONE = f"INSERT INTO outbox ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"  # no arrays to take apart
+HELD = "(SELECT array_agg(DISTINCT receiver) FROM outbox_held) AS held"
 BATCH = 500
 MAX_DATA = 900_000
 AWAY_SECONDS = 1.0
@@ -160,12 +161,11 @@ class Relay:
         """Send the oldest visible rows and delete exactly those; True while there is more. False when another process leads."""
         if not await self._leads():
             return False
-        async with self._database.transaction() as session:
-            found = await rows(session, f"SELECT id, {COLUMNS} FROM outbox {self._mine} ORDER BY id LIMIT {self._batch}")
-            held = await rows(session, "SELECT DISTINCT receiver FROM outbox_held") if found else []
+        async with self._database.look() as session:
+            found = await rows(session, f"SELECT id, {COLUMNS}, {HELD} FROM outbox {self._mine} ORDER BY id LIMIT {self._batch}")
         if not found:
             return False
-        late = await self._sink.send([to_envelope(row, self._source) for row in found], frozenset(row.receiver for row in held))
+        late = await self._sink.send([to_envelope(row, self._source) for row in found], frozenset(found[0].held or ()))
         try:
             await self._settle([row.id for row in found], late)
         except Fenced:

@@ -135,7 +135,7 @@ class Worker:
 
     async def _lookout(self) -> bool:
         """Wake the loops that have something to do; the jobs' own look decides, this one only saves them from looking in vain."""
-        async with self.runtime.database.transaction() as session:
+        async with self.runtime.database.look() as session:
             now = await self.runtime.clock.now(session)
             context = self.runtime.job_context(now)
             found = (await rows(session, LOOK))[0]
@@ -190,7 +190,7 @@ class Worker:
 
     async def _job_loop(self, job: Job) -> None:
         async def step() -> bool:
-            async with self.runtime.database.transaction() as session:
+            async with self.runtime.database.look() as session:
                 now = await self.runtime.clock.now(session)
                 context = self.runtime.job_context(now)
                 due = await job.next_due(session, context)
@@ -220,7 +220,7 @@ class CourierInbox:
             if not await self.lease.held():
                 return False
             self._renew_at = now + self.lease.duration.total_seconds() / 3
-        async with self._inbox.database.transaction() as session:
+        async with self._inbox.database.look() as session:
             found = await self.oldest(session)
         if not found:
             return False
@@ -229,7 +229,7 @@ class CourierInbox:
         except Fenced:
             self.lease.epoch = 0
             raise
-        return True
+        return len(found) == self._batch
 
     async def oldest(self, session: AsyncSession) -> list[Arrival]:
         """What came first."""

@@ -1,8 +1,10 @@
 """Let the engine move a ticket, and carry out what follows: rows, timers, switches, events."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -49,7 +51,12 @@ class NewTicket:
 
 def procedure_of(ticket: Ticket) -> Procedure:
     """The procedure that the ticket began with."""
-    return Procedure.model_validate(ticket.document)
+    return _procedure(json.dumps(ticket.document))
+
+
+@lru_cache(maxsize=200)
+def _procedure(document: str) -> Procedure:
+    return Procedure.model_validate_json(document)
 
 
 @dataclass(frozen=True)
