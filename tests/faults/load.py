@@ -22,7 +22,7 @@ from tests.flows.stories import Customer, customers_of
 from tests.support.processes import Processes
 
 Load = Callable[[Stage, random.Random], Coroutine[Any, Any, None]]
-HOMES, COMPANIES, PAYERS = 40, 20, 40
+HOMES, COMPANIES, PAYERS = 24, 16, 24
 PER_SECOND = 8.0
 AT_ONCE = 24
 IMPATIENT = 0.1  # of the commands: who gave up will never know
