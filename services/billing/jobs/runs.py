@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.billing.adapters.background import in_the_background
 from services.billing.operations import issuing, runs
 from services.billing.operations.terms import policy_terms
 from services.billing.queries.runs import Standing, run_standing
@@ -45,13 +46,14 @@ async def issue(context: JobContext, run_id: UUID) -> int:
     """Issue the chunks that nobody else issues, then close the run if all are done. Any number of workers may do this at once."""
     policies, calendar = policy_terms(context.operator), BusinessCalendar(context.operator)
     steps = 0
-    while True:
-        async with context.database.transaction() as session:
-            if not await issuing.issue_chunk(
-                session, run_id=run_id, operator=context.operator, policies=policies, calendar=calendar, now=context.now
-            ):
-                break
-        steps += 1
+    async with in_the_background(context.database) as quiet:
+        while True:
+            async with quiet.transaction() as session:
+                if not await issuing.issue_chunk(
+                    session, run_id=run_id, operator=context.operator, policies=policies, calendar=calendar, now=context.now
+                ):
+                    break
+            steps += 1
     async with context.database.transaction() as session:
         return steps + await runs.complete_run(session, run_id=run_id, now=context.now)
 
