@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fastapi import Depends, FastAPI
+from starlette.types import Receive, Scope, Send
 
 from services.conductor import clock_router
 from services.front import front_router
@@ -49,15 +50,29 @@ async def open_house(operator: Operator, settings: Mapping[str, Settings], start
         yield House(operator, runtimes, root_app(operator, runtimes, conductor), conductor)
 
 
+class _Address(FastAPI):
+    """Hands a request to the service that it is for before any layer of its own: each of those the service has, too."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name, slash, _ = scope.get("path", "").removeprefix("/").partition("/")
+        service = self.state.services.get(name) if slash and scope["type"] == "http" else None
+        if service is None:
+            await super().__call__(scope, receive, send)
+            return
+        root = scope.get("root_path", "")
+        await service({**scope, "root_path": f"{root}/{name}", "app_root_path": root}, receive, send)
+
+
 def root_app(operator: Operator, runtimes: Mapping[str, Runtime], conductor: Conductor | None) -> FastAPI:
     """One address: `/billing`, `/collections`, … and, on a simulated clock, `/simulation/clock`. `/` says where to look."""
-    app = FastAPI(title="Reconecta", openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(refuse_unknown)])
+    app = _Address(title="Reconecta", openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(refuse_unknown)])
     app.state.operator = operator
     app.state.verifier = verifier_of(next(iter(runtimes.values())).settings)
     add_handlers(app)
     app.include_router(front_router(operator, [each.service for each in runtimes.values()]))
     if conductor is not None:
         app.include_router(clock_router(conductor))
-    for name, runtime in runtimes.items():
-        app.mount(f"/{name}", create_app(runtime))
+    app.state.services = {name: create_app(runtime) for name, runtime in runtimes.items()}
+    for name, service in app.state.services.items():
+        app.mount(f"/{name}", service)
     return app

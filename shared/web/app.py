@@ -40,16 +40,17 @@ def create_app(runtime: Runtime) -> FastAPI:
         version="1",
         docs_url=None,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # our own are traces in logs and problems, and /metrics
         dependencies=[Depends(HTTPBearer(auto_error=False, description="Token firmado: `reconecta token`")), Depends(refuse_unknown)],
     )
     app.state.runtime, app.state.operator, app.state.crowds = runtime, runtime.operator, {}
     app.state.verifier = verifier_of(runtime.settings)
     add_handlers(app)
     add_documentation(app)
+    for router in service.routers:  # routes are tried in this order: those that are asked most stand first
+        app.include_router(router)
     app.include_router(_health_router())
     app.include_router(dead_letter_router())
-    for router in service.routers:
-        app.include_router(router)
     if runtime.clock.simulated:
         app.include_router(_simulation_router())
     return app

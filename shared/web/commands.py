@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import ClientDisconnect
 
 from shared import audit, idempotency
 from shared.auth import REMEDY, Principal
@@ -267,17 +268,19 @@ def require_key(request: Request) -> str:
 
 async def incoming(request: Request) -> AsyncIterator[bytes]:
     """The body as it comes. Raises TooSlow for whoever sends less than SLOWEST bytes a second once BODY_SECONDS are over."""
-    stream, begun, size = request.stream(), asyncio.get_running_loop().time(), 0
-    while True:
+    begun, size, more = asyncio.get_running_loop().time(), 0, True
+    while more:
         try:
             async with asyncio.timeout_at(begun + BODY_SECONDS + size / SLOWEST):
-                chunk = await anext(stream, None)
+                message = await request.receive()
         except TimeoutError:
             raise TooSlow("El contenido de la solicitud no llegó a tiempo.", remedy="Envíela de nuevo, con la misma clave.") from None
-        if chunk is None:
-            return
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
-        yield chunk
+        if chunk:
+            yield chunk
 
 
 async def read_limited(request: Request, limit: int) -> bytes:

@@ -27,7 +27,7 @@ class Input(BaseModel):
     @field_validator("*", mode="after")
     @classmethod
     def _storable(cls, value: Any) -> Any:
-        if reason := unkeepable(value):
+        if isinstance(value, str | list | dict) and (reason := unkeepable(value)):
             raise ValueError(reason)
         return value
 

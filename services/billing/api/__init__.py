@@ -2,4 +2,4 @@
 
 from services.billing.api import customers, imports, invoices, payments, runs
 
-ROUTERS = (customers.router, imports.uploads, imports.router, runs.router, invoices.router, payments.router)
+ROUTERS = (payments.router, customers.router, invoices.router, runs.router, imports.uploads, imports.router)
