@@ -12,6 +12,7 @@ import fcntl
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +45,8 @@ SETTINGS = {
     "log_min_error_statement": "panic",
     "log_line_prefix": "%m [%p] %u@%d ",
 }
+if sys.platform == "linux":  # one call for the file system instead of one for each file: back in a second after a crash, not in four
+    SETTINGS["recovery_init_sync_method"] = "syncfs"
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}  # survives the death of every process, not that of the machine
 
 
