@@ -33,12 +33,15 @@ async def kill_postmaster(stage: Stage, chance: random.Random) -> Injected:
 
 
 async def kill_backend(stage: Stage, chance: random.Random) -> Injected:
-    """One connection's backend dies, and the server, as it does, throws everybody out and recovers."""
-    pids = [row["pid"] for row in await stage.look("billing", BACKENDS, list(stage.addresses()))]
-    with suppress(ProcessLookupError, IndexError):  # it has ended by itself
-        os.kill(chance.choice(pids), signal.SIGKILL)
-        return Injected("kill -9 backend")
-    return Injected("no backend was there", times=0)
+    """One connection's backend dies, and the server, as it does, throws everybody out and recovers; and perhaps again."""
+    times, since = 0, time.monotonic()
+    for _ in range(chance.randint(1, 3)):
+        await asyncio.sleep(chance.uniform(0, 1))
+        pids = [row["pid"] for row in await stage.look("billing", BACKENDS, list(stage.addresses()))]
+        with suppress(ProcessLookupError, IndexError):  # it has ended by itself
+            os.kill(chance.choice(pids), signal.SIGKILL)
+            times, since = times + 1, time.monotonic()
+    return Injected(f"kill -9 of {times} backends", since, times)
 
 
 async def lose_commits(stage: Stage, chance: random.Random) -> Injected:
@@ -62,6 +65,7 @@ FAULTS = (
         kill_postmaster,
         5,
         "answers",
+        weight=3,
     ),
     Fault(
         "F3",
@@ -70,6 +74,7 @@ FAULTS = (
         kill_backend,
         2,
         "answers",
+        weight=3,
     ),
     Fault("F5", "committed, and the answer is lost", "a TCP proxy cuts connections after the server has said COMMIT", lose_commits, 10),
 )

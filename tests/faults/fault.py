@@ -48,6 +48,7 @@ class Fault:
     target: float
     measure: Measure = "lag"
     meant: str = ""  # the fault's own measure in words
+    weight: int = 1  # how much more often than others it is drawn
 
 
 @dataclass(frozen=True)

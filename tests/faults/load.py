@@ -26,7 +26,7 @@ HOMES, COMPANIES, PAYERS = 24, 16, 24
 PER_SECOND = 8.0
 AT_ONCE = 24
 IMPATIENT = 0.1  # of the commands: who gave up will never know
-STUBBORN = 5  # refusals in a row, then the next thing is tried
+STUBBORN = 3  # refusals in a row, then the next thing is tried
 ROUNDS = {
     "home": ("pay", "reject"),
     "company": ("suspend", "pay", "reconnect", "reject"),

@@ -13,9 +13,9 @@ LEADER = "SELECT holder, epoch FROM lease WHERE name = 'relay/0'"
 
 
 async def kill_processes(stage: Stage, chance: random.Random) -> Injected:
-    """One to three processes, api or worker, within a second."""
+    """Some processes, api or worker, within a second or two."""
     processes = stage.processes("api", "worker")
-    names = chance.sample(sorted(processes), chance.randint(1, 3))
+    names = chance.sample(sorted(processes), chance.randint(1, 5))
     for name in names:
         await asyncio.sleep(chance.uniform(0, 0.4))
         processes[name].kill()
@@ -50,7 +50,7 @@ async def _until_another_leads(stage: Stage, service: str, epoch: int, frozen: f
 
 
 FAULTS = (
-    Fault("F1", "a process dies", "`kill -9` of one, two or three of the ten api and worker processes", kill_processes, 10),
+    Fault("F1", "a process dies", "`kill -9` of one to five of the ten api and worker processes", kill_processes, 10, weight=3),
     Fault(
         "F4",
         "a leader freezes",

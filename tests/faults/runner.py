@@ -32,10 +32,10 @@ class Result:
 
 
 def drawn(faults: Sequence[Fault], chance: random.Random) -> "Draw":
-    """Every fault once, in an order of the seed's, and then any."""
-    first = list(faults)
+    """Every fault once, in an order of the seed's, and then any, by their weights."""
+    first, weights = list(faults), [each.weight for each in faults]
     chance.shuffle(first)
-    return lambda: first.pop() if first else chance.choice(faults)
+    return lambda: first.pop() if first else chance.choices(faults, weights)[0]
 
 
 Draw = Callable[[], Fault]
