@@ -59,6 +59,9 @@ class _Book:
         self.transaction = {
             (each.row["principal"], each.row["route"], each.row["key"]): each.xid for each in held.changes("idempotency_key", "INSERT")
         }
+        self.together = Counter(
+            (each.xid, each.row["principal"], each.row["status"]) for each in held.changes("idempotency_key", "INSERT")
+        )  # a crowd of commands may share a transaction
         self.audits: dict[int, list[Row]] = defaultdict(list)
         for seen in held.changes("audit_entry", "INSERT"):
             self.audits[seen.xid].append(seen.row)
@@ -95,8 +98,8 @@ def _kept(command: Command, row: Row, book: _Book, look: str) -> Iterator[Violat
             for each in book.audits[xid]
             if (each["person"], each["method"], each["status"]) == (row["principal"], "POST", row["status"])
         ]
-        if len(entries) != 1:
-            yield Violation("I1", f"a command has {len(entries)} audit entries, not 1", command.name, look)
+        if len(entries) != (wanted := book.together[xid, row["principal"], row["status"]]):
+            yield Violation("I1", f"a command's transaction has {len(entries)} audit entries, not {wanted}", command.name, look)
     yield from _told(command, xid, body, book)
 
 
