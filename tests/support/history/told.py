@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from shared.events import CATALOGUE
 from tests.support.history.evidence import Evidence, Held, Told
 from tests.support.history.verdict import Violation
 from tests.support.history.witness import AGGREGATES
@@ -44,6 +45,7 @@ def judge(evidence: Evidence) -> Iterator[Violation]:
         told = evidence.told[service]
         yield from _in_order(service, told)
         yield from _once(service, told)
+        yield from _addressed(service, told)
         yield from _final(service, held, told)
         if held.witnessed:
             yield from _together(service, held, told)
@@ -57,6 +59,14 @@ def _in_order(service: str, told: list[Told]) -> Iterator[Violation]:
             what = f"version {each.sequence} follows version {last[each.subject]}"
             yield Violation("I3", what, f"{service} {each.subject}", f"event {each.id} ({each.type})")
         last[each.subject] = each.sequence
+
+
+def _addressed(service: str, told: list[Told]) -> Iterator[Violation]:
+    """An event bears its own key, which keeps its order, and is told by whom it is named after."""
+    for each in told:
+        known = CATALOGUE.get(each.type)
+        if known is not None and (known.model_validate(each.data).key(), known.TYPE.partition(".")[0]) != (each.key, service):
+            yield Violation("I3", f"an event is told by {service} under the key {each.key}", f"event {each.id} ({each.type})", "publish")
 
 
 def _once(service: str, told: list[Told]) -> Iterator[Violation]:
