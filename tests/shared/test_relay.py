@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.courier import Courier, Receiver
-from shared.db import Database, rows
+from shared.db import Database, execute, rows
 from shared.events import Envelope
 from shared.outbox import Outgoing as Out
 from shared.outbox import Relay, publish_many
@@ -70,6 +70,21 @@ async def test_what_is_held_goes_in_order_and_only_once_it_is_taken(database: Op
     while await relay.redeliver():
         pass
     assert sink.brought == [1, 2, 3, 4, 5]
+    assert await seen(db, "SELECT id FROM outbox_held") == []
+
+
+async def test_who_leads_no_more_leaves_what_is_held_to_its_successor(database: Open) -> None:
+    db, sink = await database("billing"), Away()
+    relay, successor = Relay(db, sink, holder="one"), Relay(db, sink, holder="two")
+    await tell(db, Told)
+    await relay.step()
+    async with db.transaction() as session:
+        await execute(session, "UPDATE lease SET expires_at = clock_timestamp()")
+    await successor.step()
+    sink.back = True
+    assert not await relay.redeliver()
+    assert len(await seen(db, "SELECT id FROM outbox_held")) == 1
+    await successor.redeliver()
     assert await seen(db, "SELECT id FROM outbox_held") == []
 
 
