@@ -108,7 +108,7 @@ def _prepare(folder: Path) -> None:
     draft = folder / "server.properties.new"
     draft.write_text(PROPERTIES.format(broker=broker, controller=controller, data=(folder / "data").resolve()))
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = _java("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(draft))
+    command = _java("kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}", "-c", str(draft))
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if result.returncode != 0:
         raise KafkaUnavailable(f"Kafka could not format {folder}: {(result.stdout + result.stderr)[-1000:]}")

@@ -3,8 +3,9 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from sqlalchemy import MetaData, event
 
@@ -13,6 +14,7 @@ from shared.clock import SystemClock
 from shared.courier import Courier, Receiver
 from shared.db import Database
 from shared.inbox import Context, EventRouter
+from shared.kafka import KafkaSink
 from shared.outbox import publish
 from shared.settings import Settings
 from shared.wakeup import Wakeup
@@ -31,7 +33,7 @@ async def prepare(bench: Bench) -> Measure:
 
     async def p50(name: str) -> float:
         with _polling() if name == "poll 100 ms" else _waking():
-            found[name] = sorted(await _latencies(databases, count))
+            found[name] = sorted(await latencies(databases, count))
         return statistics.median(found[name])
 
     async def p99(name: str) -> float:
@@ -55,7 +57,7 @@ async def prepare(bench: Bench) -> Measure:
     )
 
 
-async def _latencies(databases: dict[str, Database], count: int) -> list[float]:
+async def latencies(databases: Mapping[str, Database], count: int, **settings: Any) -> list[float]:
     """In milliseconds, one per event."""
     committed: dict[str, float] = {}
     handled: dict[str, float] = {}
@@ -68,32 +70,47 @@ async def _latencies(databases: dict[str, Database], count: int) -> list[float]:
 
         event.listen(ctx.session.sync_session, "after_commit", at_commit)
 
-    courier = Courier({"collections": Receiver(databases["collections"], router.types)})
-    workers = [
-        Worker(_runtime(databases[name], router if name == "collections" else EventRouter()), courier, courier_inbox=True)
-        for name in databases
-    ]
-    for each in workers:
-        each.start()
-    await asyncio.sleep(1)
-    start = time.perf_counter()
-    for number in range(count):
-        await asyncio.sleep(max(0.0, start + number / PER_SECOND - time.perf_counter()))
-        given = Measured(who=f"l{number}", amount=1)
-        async with databases["billing"].transaction() as session:
-            await publish(session, given, subject=f"thing/{number}", version=1, now=NOW)
-        committed[given.who] = time.perf_counter()
-    async with asyncio.timeout(60):
-        while len(handled) < count:
-            await asyncio.sleep(0.01)
-    for each in workers:
-        await each.stop()
+    async with line(databases, router, **settings):
+        start = time.perf_counter()
+        for number in range(count):
+            await asyncio.sleep(max(0.0, start + number / PER_SECOND - time.perf_counter()))
+            given = Measured(who=f"l{number}", amount=1)
+            async with databases["billing"].transaction() as session:
+                await publish(session, given, subject=f"thing/{number}", version=1, now=NOW)
+            committed[given.who] = time.perf_counter()
+        async with asyncio.timeout(60):
+            while not committed.keys() <= handled.keys():
+                await asyncio.sleep(0.01)
     return [(handled[who] - committed[who]) * 1000 for who in committed]
 
 
-def _runtime(database: Database, router: EventRouter) -> Runtime:
-    settings = Settings(service=database.service, database_url=database.dsn)
-    return Runtime(Service(database.service, "", router, MetaData()), settings, database, SystemClock(), operator(), {})
+@asynccontextmanager
+async def line(databases: Mapping[str, Database], router: EventRouter, **settings: Any) -> AsyncIterator[Worker]:
+    """Billing tells and collections hears, in this process, over the transport that the settings name; yields the hearer once it has
+    heard a first event."""
+    courier = Courier({"collections": Receiver(databases["collections"], router.types)})
+    workers = {}
+    for name in ("billing", "collections"):
+        runtime = _runtime(databases[name], router if name == "collections" else EventRouter(), settings)
+        on_kafka = runtime.settings.transport == "kafka"
+        sink = KafkaSink(runtime.settings) if on_kafka else courier
+        workers[name] = Worker(runtime, sink, courier_inbox=not on_kafka, kafka=on_kafka)
+        workers[name].start()
+    try:
+        async with databases["billing"].transaction() as session:
+            await publish(session, Measured(who="first", amount=1), subject="thing/first", version=1, now=NOW)
+        async with asyncio.timeout(60):
+            while not workers["collections"].inbox.handled:
+                await asyncio.sleep(0.05)
+        yield workers["collections"]
+    finally:
+        for each in workers.values():
+            await each.stop()
+
+
+def _runtime(database: Database, router: EventRouter, settings: Mapping[str, Any]) -> Runtime:
+    given = Settings(service=database.service, database_url=database.dsn).model_copy(update=settings)
+    return Runtime(Service(database.service, "", router, MetaData()), given, database, SystemClock(), operator(), {})
 
 
 @contextmanager

@@ -124,6 +124,10 @@ class Bench:
         """Remove this folder when the bench ends."""
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
 
+    def afterwards(self, work: Callable[[], object]) -> None:
+        """Do this when the bench ends."""
+        self._stack.callback(work)
+
     async def close(self) -> None:
         await self._stack.aclose()
 
@@ -175,7 +179,7 @@ async def measure(what: Measure, rounds: int) -> dict[str, Any]:
         "medians": medians,
         "goals": goals,
         "growth": what.growth.told() if what.growth else None,
-        "rounds": max(len(found) for found in figures.values()),
+        "rounds": max((len(found) for found in figures.values()), default=0),
         "machine": {"before": before, "after": machine()},
     }
 
