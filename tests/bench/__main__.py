@@ -15,11 +15,13 @@ from tests.bench import (
     p6_inbox,
     p7_billing,
     p7_telco,
+    p8_prices,
     p9_latency,
     p10_interactive,
     p11_idle,
     p12_policy,
     p13_reconnect,
+    p14_kafka,
     p15_import,
     p_lists,
 )
@@ -33,6 +35,7 @@ MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P6": p6_inbox.prepare,
     "P7": p7_billing.prepare,
     **({"P7T": p7_telco.prepare} if p7_telco.here() else {}),
+    "P8": p8_prices.prepare,
     "P9": p9_latency.prepare,
     "P10": p10_interactive.prepare,
     "P11": p11_idle.prepare,
@@ -40,6 +43,7 @@ MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P15": p15_import.prepare,
     "L1": p_lists.prepare,
     "P13": p13_reconnect.prepare,
+    "P14": p14_kafka.prepare,
 }
 FOLDER = Path("var/bench")
 
