@@ -93,9 +93,8 @@ class Installation:
         async with EmbeddedPostgres(self.data / "postgres", durable=durable) as server:
             names = [each.name for each in SERVICES]
             await server.create_databases(names)
-            urls = {name: server.url(name) for name in names}
-            await migrate(urls)
-            yield urls
+            await migrate({name: server.owner_url(name) for name in names})
+            yield {name: server.url(name) for name in names}
 
     @contextmanager
     def alone(self) -> Iterator[None]:

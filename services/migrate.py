@@ -51,9 +51,9 @@ async def disagreements(server: EmbeddedPostgres, service: str) -> list[str]:
     migrated, modelled = f"{service}_migrated", f"{service}_modelled"
     await server.create_databases([migrated, modelled])
     metadata = metadata_of(service)
-    await migrations.upgrade(service, server.url(migrated))
-    await on_database(server.url(modelled), lambda connection: create_tables(connection, metadata))
-    one, other = [await on_database(server.url(name), _shape) for name in (migrated, modelled)]
+    await migrations.upgrade(service, server.owner_url(migrated))
+    await on_database(server.owner_url(modelled), lambda connection: create_tables(connection, metadata))
+    one, other = [await on_database(server.owner_url(name), _shape) for name in (migrated, modelled)]
     return sorted([f"solo en las migraciones: {each}" for each in one - other] + [f"solo en los modelos: {each}" for each in other - one])
 
 
@@ -90,8 +90,8 @@ def revision(service: str, message: str) -> None:
     async def write() -> Path | None:
         async with _throwaway_server() as server:
             await server.create_databases([service])
-            await migrations.upgrade(service, server.url(service))
-            return await migrations.revision(service, server.url(service), message, metadata_of(service))
+            await migrations.upgrade(service, server.owner_url(service))
+            return await migrations.revision(service, server.owner_url(service), message, metadata_of(service))
 
     if service not in SERVICES:
         sys.exit(f"No hay ningún servicio {service}; hay: {', '.join(SERVICES)}.")

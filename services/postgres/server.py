@@ -27,6 +27,7 @@ from shared.log import get_logger
 
 log = get_logger("postgres")
 
+OWNER = "reconecta_owner"
 PORT = 5432  # of the socket's name; nothing listens on it unless TCP is asked for
 START_SECONDS = 120.0
 TRY_AGAIN = ("pre-existing shared memory block", "lock file")
@@ -92,6 +93,10 @@ class EmbeddedPostgres:
         port = "" if home.port == PORT else f"&port={home.port}"
         return f"postgresql://{login}@/{database}?host={quote(str(home.sockets))}{port}"
 
+    def owner_url(self, database: str) -> str:
+        """The address of a database for whoever migrates it."""
+        return self.url(database, OWNER)
+
     async def start(self) -> None:
         """Come back when the server answers, whether this process runs it or another does. Raises PostgresFailed."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -136,17 +141,31 @@ class EmbeddedPostgres:
             return False
 
     async def create_databases(self, names: Sequence[str]) -> None:
-        """Make a database and a role of the same name for each, unless they are there. No role can enter another's database."""
+        """Make a database and a role of the same name for each, unless they are there. No role can enter another's database, and none
+        owns its own: the tables are OWNER's, which migrates."""
         connection = await asyncpg.connect(self.url("postgres", SUPERUSER), timeout=10)
         try:
             await connection.execute("SELECT pg_advisory_lock(7032661)")
             await connection.execute("REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC")
+            for role in (OWNER, *names):
+                if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
+                    await connection.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{self.home.password(role)}'")
             for name in names:
-                if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name):
-                    await connection.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{self.home.password(name)}'")
-                if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-                    await connection.execute(f'CREATE DATABASE "{name}" OWNER "{name}"')
+                owner = await connection.fetchval("SELECT datdba::regrole::text FROM pg_database WHERE datname = $1", name)
+                if owner is None:
+                    await connection.execute(f'CREATE DATABASE "{name}" OWNER "{OWNER}"')
+                elif owner == name:
+                    await self._hand_over(name)
                 await connection.execute(f'REVOKE CONNECT, TEMPORARY ON DATABASE "{name}" FROM PUBLIC')
+                await connection.execute(f'GRANT CONNECT ON DATABASE "{name}" TO "{name}"')
+        finally:
+            await connection.close(timeout=10)
+
+    async def _hand_over(self, name: str) -> None:
+        """A database of an older release belongs to the role that works in it: give it to the owner."""
+        connection = await asyncpg.connect(self.url(name, SUPERUSER), timeout=10)
+        try:
+            await connection.execute(f'REASSIGN OWNED BY "{name}" TO "{OWNER}"')
         finally:
             await connection.close(timeout=10)
 

@@ -120,7 +120,7 @@ async def open_stage(
         proxy = stack.enter_context(open_proxy(lambda: ("127.0.0.1", server.home.port)))
         await server.create_databases(SERVICES)
         for service in SERVICES:
-            await build_schema(service, server.url(service))
+            await build_schema(service, server.owner_url(service))
         await stack.enter_async_context(witnessed({each: server.url(each, SUPERUSER) for each in SERVICES}))
         behind = {each: make_url(server.url(each)).set(port=proxy.port).render_as_string(hide_password=False) for each in SERVICES}
         house = await stack.enter_async_context(

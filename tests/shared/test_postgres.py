@@ -85,7 +85,7 @@ async def test_databases_are_utf8_in_code_point_order(server: EmbeddedPostgres) 
 
 
 async def test_comes_back_with_its_data_after_kill_9(server: EmbeddedPostgres) -> None:
-    url = server.url("billing")
+    url = server.owner_url("billing")
     await ask(url, "CREATE TABLE kept AS SELECT 7 AS value")
     os.kill(postmaster(server), signal.SIGKILL)
     assert await ask_until_answered(url, "SELECT value FROM kept") == 7
@@ -94,7 +94,7 @@ async def test_comes_back_with_its_data_after_kill_9(server: EmbeddedPostgres) -
 async def test_starts_over_a_pid_file_with_a_living_stranger(folder: Path) -> None:
     async with EmbeddedPostgres(folder, durable=False) as first:
         await first.create_databases(["billing"])
-        await ask(first.url("billing"), "CREATE TABLE kept AS SELECT 7 AS value")
+        await ask(first.owner_url("billing"), "CREATE TABLE kept AS SELECT 7 AS value")
         pid_file = first.home.data / "postmaster.pid"
         lines = pid_file.read_text().splitlines()
     account = first.home.run_as()
@@ -102,7 +102,7 @@ async def test_starts_over_a_pid_file_with_a_living_stranger(folder: Path) -> No
     try:
         pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
         async with EmbeddedPostgres(folder, durable=False) as second:
-            assert await ask(second.url("billing"), "SELECT value FROM kept") == 7
+            assert await ask(second.owner_url("billing"), "SELECT value FROM kept") == 7
         assert stranger.poll() is None
     finally:
         stranger.kill()
