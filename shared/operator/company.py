@@ -133,13 +133,15 @@ class Tax(Document):
 
 
 class Plan(Document):
-    """What is sold per month. `monthly_amount` is before tax, in the operator's currency."""
+    """What is sold per month. `monthly_amount` is before tax, in the operator's currency. `price` names an installed Python function,
+    `package.module:function`, that tells what a service of this plan costs in a month (services/billing/rules/prices.py)."""
 
     code: Code
     name: Text
     kind: Code
     monthly_amount: Amount
     tax: Code
+    price: Annotated[str, *shaped(r"^\w+(\.\w+)*:\w+$", "no nombra una función; se espera paquete.modulo:funcion")] | None = None
 
 
 class FiscalSeries(Document):

@@ -10,6 +10,8 @@ from typing import Any
 from shared.loop import run
 from tests.bench import (
     p1_command,
+    p2_http,
+    p3_key,
     p4_outbox,
     p5_courier,
     p6_inbox,
@@ -23,6 +25,7 @@ from tests.bench import (
     p13_reconnect,
     p14_kafka,
     p15_import,
+    p16_customers,
     p_lists,
 )
 from tests.bench.page import busy, write_page
@@ -30,6 +33,8 @@ from tests.bench.runner import Bench, Measure, measure, open_bench, versions
 
 MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P1": p1_command.prepare,
+    "P2": p2_http.prepare,
+    "P3": p3_key.prepare,
     "P4": p4_outbox.prepare,
     "P5": p5_courier.prepare,
     "P6": p6_inbox.prepare,
@@ -41,6 +46,7 @@ MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P11": p11_idle.prepare,
     "P12": p12_policy.prepare,
     "P15": p15_import.prepare,
+    "P16": p16_customers.prepare,
     "L1": p_lists.prepare,
     "P13": p13_reconnect.prepare,
     "P14": p14_kafka.prepare,

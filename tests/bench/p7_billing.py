@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 from sqlmodel import select
 
+from services.billing.adapters.price_functions import price_functions
 from services.billing.models.customers import Customer, Service
 from services.billing.models.invoices import Invoice, InvoiceLine
 from services.billing.models.payments import Posting
@@ -85,7 +86,7 @@ async def prepare(bench: Bench) -> Measure:
         "invoices/s",
         {
             "1 worker": lambda: issue(1), "2 workers": lambda: issue(2), "COPY": limit, "relay to four, beside": drain,
-            "ORM per invoice": lambda: _orm_rate(work.database, bench.count(300)), "longest chunk, s": longest,
+            "ORM per invoice": lambda: orm_rate(work.database, bench.count(300)), "longest chunk, s": longest,
             "memory grown, MB": grown,
         },
         [
@@ -160,12 +161,14 @@ async def _plan(database: Database, using: Operator) -> UUID:
 
 async def _work(database: Database, using: Operator, run_id: UUID, chunks: list[float]) -> None:
     """One worker, until no chunk is free."""
-    policies, calendar = policy_terms(using), BusinessCalendar(using)
+    policies, prices, calendar = policy_terms(using), price_functions(using), BusinessCalendar(using)
     more = True
     while more:
         start = time.perf_counter()
         async with database.transaction() as session:
-            more = await issuing.issue_chunk(session, run_id=run_id, operator=using, policies=policies, calendar=calendar, now=NOW)
+            more = await issuing.issue_chunk(
+                session, run_id=run_id, operator=using, policies=policies, prices=prices, calendar=calendar, now=NOW
+            )
         chunks.append(time.perf_counter() - start)
 
 
@@ -174,7 +177,7 @@ async def _all(relay: Relay) -> None:
         pass
 
 
-async def _orm_rate(database: Database, count: int) -> float:
+async def orm_rate(database: Database, count: int) -> float:
     await do(database, RESET)
     connection = await asyncpg.connect(database.dsn)
     ids = [row["id"] for row in await connection.fetch("SELECT id FROM customer LIMIT $1", count)]

@@ -253,7 +253,7 @@ async def test_the_first_month_is_the_current_one_while_its_invoices_are_in_time
 async def arguments(billing: Served, plan: runs.RunPlan) -> dict[str, Any]:
     """What issues the next chunk of a run."""
     documents = operator()
-    terms = {"policies": policy_terms(documents), "calendar": BusinessCalendar(documents)}
+    terms = {"policies": policy_terms(documents), "prices": {}, "calendar": BusinessCalendar(documents)}
     return {"run_id": plan.run_id, "operator": documents, **terms, "now": await billing.now()}
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.adapters.background import in_the_background
+from services.billing.adapters.price_functions import price_functions
 from services.billing.operations import issuing, runs
 from services.billing.operations.terms import policy_terms
 from services.billing.queries.runs import Standing, run_standing
@@ -44,13 +45,13 @@ async def run(context: JobContext) -> int:
 
 async def issue(context: JobContext, run_id: UUID) -> int:
     """Issue the chunks that nobody else issues, then close the run if all are done. Any number of workers may do this at once."""
-    policies, calendar = policy_terms(context.operator), BusinessCalendar(context.operator)
+    policies, prices, calendar = policy_terms(context.operator), price_functions(context.operator), BusinessCalendar(context.operator)
     steps = 0
     async with in_the_background(context.database) as quiet:
         while True:
             async with quiet.transaction() as session:
                 if not await issuing.issue_chunk(
-                    session, run_id=run_id, operator=context.operator, policies=policies, calendar=calendar, now=context.now
+                    session, run_id=run_id, operator=context.operator, policies=policies, prices=prices, calendar=calendar, now=context.now
                 ):
                     break
             steps += 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.billing.models import BillingRun
 from services.billing.operations.payments import use_left_over
 from services.billing.operations.planning import by_index
+from services.billing.operations.pricing import own_prices
 from services.billing.operations.runs import CLAIM, SHARE, SOLD_THEN
 from services.billing.rules.periods import Period
+from services.billing.rules.prices import Price
 from services.billing.rules.terms import PolicyTerms
 from shared.calendar import BusinessCalendar
 from shared.db import execute, new_id, ring, rows
@@ -25,10 +28,13 @@ SELECT c.id FROM billing_run_customer p JOIN customer c ON c.id = p.customer_id
 WHERE p.run_id = $1 AND p.ordinal BETWEEN $2 AND $3 ORDER BY c.id FOR UPDATE OF c
 """
 
+
 # $1 first day, $2 last day, $3 digits, $4 run, $5-$6 the chunk's ordinals, $7 now, $8 traceparent, $9-$10 id prefixes (invoice, event),
 # $11-$14 the catalogue's plans, $15-$17 the policies' due dates, $18 the default policy. Ids are time-ordered: a prefix and the ordinal.
 # CTEs have no statistics, so joining two of them would compare every pair: `bill` puts customers and lines one under the other instead.
-ISSUE = f"""
+def _issue(base: str) -> str:
+    """The statement of a chunk, with the amount of a line before tax."""
+    return f"""
 WITH run AS MATERIALIZED (
     SELECT r.*, f.prefix, f.digits, f.authorization_code, f.expires,
            f.prefix || lpad(f.from_number::text, f.digits, '0') || ' a ' || f.prefix || lpad(f.to_number::text, f.digits, '0') AS range
@@ -47,7 +53,7 @@ WITH run AS MATERIALIZED (
            plan.name || ' · ' || run.period AS description, share.base, plan.tax_code, plan.tax_rate,
            round(share.base * plan.tax_rate, $3::int)::numeric(18,4) AS tax
     FROM run CROSS JOIN planned p JOIN service s ON s.customer_id = p.customer_id LEFT JOIN plan ON plan.code = s.plan_code
-    CROSS JOIN LATERAL (SELECT {SHARE}::numeric(18,4) AS base) AS share
+    CROSS JOIN LATERAL (SELECT {base}::numeric(18,4) AS base) AS share
     WHERE {SOLD_THEN} AND share.base > 0
 ), bill AS MATERIALIZED (
     SELECT ordinal, customer_id, policy, invoice_id, sequence, count(number) AS lines,
@@ -89,6 +95,11 @@ WITH run AS MATERIALIZED (
 SELECT count(*) AS planned, count(*) FILTER (WHERE lines > 0) AS invoices, coalesce(sum(total), 0) AS total FROM numbered
 """
 
+
+ISSUE = _issue(SHARE)
+# $19: prices of the operator's own, by service.
+ISSUE_PRICED = _issue(f"round(coalesce(($19::jsonb ->> s.id::text)::numeric, {SHARE}), $3::int)")
+
 PREPAID = """
 SELECT DISTINCT p.customer_id FROM billing_run_customer p JOIN payment m ON m.customer_id = p.customer_id
 WHERE p.run_id = $1 AND p.ordinal BETWEEN $2 AND $3 AND m.unallocated > 0 AND m.state <> 'REJECTED'
@@ -101,10 +112,12 @@ async def issue_chunk(
     run_id: UUID,
     operator: Operator,
     policies: Mapping[str, PolicyTerms],
+    prices: Mapping[str, Price],
     calendar: BusinessCalendar,
     now: datetime,
 ) -> bool:
-    """Claim the next free chunk of a run and issue it (VIP-3: due dates from each customer's policy). False when no chunk is free."""
+    """Claim the next free chunk of a run and issue it (VIP-3: due dates from each customer's policy; `prices` are the functions of the
+    plans that have one). False when no chunk is free. Raises BadPrice, and whatever such a function raises."""
     await by_index(session)
     claimed = await rows(session, CLAIM, run_id)
     if not claimed:
@@ -113,7 +126,9 @@ async def issue_chunk(
     run = await session.get_one(BillingRun, run_id)
     span = (run_id, chunk.first_ordinal, chunk.last_ordinal)
     await execute(session, LOCK, *span)
-    found = (await rows(session, ISSUE, *_arguments(run, span, operator, policies, calendar, now)))[0]
+    arguments = _arguments(run, span, operator, policies, calendar, now)
+    own = await own_prices(session, prices, (arguments[0], arguments[1], arguments[2]), span)
+    found = (await rows(session, *((ISSUE, *arguments) if own is None else (ISSUE_PRICED, *arguments, own))))[0]
     if found.planned != (planned := chunk.last_ordinal - chunk.first_ordinal + 1):
         raise RuntimeError(f"chunk {chunk.number} of run {run_id} planned {planned} customers and found {found.planned}")
     ahead = [row.customer_id for row in await rows(session, PREPAID, *span)]
@@ -138,7 +153,7 @@ def _arguments(
     policies: Mapping[str, PolicyTerms],
     calendar: BusinessCalendar,
     now: datetime,
-) -> list[object]:
+) -> list[Any]:
     """The arguments of ISSUE, in its order."""
     period = Period.parse(run.period)
     rates = {tax.code: tax.rate for tax in operator.taxes}

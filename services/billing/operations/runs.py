@@ -38,7 +38,7 @@ SELECT $4, row_number() OVER (ORDER BY c.policy = ANY($5::text[]) DESC, c.id) - 
 FROM customer c
 WHERE (c.last_billed IS NULL OR c.last_billed < $6)
   AND NOT EXISTS (SELECT FROM invoice i WHERE i.customer_id = c.id AND i.period = $6 AND i.origin_key = 'run')
-  AND EXISTS (SELECT FROM service s WHERE s.customer_id = c.id AND {SOLD_THEN} AND {SHARE} > 0)
+  AND EXISTS (SELECT FROM service s WHERE s.customer_id = c.id AND {SOLD_THEN} AND ({SHARE} > 0 OR s.plan_code = ANY($7::text[])))
 """
 
 UNKNOWN_PLANS = f"""
@@ -76,7 +76,8 @@ async def start_run(
     sold = (period.first_day, period.last_day, digits)
     await _check_plans(session, sold, [plan.code for plan in operator.plans])
     first = [code for code, policy in operator.policies.items() if policy.invoice.first]
-    customers = await execute(session, PLAN, *sold, run_id, first, str(period))
+    priced = [plan.code for plan in operator.plans if plan.price]
+    customers = await execute(session, PLAN, *sold, run_id, first, str(period), priced)
     series = await sync_series(session, operator)
     block = take_block(series, count=customers, issue_date=issue_date) if customers else None
     await session.flush()
