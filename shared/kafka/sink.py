@@ -14,7 +14,7 @@ from shared.settings import Settings
 log = get_logger("kafka sink")
 SEND_SECONDS = 20.0
 CLOSE_SECONDS = 3.0
-LINGER_MS = 5
+LINGER_MS = 0  # a relay's batch is handed over in one go, before the client looks: it is one batch per partition anyway
 BATCH_BYTES = 256 * 1024
 
 
