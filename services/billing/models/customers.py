@@ -23,10 +23,9 @@ class Customer(Table, table=True):
 
     __tablename__ = "customer"
     __table_args__ = (
-        UniqueConstraint("external_source", "external_id", name="uq_customer_external"),
+        UniqueConstraint("external_id", "external_source", name="uq_customer_external"),
         Index("ix_customer_search", "search_name", "id"),
         Index("ix_customer_policy", "policy", "search_name", "id"),
-        Index("ix_customer_external_id", "external_id"),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     external_source: str
