@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.clock import SystemClock
+from shared.clock import SystemClock, machine_now
 from shared.db import Database, rows
 from shared.inbox import Arrival, Context, EventRouter, FactMissing, Inbox, is_transient
 from tests.support.service import operator
@@ -96,6 +97,27 @@ async def test_each_that_waits_has_its_turn_however_many_wait(database: Open) ->
         found = await rows(session, "SELECT min(attempts) AS least, count(*) AS n FROM parked_event WHERE reason = 'waiting'")
     assert (found[0].n, found[0].least) == (120, 2)
     await clean(db)
+
+
+@pytest.mark.parametrize("needs", [False, True])
+async def test_no_effect_is_dated_before_its_cause(database: Open, needs: bool) -> None:
+    """Processes are moved to a new instant one after another: the event of one may reach another that still stands at the old one."""
+    db = await database("ticketing")
+    router, dated = EventRouter(), list[datetime]()
+
+    @router.on(Told)
+    async def hear(ctx: Context, event: Told) -> None:
+        if needs and len(dated) < 2:
+            dated.append(ctx.now)
+            raise FactMissing("something of another sender")
+        dated.append(ctx.now)
+
+    inbox = Inbox(db, router, operator(), SystemClock())
+    given = arrival(Told(who="p", number=1), "billing").envelope
+    later = machine_now() + timedelta(hours=1)
+    await inbox.handle([Arrival(given.model_copy(update={"time": later}), None)], settle)
+    await inbox.try_waiting()
+    assert set(dated) == {later}
 
 
 class Coded(Exception):
