@@ -49,7 +49,7 @@ ORDERED = """
 SELECT s.id, a.policy, s.account_id, s.requested_at, (SELECT min(n.accepted_at) FROM suspension_notice n
     WHERE n.account_id = s.account_id AND n.accepted_at <= s.requested_at AND n.failed_at IS NULL AND n.requested_at >= coalesce((
         SELECT max(o.suspended_at) FROM suspension o WHERE o.account_id = s.account_id AND o.suspended_at <= s.requested_at
-            AND o.id <> s.id), '-infinity')) AS accepted_at
+            AND o.id < s.id), '-infinity')) AS accepted_at
 FROM suspension s JOIN account a ON a.id = s.account_id WHERE s.source <> 'IMPORT'
 """
 PROMISED = "SELECT p.account_id, a.policy, count(*) AS made FROM promise p JOIN account a ON a.id = p.account_id GROUP BY 1, 2, p.period"
