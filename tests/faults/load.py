@@ -4,7 +4,7 @@ A load is a callable `(stage, chance)` that asks `stage.counter` for commands wh
 takes this one's place with `--load module:function`. Each customer here goes round in a circle, so that there is always something to do:
 
 home    pays all it owes (the system reconnects it), the bank has no such money (the system suspends it again)
-company its agent suspends it, it pays, its agent reconnects it, the bank has no such money
+company its agent suspends it, it pays, its agent reconnects it, the bank has no such money, and a new notice is given
 payer   promises once, and then pays a little at a time; the bank confirms
 """
 
@@ -12,6 +12,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import cycle
 from typing import Any
 
@@ -29,7 +30,7 @@ IMPATIENT = 0.1  # of the commands: who gave up will never know
 STUBBORN = 3  # refusals in a row, then the next thing is tried
 ROUNDS = {
     "home": ("pay", "reject"),
-    "company": ("suspend", "pay", "reconnect", "reject"),
+    "company": ("suspend", "pay", "reconnect", "reject", "notice"),
     "payer": ("promise", *("pay a little", "confirm") * 50),
 }
 BANK, FRONT = "ines.reyes", "ana.martinez"
@@ -82,8 +83,9 @@ class Town:
         if account.step == "promise":
             promise = {"amount": usd(account.total), "due_at": self.promised_for}
             return Command("promise", customer.agent, f"{path}/promises", promise)
-        if account.step == "suspend":
-            return Command("suspend", customer.agent, f"{path}/suspensions", {})
+        if account.step in ("suspend", "notice"):
+            what = "suspensions" if account.step == "suspend" else "suspension-notices"
+            return Command(account.step, customer.agent, f"{path}/{what}", {})
         return Command("reconnect", customer.agent, f"{path}/reconnections", {"basis": "payment"})
 
     def _payment(self, account: Account) -> dict[str, Any]:
@@ -120,7 +122,7 @@ async def mixed(stage: Stage, chance: random.Random) -> None:
     """The load itself; comes back only when it is cancelled."""
     accounts = list(await move_in(stage.house))
     today = (await stage.today()).date()
-    town = Town(accounts, today.isoformat(), stage.house.instant(f"{today}T23:00").isoformat())
+    town = Town(accounts, today.isoformat(), stage.house.instant(f"{today + timedelta(days=8)}T12:00").isoformat())
 
     async def one(account: Account, patient: bool) -> None:
         account.settle(await stage.counter.ask(town.command(account), patient=patient))

@@ -81,8 +81,8 @@ class Stage:
         await self.house.settle()
 
     async def move_on(self) -> None:
-        """An hour of business time passes, while nothing is under way."""
-        await self.house.until((await self.today() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M"))
+        """Some hours of business time pass, while nothing is under way."""
+        await self.house.until((await self.today() + timedelta(hours=6)).strftime("%Y-%m-%dT%H:%M"))
 
     async def today(self) -> datetime:
         """Business time in the operator's zone, as billing has it."""
