@@ -24,7 +24,7 @@ from tests.support.rules import rule
 from tests.support.service import Served, operator
 
 
-async def start(billing: Served, period: str = "2026-03", chunk: int = runs.CHUNK, using: Operator | None = None) -> runs.RunPlan:
+async def start(billing: Served, period: str = "2026-03", chunk: int | None = None, using: Operator | None = None) -> runs.RunPlan:
     """Plan a month at the service's business time."""
     now, documents = await billing.now(), using or operator()
     async with billing.runtime.database.transaction() as session:
@@ -248,6 +248,11 @@ async def test_the_first_month_is_the_current_one_while_its_invoices_are_in_time
         await book.customers(billing, line(id="C-1"))
         await billing.at(local("2026-04-01", "12:00"))
         assert (await billing.sql("SELECT min(period) AS first FROM billing_run"))[0].first == expected
+
+
+@pytest.mark.parametrize(("customers", "chunk"), [(0, 1_000), (7_043, 1_000), (400_000, 2_000), (3_000_000, 5_000)])
+def test_a_chunk_is_a_small_part_of_the_book(customers: int, chunk: int) -> None:
+    assert runs.chunk_size(customers) == chunk
 
 
 async def arguments(billing: Served, plan: runs.RunPlan) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from shared.operator import Operator
 from shared.outbox import publish
 
 RULE = "FACT-1"
-CHUNK = 5_000
+SMALLEST, LARGEST = 1_000, 5_000  # chunks, in customers
+HELD = 200  # one of so many customers is held while a chunk is issued: who pays hardly ever has to wait for it
 
 # A service's share of the month, rounded once (HALF_UP: PostgreSQL rounds halves away from zero). $1 first day, $2 last day, $3 digits.
 SHARE = """round(CASE WHEN s.active_from <= $1::date AND (s.active_to IS NULL OR s.active_to >= $2::date) THEN s.monthly_amount
@@ -61,7 +62,14 @@ class RunPlan:
 
 
 async def start_run(
-    session: AsyncSession, *, period: Period, operator: Operator, issue_date: date, requested_by: str, now: datetime, chunk: int = CHUNK
+    session: AsyncSession,
+    *,
+    period: Period,
+    operator: Operator,
+    issue_date: date,
+    requested_by: str,
+    now: datetime,
+    chunk: int | None = None,
 ) -> RunPlan:
     """Plan a month: who is billed, in which order (VIP-5: those whose policy says so first), with which numbers.
 
@@ -95,11 +103,16 @@ async def start_run(
         "SELECT $1, n, n * $2::int, least((n + 1) * $2::int, $3::int) - 1, 0, 0 "
         "FROM generate_series(0, ($3::int - 1) / $2::int) AS n WHERE $3::int > 0",
         run_id,
-        chunk,
+        chunk or chunk_size(customers),
         customers,
     )
     ring(session)
     return RunPlan(run_id, customers)
+
+
+def chunk_size(customers: int) -> int:
+    """How many of a run's customers make a chunk: few enough that hardly anybody waits for it, enough to be worth a transaction."""
+    return max(SMALLEST, min(LARGEST, customers // HELD))
 
 
 async def _claim_period(session: AsyncSession, period: Period, currency: str, issue_date: date, requested_by: str, now: datetime) -> UUID:
