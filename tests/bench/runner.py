@@ -153,8 +153,7 @@ async def open_bench(scale: float) -> AsyncIterator[Bench]:
         if server is not None:
             await server.stop()
             remove(server.folder)
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def measure(what: Measure, rounds: int) -> dict[str, Any]:
