@@ -23,7 +23,8 @@ from shared.outbox import Outgoing
 from shared.timers import TimerRouter
 from shared.worker import CourierInbox
 from tests.faults.scene import IllWill, load, open_scene, service_of
-from tests.support.history import Violation, violations
+from tests.support.history import Evidence, Violation, violations
+from tests.support.history.evidence import Held, Seen, Told
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[Patch], None]
@@ -249,3 +250,38 @@ async def test_a_planted_defect_is_caught(name: str, databases: dict[str, str], 
     found = await judged(databases, tmp_path, monkeypatch, plant)
     caught = [each for each in found if each.invariant == invariant and words in str(each)]
     assert caught, "\n".join(map(str, found)) or "the judge saw nothing"
+
+
+def in_topics(*places: tuple[str, int, str]) -> list[str]:
+    """What the judge says of topics that hold these (event, version, text), when the NOC told e1 and e2."""
+
+    def told(event_id: str, sequence: int, text: str) -> Told:
+        return Told(event_id, "noc.noticed.v1", "noc", "thing/1", sequence, "SPS-1", {"text": text})
+
+    outbox_rows: list[dict[str, Any]] = [
+        {
+            "id": n,
+            "event_id": f"e{n}",
+            "type": "noc.noticed.v1",
+            "subject": "thing/1",
+            "sequence": n,
+            "key": "SPS-1",
+            "data": '{"text": "a"}',
+        }
+        for n in (1, 2)
+    ]
+    seen = [Seen(row["id"], row["id"], "outbox", "INSERT", row) for row in outbox_rows]
+    tables: dict[str, list[Any]] = defaultdict(list)
+    evidence = Evidence("2026-03-01T00:00:00+00:00", {"noc": Held(tables, seen, witnessed=True)}, [told(*each) for each in places])
+    evidence.injected = ["poison"]
+    return [each.what for each in violations(None, evidence)]
+
+
+def test_topics_hold_what_was_told_in_its_order() -> None:
+    """Copies are the receivers' affair; what the load itself put there is not judged."""
+    one, two = ("e1", 1, "a"), ("e2", 2, "a")
+    assert in_topics(one, one, two, one, ("poison", 7, "?")) == []
+    assert in_topics(two, one) == ["version 2 stands behind version 0 in a topic", "version 1 stands behind version 2 in a topic"]
+    assert in_topics(one) == ["an event is not in its topic"]
+    assert in_topics(one, ("e2", 2, "b")) == ["an event stands in its topic other than it was told"]
+    assert "a topic has an event that nobody told" in in_topics(one, two, ("e3", 3, "a"))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared import parking
 from shared.clock import SystemClock, machine_now
 from shared.db import Database, rows
 from shared.inbox import Arrival, Context, EventRouter, FactMissing, Inbox, is_transient
@@ -66,10 +67,11 @@ async def test_a_fact_that_comes_while_its_event_is_set_waiting_is_not_missed(da
 async def test_a_dead_letter_says_what_failed_and_where_and_how_often(database: Open) -> None:
     db = await database("ticketing")
     await prepare(db)
-    router = EventRouter()
+    router, tried = EventRouter(), list[Told]()
 
     @router.on(Told)
     async def fail(ctx: Context, event: Told) -> None:
+        tried.append(event)
         raise ValueError("el total no cuadra")
 
     inbox = Inbox(db, router, operator(), SystemClock())
@@ -77,7 +79,7 @@ async def test_a_dead_letter_says_what_failed_and_where_and_how_often(database: 
     await inbox.handle([Arrival(given.envelope, None, origin="billing.events/3/17")], settle)
     async with db.transaction() as session:
         found = (await rows(session, "SELECT reason, detail, attempts FROM parked_event"))[0]
-    assert (found.reason, found.attempts) == ("dead", 3)
+    assert (found.reason, found.attempts, len(tried)) == ("dead", 3, 3)
     assert found.detail.startswith("ValueError: el total no cuadra [")
     assert "test_inbox.py" in found.detail
     assert found.detail.endswith("[billing.events/3/17]")
@@ -96,6 +98,25 @@ async def test_each_that_waits_has_its_turn_however_many_wait(database: Open) ->
     async with db.transaction() as session:
         found = await rows(session, "SELECT min(attempts) AS least, count(*) AS n FROM parked_event WHERE reason = 'waiting'")
     assert (found[0].n, found[0].least) == (120, 2)
+    await clean(db)
+
+
+async def test_a_fact_that_was_dead_wakes_who_waits_for_it(database: Open) -> None:
+    """At once when it is replayed, and not at the next look at everything that waits."""
+    db = await database("ticketing")
+    await prepare(db)
+    ears = Ears(needs=lambda sender, who, number: ("collections", 0) if sender == "billing" else None)
+    ears.misbehave = lambda sender, who, number: ValueError("not yet") if sender == "collections" else None
+    inbox = Inbox(db, ears.router(), operator(), SystemClock())
+    await inbox.handle([arrival(Told(who="p", number=1), "billing")], settle)
+    await inbox.handle([arrival(Said(who="p", number=0), "collections")], settle)
+    ears.misbehave = lambda sender, who, number: None
+    async with db.transaction() as session:
+        assert await parking.replay(session, key="p") == 1
+    await inbox.release()
+    async with db.transaction() as session:
+        heard = await rows(session, "SELECT sender FROM heard ORDER BY at")
+    assert [row.sender for row in heard] == ["collections", "billing"]
     await clean(db)
 
 

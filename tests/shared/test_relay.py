@@ -20,10 +20,12 @@ class Away:
     """One receiver, of one type of event, that is down until `back`."""
 
     def __init__(self) -> None:
-        self.back = False
+        self.back = self.broken = False
         self.brought: list[int] = []
 
     async def send(self, batch: Sequence[Envelope], skip: frozenset[str]) -> frozenset[str]:
+        if self.broken:
+            raise ConnectionResetError
         return frozenset({DEAF})
 
     async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
@@ -55,6 +57,29 @@ async def test_what_a_receiver_that_is_down_wants_is_held_and_nothing_else(datab
     await relay.step()
     assert await seen(db, "SELECT type FROM outbox") == []
     assert await seen(db, "SELECT type FROM outbox_held ORDER BY id") == [Told.TYPE, Told.TYPE]
+
+
+async def test_what_a_transport_does_not_take_stays(database: Open) -> None:
+    """A row is deleted once it is brought, never before."""
+    db, sink = await database("billing"), Away()
+    sink.broken = True
+    relay = Relay(db, sink, holder="one")
+    await tell(db, Told, Told)
+    with pytest.raises(ConnectionResetError):
+        await relay.step()
+    assert len(await seen(db, "SELECT id FROM outbox")) == 2
+    sink.broken = False
+    await relay.step()
+    assert len(await seen(db, "SELECT id FROM outbox_held")) == 2
+
+
+async def test_who_publishes_wakes_the_relay_once_it_is_committed(database: Open) -> None:
+    db = await database("billing")
+    bell = db.wakeup.bell("relay")
+    async with db.transaction() as session:
+        await publish_many(session, [Out(Told(who="p", number=1), "p", 1)], now=NOW)
+        assert not bell.is_set()
+    assert bell.is_set()
 
 
 async def test_what_is_held_goes_in_order_and_only_once_it_is_taken(database: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tests.support.history.evidence import Evidence, Held, Told
 from tests.support.history.verdict import Violation
@@ -35,6 +36,8 @@ def _in_topics(topics: list[Told], known: dict[str, Told], injected: set[str]) -
     last: dict[tuple[str, str], int] = defaultdict(int)
     for each in first.values():
         name = (each.source, each.subject)
+        if each.id in known and replace(known[each.id], xid=None) != each:
+            yield Violation("I1", "an event stands in its topic other than it was told", f"event {each.id}", f"the topic of {each.source}")
         if each.id in known and each.sequence != last[name] + 1:
             what = f"version {each.sequence} stands behind version {last[name]} in a topic"
             yield Violation("I3", what, f"{each.source} {each.subject}", f"event {each.id}")
