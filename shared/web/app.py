@@ -76,7 +76,7 @@ def _health_router() -> APIRouter:
             raise Unavailable("A la base de datos le faltan migraciones.", remedy="Ejecute `reconecta migrate`.")
         return {"status": "ok"}
 
-    @router.get("/metrics")
+    @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
     async def metrics(request: Request, actor: Actor) -> Response:
         """Gauges in Prometheus' text format."""
         return Response(await exposition(runtime_of(request)), media_type="text/plain; version=0.0.4; charset=utf-8")
