@@ -45,11 +45,11 @@ MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P10": p10_interactive.prepare,
     "P11": p11_idle.prepare,
     "P12": p12_policy.prepare,
+    "P13": p13_reconnect.prepare,
+    "P14": p14_kafka.prepare,
     "P15": p15_import.prepare,
     "P16": p16_customers.prepare,
     "L1": p_lists.prepare,
-    "P13": p13_reconnect.prepare,
-    "P14": p14_kafka.prepare,
 }
 FOLDER = Path("var/bench")
 

@@ -54,6 +54,8 @@ AGAINST = {
     "P1": "runs the frame's own `run_command` behind the token: key claimed, aggregate locked and counted, a row, an event, audit "
     "entry and stored answer; pgbench runs the same statements, prepared. The naive way adds the same rows as SQLModel "
     "objects and commits.",
+    "P2": "is a write over HTTP with token, key, outbox and audit entry; its limit is the same route without any database.",
+    "P3": "is the same ordinary command with an Idempotency-Key and without.",
     "P4": "writes events in batches, against COPY of the very rows and against `add_all`.",
     "P5": "brings every event to four inboxes, against COPY of the very rows.",
     "P6": "has three shapes of a handler: statements per event in the batch's transaction, `executemany` in a batch handler, and "
@@ -90,7 +92,7 @@ ELSEWHERE = (
         "PHPNuxBill: 15 s for each dead access server",
     ),
     ("payment → clear at 50/s: p99, ms", "P13", "50/s p99, ms", "saturated: 3,600 (at 20/s 210)", ""),
-    ("customers over REST, 16 clients, per s", "P16", "ours", "351-385", ""),
+    ("customers over REST, 16 clients, per s", "P16", "one process", "351-385", ""),
     ("start, s", "P11", "start, s", "14", ""),
 )
 
