@@ -17,7 +17,7 @@ from shared.jobs import Job, JobContext
 from shared.log import get_logger
 
 log = get_logger("collections.review")
-CHUNK = 1_000
+CHUNK = 250  # short enough for the requests that the same process answers meanwhile
 LANES = 2
 FIRST = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 SET_ASIDE = timedelta(days=1)
