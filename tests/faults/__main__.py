@@ -21,8 +21,9 @@ from pathlib import Path
 from deploy.kafka import local
 from tests.faults.check import check
 from tests.faults.load import Load
+from tests.faults.moves import small_disk
 from tests.faults.page import PAGE, page, verdict
-from tests.faults.registry import ABSENT, chosen
+from tests.faults.registry import chosen, faults
 from tests.faults.runner import Result, run
 from tests.faults.stage import Stage, open_stage
 
@@ -41,23 +42,24 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def play(options: argparse.Namespace, folder: Path, bootstrap: str) -> bool:
+async def play(options: argparse.Namespace, folder: Path, bootstrap: str, disk: bool) -> bool:
     """Run, write down, and answer whether all of it held."""
-    faults = chosen(options.only)
-    async with open_stage(folder, bootstrap) as stage:
+    here, absent = faults(broker_of_its_own=True, small_disk=disk)
+    wanted = chosen(here, options.only)
+    async with open_stage(folder, bootstrap, broker=folder / "kafka") as stage:
         say(f"seed {options.seed}: the house stands, its customers move in")
         began = time.monotonic()
-        results = await run(stage, load_of(options.load), check, faults, options.minutes * 60, options.seed, say)
+        results = await run(stage, load_of(options.load), check, wanted, options.minutes * 60, options.seed, say)
         minutes, commands = (time.monotonic() - began) / 60, answered(stage)
         kinds = Counter(f"{each.kind} {each.outcome}" for each in stage.counter.commands)
     RESULTS.mkdir(parents=True, exist_ok=True)
     kept = {"seed": options.seed, "minutes": minutes, "commands": commands, "results": [asdict(each) for each in results]}
     (RESULTS / f"{options.seed}.json").write_text(json.dumps(kept, indent=1))
     if options.write:
-        PAGE.write_text(page(faults, ABSENT, results, seed=options.seed, minutes=minutes, commands=commands))
+        PAGE.write_text(page(wanted, absent, results, seed=options.seed, minutes=minutes, commands=commands))
     say(f"{commands}; {len(results)} injections, seed {options.seed}")
     say(", ".join(f"{number} {name}" for name, number in sorted(kinds.items())))
-    return all(verdict(each, of(each.number, results)) == "holds" for each in faults)
+    return all(verdict(each, of(each.number, results)) == "holds" for each in wanted)
 
 
 def of(number: str, results: list[Result]) -> list[Result]:
@@ -74,7 +76,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Break the house on purpose, and look whether it mends itself.")
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("FAULT_SEED") or random.randrange(10**6)))
-    parser.add_argument("--only", help="F1,F2: these alone")
+    parser.add_argument("--only", default="", help="F1,F2: these alone")
     parser.add_argument("--load", default="tests.faults.load:mixed", help="module:function, see tests/faults/load.py")
     parser.add_argument("--write", action="store_true", help="docs/reliability.md")
     parser.add_argument("--keep", action="store_true", help="leave logs and mails behind")
@@ -82,7 +84,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="reconecta-faults-"))
     folder.chmod(0o755)
     try:
-        held = asyncio.run(play(options, folder, local.start(folder / "kafka")))
+        with small_disk(folder / "postgres") as disk:
+            held = asyncio.run(play(options, folder, local.start(folder / "kafka"), disk))
     finally:
         local.stop(folder / "kafka")
         if not options.keep:

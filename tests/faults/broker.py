@@ -1,4 +1,4 @@
-"""F7, F12: what Kafka brings comes three times and in disorder, or is no event at all."""
+"""F7, F8, F12: what Kafka brings comes three times and in disorder, or is no event at all; and Kafka is away."""
 
 import asyncio
 import random
@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord
 
+from deploy.kafka import local
 from services.migrate import SERVICES
 from shared.db import new_id
 from shared.kafka.cluster import from_record
@@ -18,6 +19,7 @@ from tests.faults.fault import Fault, Injected
 from tests.faults.stage import Stage
 
 COPIES = 3
+DOWN_SECONDS = (3, 10, 30)
 LARGE, SMALL, UNREAD, ASIDE_SECONDS = 10_000_000, 1_000_000, "poison", 60.0
 HEARERS = ("collections", "ticketing", "noc", "notifier")  # of billing's topic
 READERS = ("collections", "ticketing", "notifier")  # of its payments
@@ -65,6 +67,16 @@ async def bring_three_times(stage: Stage, chance: random.Random) -> Injected:
     chance.shuffle(copies)
     await send_again(stage, copies)
     return Injected(f"{len(copies)} deliveries again", times=len(copies))
+
+
+async def stop_broker(stage: Stage, chance: random.Random) -> Injected:
+    """The broker is stopped or killed, and comes back with its data."""
+    assert stage.broker is not None
+    seconds, kill = chance.choice(DOWN_SECONDS), chance.random() < 0.5
+    await asyncio.to_thread(local.stop, stage.broker, kill=kill)
+    await asyncio.sleep(seconds)
+    await asyncio.to_thread(local.start, stage.broker)
+    return Injected(f"Kafka {'killed' if kill else 'stopped'}, away for {seconds} s")
 
 
 async def bring_poison(stage: Stage, chance: random.Random) -> Injected:
@@ -126,6 +138,7 @@ async def _let_large_records_in(stage: Stage, topic: str) -> None:
         await admin.close()
 
 
+AWAY = Fault("F8", "Kafka is away", "the one broker is stopped or `kill -9`ed for 3, 10 or 30 s, and comes back", stop_broker, 30)
 FAULTS = (
     Fault(
         "F7",

@@ -23,7 +23,7 @@ class Finding:
 class Injected:
     """What was done. `since` (monotonic) is when the harm was done, or, where it lasts, when it ended; `times` how many single faults it
     was. `seconds` is the fault's own measure, where it has one, and `wrong` what did not go as it must. `tidy` is called when the lag is
-    zero again: it takes away what the fault needed, and waits until that is done."""
+    zero again: it takes away what the fault needed, and waits until that is done; `after` looks then for what is still wrong."""
 
     what: str
     since: float = field(default_factory=time.monotonic)
@@ -31,6 +31,7 @@ class Injected:
     seconds: float | None = None
     wrong: list[str] = field(default_factory=list)
     tidy: Callable[[], Awaitable[None]] | None = None
+    after: Callable[[], Awaitable[list[str]]] | None = None
 
 
 Injection = Callable[[Stage, random.Random], Awaitable[Injected]]

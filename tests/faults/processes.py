@@ -1,4 +1,4 @@
-"""F1, F4: processes die at any moment, and one stands still for longer than what it holds lasts."""
+"""F1, F4, F9: processes die at any moment, one stands still for longer than what it holds lasts, and others come and go."""
 
 import asyncio
 import random
@@ -9,6 +9,7 @@ from shared.lease import LEASE
 from tests.faults.fault import Fault, Injected
 from tests.faults.stage import Stage
 
+BLOCKED_SECONDS = 15.0
 LEADER = "SELECT holder, epoch FROM lease WHERE name = 'relay/0'"
 
 
@@ -39,6 +40,23 @@ async def freeze_a_leader(stage: Stage, chance: random.Random) -> Injected:
     return Injected(f"SIGSTOP worker {service}", since, 1, seconds, wrong, partial(stage.dismiss, service))
 
 
+async def rebalance_storm(stage: Stage, chance: random.Random) -> Injected:
+    """A second worker of a service joins and leaves again and again, in order or dead, and once the first is silent for its group."""
+    service, times = chance.choice(["collections", "ticketing", "notifier"]), 4
+    first = stage.processes("worker")[f"worker {service}"]
+    for number in range(times):
+        second = await stage.another_worker(service)
+        await asyncio.sleep(chance.uniform(0, 2))
+        if number == 1:
+            first.freeze()
+            await asyncio.sleep(BLOCKED_SECONDS)
+            first.thaw()
+        if chance.random() < 0.5:
+            second.kill()
+        await stage.dismiss(service)
+    return Injected(f"{times} workers of {service} came and went", times=times)
+
+
 async def _until_another_leads(stage: Stage, service: str, epoch: int, frozen: float) -> float | None:
     deadline = frozen + 3 * LEASE.total_seconds()
     while time.monotonic() < deadline:
@@ -59,5 +77,12 @@ FAULTS = (
         LEASE.total_seconds() + 2,
         "own",
         "until another leads",
+    ),
+    Fault(
+        "F9",
+        "a rebalance storm",
+        "a second worker of a service joins and leaves four times, in order or killed; the first stands still for 15 s meanwhile",
+        rebalance_storm,
+        30,
     ),
 )

@@ -96,6 +96,8 @@ async def _one(stage: Stage, check: Check, fault: Fault, chance: random.Random, 
     if injected.tidy is not None and lag is not None:
         await injected.tidy()
         await stage.drain()
+    if injected.after is not None and lag is not None:
+        injected.wrong += await injected.after()
     found = [*(Finding("own", each) for each in injected.wrong), *(await check(stage))]
     wrong = [each for each in found if each not in known]
     known.update(wrong)

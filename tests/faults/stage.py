@@ -36,6 +36,7 @@ class Stage:
     bootstrap: str
     counter: Counter
     history: History
+    broker: Path | None = None  # the folder of a Kafka of this stage's own
     ready: asyncio.Event = field(default_factory=asyncio.Event)  # set by the load when its customers are there
     going: asyncio.Event = field(default_factory=asyncio.Event)
     restarts: Tally[str] = field(default_factory=Tally)
@@ -111,7 +112,7 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    folder: Path, bootstrap: str, *, start: str = "2026-03-01T00:00", variables: Mapping[str, str] | None = None
+    folder: Path, bootstrap: str, *, broker: Path | None = None, start: str = "2026-03-01T00:00", variables: Mapping[str, str] | None = None
 ) -> AsyncIterator[Stage]:
     """Five services in ten processes on a PostgreSQL of their own, each with its own role, and somebody who restarts what has ended."""
     async with AsyncExitStack() as stack:
@@ -129,7 +130,7 @@ async def open_stage(
         house.history = history = History()
         counter = Counter(house.ports(), history)
         stack.push_async_callback(counter.close)
-        stage = Stage(house, server, proxy, bootstrap, counter, history)
+        stage = Stage(house, server, proxy, bootstrap, counter, history, broker)
         supervisor = asyncio.create_task(stage.supervise())
         try:
             yield stage

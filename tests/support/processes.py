@@ -36,12 +36,15 @@ class Process:
     log: Path
     running: subprocess.Popen[bytes] | None = None
     answered: bool = False
+    folder: Path | None = None  # where its code lies, if not here
+    instead: Mapping[str, str] = field(default_factory=dict)  # of what its environment says
 
     def start(self) -> None:
-        module = self.environment.get(MODULE, "services.cli")
+        environment = {**self.environment, **self.instead}
+        module = environment.get(MODULE, "services.cli")
         command = [sys.executable, "-m", module, *self.arguments, "--host", "127.0.0.1", "--port", str(self.port)]
         with self.log.open("ab") as log:
-            self.running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment))
+            self.running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=self.folder)
 
     @property
     def pid(self) -> int:

@@ -42,6 +42,7 @@ class Proxy:
     lose_commits: int = 0
     lost: list[str] = field(default_factory=list)
     connections: set[Connection] = field(default_factory=set)
+    closed: bool = False  # nobody gets in
     swallows: bool = False  # bytes arrive and go nowhere, and connections stay open; afterwards they pass, late
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
@@ -59,6 +60,8 @@ class Proxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client, until either end hangs up."""
         try:
+            if self.closed:
+                raise ConnectionRefusedError
             from_server, to_server = await asyncio.open_connection(*self.server())
         except OSError:  # the server is away: the client sees what it would see without us
             writer.transport.abort()
