@@ -20,15 +20,18 @@ from shared.log import current_traceparent
 from shared.outbox import COLUMNS
 from shared.web import expect_version
 
-# The whole customer as the events tell it (`data`), and what only its history tells (`own`). $1 ids, $2 today in the operator's zone.
-STATE = """
-SELECT c.id, c.version, json_build_object(
+
+def _state(told: str, columns: str) -> str:
+    """The whole customer as the events tell it (`data`), and what only its history tells (`own`), of those in `told`. $2 is today in the
+    operator's zone. The ids come first and everything is looked up by them: comparing two lists would be quadratic."""
+    return f"""
+SELECT {columns}, c.version, json_build_object(
     'customer_id', c.id, 'external_source', c.external_source, 'external_id', c.external_id, 'name', c.name, 'tax_id', c.tax_id,
     'is_isp', c.is_isp, 'special_negotiation', c.special_negotiation, 'assigned_agent', c.assigned_agent, 'contract_start', k.start_date,
     'contract_end', k.end_date, 'monthly_amount', coalesce(sold.monthly, 0)::numeric(18,4)::text, 'currency', c.currency,
     'contacts', c.contacts, 'services', coalesce(sold.services, '[]'::json), 'opening_status', c.opening_status)::text AS data,
     json_build_object('contract_number', k.number, 'contract_kind', k.kind)::text AS own
-FROM customer c LEFT JOIN contract k ON k.customer_id = c.id
+FROM {told} JOIN customer c ON c.id = told.id LEFT JOIN contract k ON k.customer_id = c.id
 LEFT JOIN LATERAL (
     SELECT sum(s.monthly_amount) FILTER (WHERE s.active_to IS NULL OR s.active_to >= $2::date) AS monthly,
         json_agg(json_build_object('service_id', s.id, 'plan_code', s.plan_code, 'plan_kind', s.plan_kind, 'delivery', s.delivery,
@@ -36,12 +39,14 @@ LEFT JOIN LATERAL (
             'active_from', s.active_from, 'active_to', s.active_to) ORDER BY s.code) AS services
     FROM service s WHERE s.customer_id = c.id
 ) AS sold ON true
-WHERE c.id = ANY($1::uuid[])
 """
+
+
+STATE = _state("unnest($1::uuid[]) AS told(id)", "c.id")
 TELL = f"""
 INSERT INTO outbox ({COLUMNS})
 SELECT gen_random_uuid(), $3, 'customer/' || id, version, id::text, $4, trace, data
-FROM ({STATE}) AS state JOIN unnest($1::uuid[], $5::text[]) AS told(customer_id, trace) ON told.customer_id = state.id ORDER BY id
+FROM ({_state("unnest($1::uuid[], $5::text[]) AS told(id, trace)", "c.id, told.trace")}) AS state ORDER BY id
 """
 # Customers that their source does not have yet, with contracts and services; answers which those are.
 REGISTER = """
