@@ -7,9 +7,14 @@ of its own and is forgotten; a connection that breaks raises what the driver rai
 # Note [A death is a rollback]
 What the server does when a client dies is to roll back. It does so when it notices, a little later; a seed could not repeat that.
 So the rollback is sent here, at the instant of the crash, and then the connection is thrown away.
+
+# Note [One transaction at a time]
+A seed could not repeat what tasks of one process do side by side: so a second one's transaction begins when the first one's has ended.
+One that is begun inside another, by the same task, goes ahead. Two processes side by side are tests.simulation.races' work.
 """
 
 import asyncio
+import contextlib
 import random
 import sys
 from collections import Counter
@@ -29,7 +34,7 @@ ROOT = str(Path(__file__).parents[2])
 OURS = tuple(f"{ROOT}/{room}/" for room in ("services", "shared"))
 UNSEEN = f"{ROOT}/shared/db.py"  # the way to the database is not the place in the code
 Send = Callable[[], Awaitable[Any]]
-DEATHS = 0.3  # of all crashes; the others are broken connections
+DEATHS = 0.2  # of all crashes; the others are broken connections
 
 
 class Death(BaseException):
@@ -56,15 +61,19 @@ class Attempt:
     dies: bool = False
     gate: Callable[[], Awaitable[None]] | None = None
     count: int = 0
+    sending: bool = False  # a statement is on its way
     pid: int = 0  # the server's process that this attempt speaks to
     struck: Point | None = None
     died: bool = False
     connections: "set[Connection]" = field(default_factory=set)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _speaker: "Connection | None" = None
+    _speaking: "asyncio.Task[Any] | None" = None
+    _free: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def say(self, connection: "Connection", send: Send) -> Any:
-        """Send one statement and wait for its answer, unless the crash strikes here. One at a time: else a seed repeats nothing."""
-        async with self.turn:
+        """Send one statement and wait for its answer, unless the crash strikes here. See Note [One transaction at a time]."""
+        await self._begin(connection)
+        try:
             self.pid = connection.get_server_pid()
             if self.gate is not None:
                 await self.gate()
@@ -74,10 +83,31 @@ class Attempt:
             self.connections.add(connection)
             if self.count == self.at and self.side == "before":
                 await self._strike(connection)
-            answer = await send()
+            self.sending = True
+            try:
+                answer = await send()
+            finally:
+                self.sending = False
             if self.count == self.at:
                 await self._strike(connection)
             return answer
+        finally:
+            self._end(connection)
+
+    async def _begin(self, connection: "Connection") -> None:
+        mine = asyncio.current_task()
+        while self._speaker not in (None, connection) and self._speaking is not mine and not self._speaker.is_closed():
+            self._free.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.005):
+                    await self._free.wait()
+        if self._speaker is None or self._speaking is not mine or self._speaker.is_closed():
+            self._speaker, self._speaking = connection, mine
+
+    def _end(self, connection: "Connection") -> None:
+        if self._speaker is connection and (connection.is_closed() or not connection.wire.is_in_transaction()):
+            self._speaker = None
+            self._free.set()
 
     async def _strike(self, connection: "Connection") -> None:
         """See Note [A death is a rollback]."""

@@ -42,7 +42,7 @@ def _money(who: Customer, payments: Sequence[Row], invoices: Sequence[Row]) -> I
         yield f"it has {len(invoices)} invoices of one month"
         return
     paid = who.paid(confirmed=True) >= who.total
-    if (invoices[0]["state"] == "PAID") != paid:
+    if (invoices[0]["state"] == "PAID") != paid and (not paid or who.settled()):
         yield f"its invoice is {invoices[0]['state']}, and {who.paid(confirmed=True)} of {who.total} are confirmed"
 
 
@@ -55,7 +55,7 @@ def _service(who: Customer, account: Row, cuts: Sequence[Row], off: bool) -> Ite
         yield f"its status is {account['status']}, and its cut is {[row['state'] for row in cuts]}"
     if who.paid() >= who.total and cut:
         yield "it has paid and is cut"
-    if who.paid(confirmed=True) >= who.total and account["status"] != "active":
+    if who.paid(confirmed=True) >= who.total and who.settled() and account["status"] != "active":
         yield f"all is confirmed, and its status is {account['status']}"
     if not who.vip and who.paid() < who.total and not cut:
         yield f"it owes {who.total - who.paid()} and is not cut: {account['status']}"

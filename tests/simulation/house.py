@@ -86,6 +86,7 @@ def seeded(seed: int) -> Any:
         patch("services.ticketing.operations.suspensions.machine_now", machine.now),
         patch("shared.outbox.AWAY_SECONDS", 0.0),
         patch("services.ticketing.jobs.switching.SLOTS", 1),
+        patch("services.ticketing.jobs.switching.LOOK_AGAIN_SECONDS", 0.02),
         patch("services.collections.jobs.LANES", 1),
     ):
         yield
@@ -123,7 +124,7 @@ class UnevenInbox(CourierInbox):
     doubled = mixed = late = 0
 
     async def oldest(self, session: AsyncSession) -> list[Arrival]:
-        self._batch = 200 if self.calm else self.chance.choice((1, 3, 10, 30, 60))
+        self._batch = 200 if self.calm else self.chance.choice((2, 10, 40, 100))
         if self.calm or self.chance.random() < 0.2:
             return await super().oldest(session)
         salt, held_back = str(self.chance.random()), self.chance.randrange(3)
@@ -153,6 +154,7 @@ class Shop:
     workers: list[Worker] = field(default_factory=list)
     born: int = 0
     calm: bool = False
+    mourning: bool = False  # somebody died, and what it held is not free yet
     gone: list[Worker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -172,7 +174,13 @@ class Shop:
     def bury(self, worker: Worker) -> None:
         """The process is dead; another one starts in its place and knows nothing."""
         self.gone.append(worker)
+        self.mourning = True
         self.workers[self.workers.index(worker)] = self._worker()
+
+    def idle(self, what: str, worker: Worker) -> bool:
+        """Does it mean that there is nothing to do when this worker finds nothing? Not while another one leads."""
+        leads = {"relay": lambda each: each._relays[0].lease.epoch, "inbox": lambda each: each.courier_inbox.lease.epoch}
+        return what not in leads or leads[what](worker) or not any(leads[what](each) for each in self.workers)
 
     def inboxes(self) -> list[UnevenInbox]:
         """Those of all processes that there ever were."""
@@ -186,7 +194,7 @@ class Shop:
 
     async def expire(self) -> None:
         """So much time passes that no lease and no claim holds any more."""
-        name = self.runtime.service.name
+        name, self.mourning = self.runtime.service.name, False
         async with self.runtime.database.transaction() as session:
             for sql in filter(None, (EXPIRED[""], EXPIRED.get(name))):
                 await execute(session, sql)
@@ -198,7 +206,7 @@ class Shop:
     async def step(self, what: str, worker: Worker) -> bool:
         """One step of a loop of the worker; True while there is more."""
         if what == "relay":
-            worker._relays[0]._batch = 500 if self.calm else self.chance.choice((1, 5, 20, 60, 200))
+            worker._relays[0]._batch = 500 if self.calm else self.chance.choice((2, 20, 60, 200))
             return await worker._relays[0].step()
         if what == "inbox":
             assert worker.courier_inbox is not None

@@ -60,5 +60,6 @@ class Race:
                     return
 
     async def _all_blocked(self, numbers: list[int]) -> bool:
-        pids = [self._attempts[number].pid for number in numbers]
-        return len(await self._monitor.fetch(BLOCKED, pids)) == len(pids)
+        """Whoever has no statement on its way waits for the other in this process (see shared.web.together)."""
+        pids = [each.pid for each in (self._attempts[number] for number in numbers) if each.sending]
+        return not pids or len(await self._monitor.fetch(BLOCKED, pids)) == len(pids)

@@ -1,5 +1,6 @@
 """One world from its seed to its judgement."""
 
+import logging
 import random
 from collections import Counter
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import asyncpg
+import structlog
 
 from services.wiring import SERVICES
 from tests.simulation.crashes import Point
@@ -34,6 +36,7 @@ async def simulate(databases: Mapping[str, str], folder: Path, seed: int, size: 
     """Play and judge one world of `size` customers on five clean databases."""
     begin = datetime.fromisoformat(BEGIN).replace(tzinfo=operator().zone)
     chance = random.Random(seed)
+    quiet()
     monitor = await asyncpg.connect(databases["billing"].replace("+asyncpg", ""))
     try:
         async with witnessed(databases):
@@ -49,6 +52,11 @@ async def simulate(databases: Mapping[str, str], folder: Path, seed: int, size: 
     found = [str(each) for each in violations(world.history, evidence)]
     found += expectations(world.customers, evidence)
     return Outcome(seed, size, found, counted(world), world.crashes.points, world.trace)
+
+
+def quiet() -> None:
+    """Thousands of crashes would be told otherwise."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def counted(world: World) -> Counter[str]:

@@ -5,24 +5,24 @@ nothing happens twice, nothing overtakes, and each customer ends as its script s
 import os
 from pathlib import Path
 
-import asyncpg
 import pytest
 
+from shared.loop import run
+from tests.simulation.empty import empty
 from tests.simulation.report import keep
 from tests.simulation.run import Outcome, simulate
-from tests.support.database import EMPTY
 
 SIZE = int(os.environ.get("SIZE", "250"))
 WORLDS = -(-int(os.environ.get("SCHEDULES", "10000")) // SIZE)
 SEEDS = [int(os.environ["SEED"])] if os.environ.get("SEED") else range(1, WORLDS + 1)
 # Whoever is at work must have been struck in every world; the rarer ones in some.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*non-checked-in connection")]  # the dead give nothing back
 STRUCK = {"relay", "inbox", "command", "job review", "job switching"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_a_month_of_many_customers_in_which_everybody_may_die(databases: dict[str, str], tmp_path: Path, seed: int) -> None:
-    came_to = await simulate(databases, tmp_path, seed, SIZE)
+def test_a_month_of_many_customers_in_which_everybody_may_die(databases: dict[str, str], tmp_path: Path, seed: int) -> None:
+    came_to = run(simulate(databases, tmp_path, seed, SIZE))
     keep(came_to)
     again = f"seed {seed}: `make simulate SEED={seed}{f' SIZE={SIZE}' if SIZE != 250 else ''}` plays it again"
     assert came_to.found == [], "\n".join([again, *came_to.found[:20]])
@@ -30,18 +30,10 @@ async def test_a_month_of_many_customers_in_which_everybody_may_die(databases: d
     assert all(came_to.counts[name] for name in ("delivered twice", "taken out of turn", "held back", "races", "deaths")), again
 
 
-async def empty(databases: dict[str, str]) -> None:
-    for address in databases.values():
-        connection = await asyncpg.connect(address)
-        await connection.execute(EMPTY)
-        await connection.close()
-
-
-@pytest.mark.slow
-async def test_a_seed_is_one_world(databases: dict[str, str], tmp_path: Path) -> None:
+def test_a_seed_is_one_world(databases: dict[str, str], tmp_path: Path) -> None:
     worlds: list[Outcome] = []
     for number in range(2):
-        worlds.append(await simulate(databases, tmp_path / str(number), 7, 20))
-        await empty(databases)
+        worlds.append(run(simulate(databases, tmp_path / str(number), 7, 20)))
+        run(empty(databases))
     assert worlds[0].trace == worlds[1].trace
     assert worlds[0].points == worlds[1].points

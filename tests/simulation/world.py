@@ -53,7 +53,7 @@ class World(Scheduler):
             await self._tasks()
             if day in (3, 6):
                 await self._outages(declare=day == 3)
-            await self.works(int(len(self.customers) * self.chance.choice((0.1, 0.5, 1, 3))))
+            await self.works(40 + int(len(self.customers) * self.chance.choice((0.1, 0.2, 0.3, 0.6))))
         await self._rests()
 
     async def _opens(self) -> None:
@@ -188,7 +188,7 @@ class World(Scheduler):
             return
         self.busy[who.number] -= 1
         who.done.append(act)
-        if act.stubborn and status == 409 and self.day < LAST:
+        if act.stubborn and status in (404, 409) and self.day < LAST:
             again = Act(self.day + 1, act.what, stubborn=True)
             self.waiting[who.number].appendleft(again)
         self._next_act(who)

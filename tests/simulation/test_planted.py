@@ -1,0 +1,112 @@
+"""The simulation can say no: each of these defects shows within a few small worlds, which sound code comes through unharmed."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.billing.operations import ledgers
+from services.collections.operations import changes
+from shared import audit, idempotency
+from shared.db import rows
+from shared.events import Envelope
+from shared.idempotency import Answer, Command
+from shared.inbox import Inbox
+from shared.lease import Lease
+from shared.loop import run
+from shared.outbox import COLUMNS, Relay, to_envelope
+from tests.simulation.empty import empty
+from tests.simulation.run import simulate
+
+SIZE, WORLDS = 50, 4
+Patch = pytest.MonkeyPatch
+
+
+def an_inbox_that_forgets_what_it_had(patch: Patch) -> None:
+    """A copy is handled like the first."""
+    claim = Inbox._claim
+
+    async def claims_all(self: Inbox, session: AsyncSession, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        await claim(self, session, envelopes)
+        return list(envelopes)
+
+    patch.setattr(Inbox, "_claim", claims_all)
+
+
+def a_relay_that_deletes_before_it_sends(patch: Patch) -> None:
+    """Whoever dies in between has lost what it had in hand."""
+
+    async def step(self: Relay) -> bool:
+        if not await self._leads():
+            return False
+        async with self._database.transaction() as session:
+            found = await rows(session, f"SELECT id, {COLUMNS} FROM outbox ORDER BY id LIMIT {self._batch}")
+        await self._settle([row.id for row in found], frozenset())
+        if found:
+            await self._sink.send([to_envelope(row, self._source) for row in found], frozenset())
+        return bool(found)
+
+    patch.setattr(Relay, "step", step)
+
+
+def a_command_that_nobody_remembers(patch: Patch) -> None:
+    """Committed, not answered, sent again: done again."""
+
+    async def recall(session: AsyncSession, command: Command) -> Answer | None:
+        return None
+
+    patch.setattr(idempotency, "recall", recall)
+    for name in ("FINISH", "FINISH_MANY"):
+        sql = getattr(audit, name)
+        forgetful = sql.replace("clock_timestamp())) ", "clock_timestamp()) ON CONFLICT DO NOTHING) ")
+        patch.setattr(audit, name, forgetful)
+    assert "ON CONFLICT" in audit.FINISH
+
+
+def payments_that_lock_nothing(patch: Patch) -> None:
+    """Two at once read the same balance, and the second writes over the first."""
+    for name in ("CUSTOMERS", "INVOICES", "PAYMENTS"):
+        patch.setattr(ledgers, name, getattr(ledgers, name).removesuffix(" FOR UPDATE"))
+
+
+def accounts_that_lock_nothing(patch: Patch) -> None:
+    """A command and a review of one account tell the same version."""
+    patch.setattr(changes, "LOCK", changes.LOCK.removesuffix(" FOR UPDATE"))
+
+
+def a_leader_that_never_proves_it(patch: Patch) -> None:
+    """Two relays bring what each believes to be its own, and one overtakes the other."""
+
+    async def prove(self: Lease, session: AsyncSession) -> None:
+        """Nobody asks."""
+
+    patch.setattr(Lease, "prove", prove)
+
+
+DEFECTS: tuple[Callable[[Patch], Any], ...] = (
+    an_inbox_that_forgets_what_it_had,
+    a_relay_that_deletes_before_it_sends,
+    a_command_that_nobody_remembers,
+    payments_that_lock_nothing,
+    accounts_that_lock_nothing,
+)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*non-checked-in connection")
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda each: each.__name__)
+def test_a_planted_defect_is_found(databases: dict[str, str], tmp_path: Path, monkeypatch: Patch, defect: Callable[[Patch], None]) -> None:
+    with monkeypatch.context() as patch:
+        defect(patch)
+        for seed in range(1, WORLDS + 1):
+            try:
+                found = (run(simulate(databases, tmp_path / str(seed), seed, SIZE))).found
+            except (AssertionError, RuntimeError) as error:  # a world that cannot go on
+                found = [f"{type(error).__name__}: {error}"]
+            if found:
+                print(f"seed {seed}: {len(found)} violations, first {found[0][:200]}")  # noqa: T201
+                return
+            run(empty(databases))
+    pytest.fail(f"{WORLDS} worlds of {SIZE} did not notice")
