@@ -3,8 +3,10 @@
 import asyncio
 from collections import Counter
 from datetime import date
+from typing import Any
 
 import asyncpg
+import pytest
 
 from services.collections import jobs
 from services.collections.app import SERVICE
@@ -47,23 +49,26 @@ async def test_a_day_of_an_ordinary_book(database: OpenDatabase) -> None:
 
 
 async def _held(database: Database, table: str) -> asyncpg.Connection:
-    """A connection that lets nobody write into the table until it is closed."""
+    """A connection that lets nobody read or write the table until it is closed."""
     connection = await asyncpg.connect(database.dsn)
-    await connection.execute(f"BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE")
+    await connection.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
     return connection
 
 
-async def _waiting(database: Database, count: int) -> None:
-    """Until so many sessions wait for a lock."""
+async def _waits(database: Database, task: asyncio.Task[Any], waiting: int) -> None:
+    """Until the task, and with it so many sessions, wait for a lock; or until it is done, when nothing held it up."""
     connection = await asyncpg.connect(database.dsn)
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(20):
-        while await connection.fetchval(waiting) < count:
+        while not task.done() and await connection.fetchval(count) < waiting:
             await asyncio.sleep(0.01)
     await connection.close()
 
 
-async def test_a_payment_that_comes_between_the_reading_and_the_writing_is_not_overlooked(database: OpenDatabase) -> None:
+async def test_a_payment_that_comes_between_the_reading_and_the_writing_is_not_overlooked(
+    database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "LANES", 1)
     async with serve(SERVICE, await database("collections"), local(1)) as service:
         customer = Customer(status="ACTIVO", plan_kind="residential", agent=None)
         invoice = customer.invoice("25.00", due=date(2026, 3, 10))
@@ -71,11 +76,11 @@ async def test_a_payment_that_comes_between_the_reading_and_the_writing_is_not_o
         await service.at(local(20, 8))
         now = local(20, 9)
         await service.runtime.clock.set(now)  # type: ignore[attr-defined]
-        held = await _held(service.runtime.database, "outbox")
+        held = await _held(service.runtime.database, "suspension")
         run = asyncio.create_task(jobs.run(service.runtime.job_context(now)))
-        await _waiting(service.runtime.database, 1)  # the run has decided to cut and is about to tell
+        await _waits(service.runtime.database, run, 1)  # it has read the payments and comes to the cuts
         payment = asyncio.create_task(service.deliver(customer.reported("25.00", now, (invoice, "25.00"))))
-        await _waiting(service.runtime.database, 2)  # the payment waits for the account
+        await _waits(service.runtime.database, payment, 2)  # for the account
         await held.close()
         assert await run == 1
         await payment

@@ -243,12 +243,15 @@ def test_the_next_instant_is_never_missed(story: list[Happening], policy: str) -
         assert later.next_review_at == found.next_review_at
 
 
-@settings(max_examples=150, deadline=None)
-@given(happenings, HOURS)
-def test_the_place_in_the_worklist_changes_only_at_the_instants_that_are_named(story: list[Happening], hours: int) -> None:
+@settings(max_examples=200, deadline=None)
+@example([Happening(20, "promise", 0, 3)], 0, 1)
+@example([Happening(20, "plan", 0, 1)], 0, 1)
+@given(happenings, st.integers(0, 13), st.integers(0, 30))
+def test_the_place_in_the_worklist_changes_only_at_the_instants_that_are_named(story: list[Happening], which: int, later: int) -> None:
     """An account is skipped until its next instant, so nothing of what people see of it may change before that by time alone."""
     world, _ = play("vip", story, [])
-    now, facts, terms = START + timedelta(hours=hours), world.facts, world.terms
+    begin = story[which % len(story)].hours if story else 0
+    now, facts, terms = START + timedelta(hours=begin + later), world.facts, world.terms
     named = [assess(facts, terms, now).next_review_at, next_change(facts, terms, now)]
     end = min((each for each in named if each is not None), default=now + timedelta(days=60))
     for at in [now + (end - now) * part / 5 for part in range(1, 5)] + [end - timedelta(microseconds=1)]:
