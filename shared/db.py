@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import CHAR, CheckConstraint, Column, DateTime, Numeric, Text
+from sqlalchemy import CHAR, CheckConstraint, Column, DateTime, Numeric, Text, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -52,6 +53,7 @@ class Database:
             hide_parameters=True,  # an error's text goes to logs and dead letters; customers' data must not
             connect_args={"server_settings": settings, "command_timeout": 90, "timeout": 10},
         )
+        event.listen(self.engine.sync_engine, "checkout", _alive)
 
         self._looking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -86,6 +88,13 @@ class Database:
     async def close(self) -> None:
         await self.wakeup.close()
         await self.engine.dispose()
+
+
+def _alive(adapted: Any, _record: Any, _fairy: Any) -> None:
+    """Whoever takes a connection out of the pool whose server has hung up gets a new one, and so does everybody after him: when a server
+    has been away all of them are dead, and nobody needs to find that out with one failure each."""
+    if adapted.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 def ring(session: AsyncSession, *loops: str) -> None:

@@ -110,3 +110,20 @@ async def test_whoever_is_cancelled_leaves_no_transaction_open(database: Open) -
         assert await other.fetchval("SELECT count(*) FROM lease WHERE name LIKE 'kept%'") == steps + 1
     await other.close()
     await pooled.close()
+
+
+async def test_nobody_meets_the_dead_connections_of_a_server_that_was_away(database: Open) -> None:
+    db = await database("noc")
+
+    async def use() -> int:
+        async with db.transaction() as session:
+            (row,) = await rows(session, "SELECT pg_backend_pid() AS pid, pg_sleep(0.05)")
+            return int(row.pid)
+
+    before = await asyncio.gather(*(use() for _ in range(5)))
+    connection = await asyncpg.connect(db.dsn)
+    await connection.execute("SELECT pg_terminate_backend(pid, 1000) FROM unnest($1::int[]) AS pid", before)
+    await connection.close()
+    await asyncio.sleep(0.05)  # the farewells arrive
+    after = await asyncio.gather(*(use() for _ in range(5)))
+    assert len(set(before)) == 5 and not set(before) & set(after)
