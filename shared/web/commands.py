@@ -17,11 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import ClientDisconnect
 
 from shared import audit, idempotency
+from shared.audit import Done
 from shared.auth import REMEDY, Principal
 from shared.db import flush
 from shared.errors import FieldError, Forbidden, Invalid, Problem, TooLarge, TooSlow, Unauthorized, Unavailable, nearest
 from shared.idempotency import HEADER, Answer, Command
 from shared.inbox import is_transient
+from shared.log import current_traceparent
 from shared.operator import Operator
 from shared.operator.permissions import PERMISSIONS
 from shared.web.together import Crowds, Together, answer_of
@@ -30,6 +32,7 @@ from shared.worker import Runtime
 BODY_LIMIT = 1024 * 1024
 BODY_SECONDS, SLOWEST = 30.0, 16 * 1024
 UPLOADS_AT_ONCE = 4  # per process: each holds a file open and a part of it in memory
+ACTOR = "reconecta.actor"  # where a request's scope holds who sent it
 READS = frozenset({"GET", "HEAD"})
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 KEY_PARAMETER = {
@@ -55,12 +58,13 @@ def runtime_of(request: Request) -> Runtime:
 
 def principal_of(request: Request) -> Principal:
     """Whoever sent the request, by its token. Raises Unauthorized."""
-    if not hasattr(request.state, "actor"):
+    actor: Principal | None = request.scope.get(ACTOR)
+    if actor is None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthorized("Falta la cabecera Authorization.", remedy=REMEDY)
-        request.state.actor = request.app.state.verifier.principal(token.strip())
-    actor: Principal = request.state.actor
+        actor = request.scope[ACTOR] = request.app.state.verifier.principal(token.strip())
+    assert isinstance(actor, Principal)
     return actor
 
 
@@ -135,7 +139,7 @@ class CommandRoute(APIRoute):
                 await _now(request)
                 return await _read(request, inner)
             body = await read_limited(request, BODY_LIMIT)
-            fingerprint = idempotency.fingerprint(request.url.path.encode(), request.url.query.encode(), body)
+            fingerprint = idempotency.fingerprint(request.scope["path"].encode(), request.scope["query_string"], body)
             if (answer := await self._join(request, fingerprint, body)) is not None:
                 return answer
             await _now(request)
@@ -211,16 +215,12 @@ async def _carry_out(
     request.state.session = session
     response = await work()
     await flush(session)
-    await audit.record(
-        session,
-        principal_of(request),
-        method=request.method,
-        path=request.url.path,
-        status=response.status_code,
-        body=body,
-        now=request.state.now,
-        kept=(command, answer_of(response)) if command else None,
-    )
+    actor, path, now = principal_of(request), request.scope["path"], request.state.now
+    if command is None:
+        await audit.record(session, actor, method=request.method, path=path, status=response.status_code, body=body, now=now)
+    else:
+        done = Done(actor, request.method, path, body, command, answer_of(response), current_traceparent())
+        await audit.finish(session, [done], now=now)
     return response
 
 
@@ -230,6 +230,8 @@ def _replayed(stored: Answer) -> Response:
 
 def refuse_nul(request: Request) -> None:
     """Raise Invalid for a path or query with a NUL: no database could look for it."""
+    if not request.path_params and not request.scope["query_string"]:
+        return
     names = [name for name, value in (*request.path_params.items(), *request.query_params.multi_items()) if "\x00" in f"{name}{value}"]
     if names:
         errors = [FieldError(field=each.replace("\x00", ""), message="contiene un carácter nulo") for each in names]

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import audit, idempotency
-from shared.audit import Entry
+from shared.audit import Done
 from shared.auth import Principal
 from shared.idempotency import Answer, Command
 from shared.log import current_traceparent, get_logger
@@ -84,7 +84,7 @@ class Crowds:
             body = self._how.model.model_validate(json.loads(raw))
         except (ValueError, RecursionError):
             return None
-        asked = Asked(body, actor, command, request.url.path, raw, current_traceparent())
+        asked = Asked(body, actor, command, request.scope["path"], raw, current_traceparent())
         answer: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, answer))
         if len(self._tasks) < CROWDS:
@@ -115,7 +115,7 @@ class Crowds:
             now = await self._runtime.clock.now(session)
             answers = await self._how.work(session, begun, self._runtime.operator, now) if begun else []
             done = [(each, answer) for each, answer in zip(begun, answers, strict=True) if answer is not None]
-            await audit.record_many(session, [_entry(each, answer) for each, answer in done], now=now)
+            await audit.finish(session, [_done(each, answer) for each, answer in done], now=now)
             found = {each.command: answer for each, answer in done}
         return [found.pop(each.command, None) for each in asked]
 
@@ -131,5 +131,5 @@ def answer_of(response: Response) -> Answer:
     return Answer(response.status_code, headers, bytes(response.body))
 
 
-def _entry(asked: Asked[Any], response: Response) -> Entry:
-    return Entry(asked.actor, "POST", asked.path, asked.raw, asked.command, answer_of(response), asked.traceparent)
+def _done(asked: Asked[Any], response: Response) -> Done:
+    return Done(asked.actor, "POST", asked.path, asked.raw, asked.command, answer_of(response), asked.traceparent)

@@ -27,6 +27,7 @@ from shared.auth import Principal
 from shared.db import Database, new_id, rows
 from shared.idempotency import CLAIM, IdempotencyRow, fingerprint
 from shared.outbox import OutboxRow, publish
+from shared.web.commands import ACTOR as KNOWN
 from shared.web.commands import run_command
 from tests.bench.data import KEYS, NOW, Measured, empty
 from tests.bench.runner import Bench, Goal, Measure, rate
@@ -116,7 +117,7 @@ async def _ours(database: Database, number: int) -> None:
         "app": SimpleNamespace(state=SimpleNamespace(runtime=SimpleNamespace(database=database))),
     }  # fmt: skip
     request = Request(scope)
-    request.state.actor, request.state.now = ACTOR, NOW
+    request.scope[KNOWN], request.state.now = ACTOR, NOW
 
     async def work() -> Response:
         session, thing = request.state.session, number % KEYS

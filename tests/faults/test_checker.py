@@ -23,7 +23,7 @@ from shared.outbox import Outgoing
 from shared.timers import TimerRouter
 from shared.worker import CourierInbox
 from tests.faults.scene import IllWill, load, open_scene, service_of
-from tests.support.history import Evidence, Violation, violations
+from tests.support.history import Evidence, History, Violation, violations
 from tests.support.history.evidence import Held, Seen, Told
 
 Patch = pytest.MonkeyPatch
@@ -42,13 +42,15 @@ def defect(invariant: str, words: str) -> Callable[[Plant], Plant]:
 
 
 async def judged(databases: dict[str, str], folder: Path, monkeypatch: Patch, plant: Plant | None = None) -> list[Violation]:
-    """What the judge says of the small load."""
+    """What the judge says of the small load, as it reads it from files."""
     will = IllWill(monkeypatch)
     if plant is not None:
         plant(monkeypatch)
     async with open_scene(databases, folder) as scene:
         await load(scene, will)
-        return violations(scene.history, await scene.evidence())
+        scene.history.save(folder)
+        (await scene.evidence()).save(folder)
+    return violations(History.load(folder), Evidence.load(folder))
 
 
 async def test_a_house_without_defects_bears_all_of_it(databases: dict[str, str], tmp_path: Path, monkeypatch: Patch) -> None:
@@ -98,15 +100,15 @@ def an_inbox_that_acknowledges_before_it_commits(patch: Patch) -> None:
 @defect("I1", "acknowledged command was never committed")
 def a_command_that_is_answered_before_it_commits(patch: Patch) -> None:
     """The connection is lost, and the client has its 201 already."""
-    record = audit.record
+    finish = audit.finish
 
     async def answered(session: AsyncSession, *args: Any, **options: Any) -> None:
         try:
-            await record(session, *args, **options)
+            await finish(session, *args, **options)
         except ConnectionResetError:
             await session.rollback()
 
-    patch.setattr(audit, "record", answered)
+    patch.setattr(audit, "finish", answered)
 
 
 @defect("I1", "fired a timer 2 times")

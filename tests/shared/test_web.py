@@ -15,6 +15,7 @@ from pydantic import AwareDatetime
 from sqlalchemy import MetaData
 
 from shared import audit
+from shared.audit import Done
 from shared.auth import Principal
 from shared.db import Database, execute, rows
 from shared.errors import Refused
@@ -190,7 +191,7 @@ async def test_who_lost_the_race_for_a_key_gets_the_winners_answer(served: Serve
         command = Command("ana.martinez", "POST /days", same["Idempotency-Key"], fingerprint(b"/days", b"", body))
         async with served.runtime.database.transaction() as session:
             answer = Answer(201, {"content-type": "application/json"}, b'{"won": true}')
-            await audit.record(session, actor, method="POST", path="/days", status=201, body=body, now=START, kept=(command, answer))
+            await audit.finish(session, [Done(actor, "POST", "/days", body, command, answer, None)], now=START)
         found = await lost
         assert (found.status_code, found.json(), found.headers["idempotency-replayed"]) == (201, {"won": True}, "true")
         assert await days(served) == []
