@@ -69,7 +69,9 @@ AGAINST = {
     "run is on in a worker of its own.",
     "P11": "is `reconecta up` without a request: CPU and proportional memory of the services and of PostgreSQL's processes, and the "
     "time from the command to the first answer on a data folder that exists.",
-    "P12": "is the daily policy run, from `reconecta`'s own job.",
+    "P12": "is the service's own daily run over a book of accounts. A mixed day touches one account of seven; of the others it need "
+    "not know. Cuts and changes of status write their row, their reason and their event for every account. The limit writes the "
+    "cuts' rows by COPY.",
     "P13": "counts from the answer to a payment to the reconnect order at the network port, while 5 % of the access servers are dead.",
     "P14": "is the way by Kafka against that by the Courier.",
     "P15": "imports a CRM's CSV (rows of the shipped sample, every one with its own codes; two of a hundred are faulty) and stands "
