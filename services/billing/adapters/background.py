@@ -1,4 +1,4 @@
-"""Work that must not be felt: a connection of its own whose server process gives way to those that people wait for."""
+"""Work that must not be felt: connections of its own whose server processes give way to those that people wait for."""
 
 import os
 from collections.abc import AsyncIterator
@@ -10,14 +10,14 @@ from sqlalchemy import event
 
 from shared.db import Database
 
-GIVE_WAY = 10  # the niceness of long work
+GIVE_WAY = 10  # how much nicer than others long work is
 
 
 @asynccontextmanager
 async def in_the_background(database: Database) -> AsyncIterator[Database]:
-    """The same database through one connection that is closed at the end. Where the server runs on this machine and is ours (the embedded
-    one), the process behind it gets the processor last; elsewhere it is a connection like any other."""
-    quiet = Database(database.dsn, service=database.service, pool_size=1, wakeup=database.wakeup)
+    """The same database through connections that are closed at the end. Where the server runs on this machine and is ours (the embedded
+    one), the processes behind them get the processor last; elsewhere they are connections like any others."""
+    quiet = Database(database.dsn, service=database.service, pool_size=2, wakeup=database.wakeup)
     event.listen(quiet.engine.sync_engine, "connect", _give_way)
     try:
         yield quiet
@@ -29,4 +29,4 @@ def _give_way(connection: Any, _record: object) -> None:
     pid = connection.driver_connection.get_server_pid()
     with suppress(OSError):
         if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"postgres: "):  # another machine's number may be anybody's here
-            os.setpriority(os.PRIO_PROCESS, pid, GIVE_WAY)
+            os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, pid) + GIVE_WAY)

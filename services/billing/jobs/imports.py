@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.billing.adapters.background import in_the_background
 from services.billing.adapters.csv_files import open_records
 from services.billing.jobs.blocks import blocks
 from services.billing.models import ImportBatch
@@ -75,8 +76,9 @@ async def next_due(session: AsyncSession, context: JobContext) -> datetime | Non
 async def run(context: JobContext) -> int:
     """Import every file that waits and that nobody else works on. Answers how many it finished."""
     done = 0
-    while await _run_next(context.database, context.operator, context.now):
-        done += 1
+    async with in_the_background(context.database) as quiet:
+        while await _run_next(quiet, context.operator, context.now):
+            done += 1
     return done
 
 
