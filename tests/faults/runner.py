@@ -19,7 +19,7 @@ Check = Callable[[Stage], Awaitable[list[Finding]]]
 @dataclass
 class Result:
     """One injection: when (seconds into the run), what, how long until the house was itself again, and what was found wrong since the one
-    before. `lag` is None when it never came to zero."""
+    before. `lag` is None when it never came to zero; `kept_by` says what was still under way after some seconds."""
 
     number: str
     at: float
@@ -29,6 +29,7 @@ class Result:
     lag: float | None
     own: float | None
     wrong: list[Finding] = field(default_factory=list)
+    kept_by: list[str] = field(default_factory=list)
 
 
 def drawn(faults: Sequence[Fault], chance: random.Random) -> "Draw":
@@ -92,7 +93,7 @@ async def _one(stage: Stage, check: Check, fault: Fault, chance: random.Random, 
     answers = await _answered(stage, injected)
     await asyncio.sleep(CALM_SECONDS)
     stage.going.clear()
-    lag = await _drained(stage, injected)
+    lag, kept_by = await _drained(stage, injected)
     if injected.tidy is not None and lag is not None:
         await injected.tidy()
         await stage.drain()
@@ -101,7 +102,7 @@ async def _one(stage: Stage, check: Check, fault: Fault, chance: random.Random, 
     found = [*(Finding("own", each) for each in injected.wrong), *(await check(stage))]
     wrong = [each for each in found if each not in known]
     known.update(wrong)
-    return Result(fault.number, at, injected.what, injected.times, answers, lag, injected.seconds, wrong)
+    return Result(fault.number, at, injected.what, injected.times, answers, lag, injected.seconds, wrong, kept_by)
 
 
 async def _answered(stage: Stage, injected: Injected) -> float | None:
@@ -114,13 +115,13 @@ async def _answered(stage: Stage, injected: Injected) -> float | None:
     return None
 
 
-async def _drained(stage: Stage, injected: Injected) -> float | None:
+async def _drained(stage: Stage, injected: Injected) -> tuple[float | None, list[str]]:
     try:
         async with asyncio.timeout(NEVER_SECONDS):
-            await stage.drain()
-    except (TimeoutError, AssertionError):
-        return None
-    return time.monotonic() - injected.since
+            kept_by = await stage.drain()
+    except (TimeoutError, AssertionError) as error:
+        return None, [f"never: {error}"]
+    return time.monotonic() - injected.since, kept_by
 
 
 def measured(fault: Fault, result: Result) -> float | None:
@@ -133,4 +134,5 @@ def told(fault: Fault, result: Result) -> str:
     seconds = (("answers", result.answers), ("lag", result.lag), ("own", result.own))
     figures = ", ".join(f"{name} {value:.1f} s" for name, value in seconds if value is not None)
     wrong = [f"        WRONG {each.kind} {each.text}" for each in result.wrong[:SHOWN]]
-    return "\n".join([f"{result.at:6.0f} s  {fault.number:4} {result.what}: {figures}", *wrong])
+    kept_by = [f"        after {each}" for each in result.kept_by]
+    return "\n".join([f"{result.at:6.0f} s  {fault.number:4} {result.what}: {figures}", *kept_by, *wrong])

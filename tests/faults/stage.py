@@ -1,6 +1,7 @@
 """The house while it is broken: processes as in production, real Kafka, a real PostgreSQL behind a proxy, and who keeps them running."""
 
 import asyncio
+import time
 from collections import Counter as Tally
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import asyncpg
+import httpx
 from sqlalchemy.engine import make_url
 
 from services.migrate import SERVICES
@@ -19,11 +21,13 @@ from tests.support.database import build_schema
 from tests.support.history import History, witnessed
 from tests.support.processes import MODULE, Process, Processes, open_processes
 from tests.support.proxy import Proxy, open_proxy
+from tests.support.service import token
 
 # A worker that comes back takes its partitions at once; a name that nobody takes again is free after the shortest time.
 FIRST = {"RECONECTA_KAFKA_INSTANCE": "1", "RECONECTA_KAFKA_SESSION_SECONDS": "6", MODULE: "tests.support.history.served"}
 SECOND = {"RECONECTA_KAFKA_INSTANCE": "2"}
 WATCH_SECONDS = 0.1
+LOOK_SECONDS = 5.0
 
 
 @dataclass
@@ -75,11 +79,34 @@ class Stage:
         finally:
             await connection.close()
 
-    async def drain(self) -> None:
-        """Wait until nobody waits for an answer and nothing is under way anywhere, without anybody's help."""
-        while self.counter.waiting:
-            await asyncio.sleep(0.02)
-        await self.house.settle()
+    async def drain(self) -> list[str]:
+        """Wait until nobody waits for an answer and nothing is under way anywhere, without anybody's help. Answers what was still under
+        way after each LOOK_SECONDS."""
+        seen: list[str] = []
+        looking = asyncio.create_task(self._look_on(seen))
+        try:
+            while self.counter.waiting:
+                await asyncio.sleep(0.02)
+            await self.house.settle()
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+        return seen
+
+    async def _look_on(self, seen: list[str]) -> None:
+        headers, began = {"authorization": f"Bearer {token('admin')}"}, time.monotonic()
+        async with httpx.AsyncClient(headers=headers, timeout=LOOK_SECONDS, trust_env=False) as client:
+            while True:
+                await asyncio.sleep(LOOK_SECONDS)
+                busy = [f"{self.counter.waiting} commands"] if self.counter.waiting else []
+                for service in SERVICES:
+                    url = f"http://127.0.0.1:{self.house.processes[f'worker {service}'].port}/{service}/simulation"
+                    try:
+                        what = ", ".join((await client.get(url)).json()["busy"])
+                    except (httpx.HTTPError, ValueError, KeyError):
+                        what = "does not answer"
+                    busy += [f"{service} {what}"] if what else []
+                seen.append(f"{time.monotonic() - began:.0f} s: {'; '.join(busy)}")
 
     async def move_on(self) -> None:
         """Some hours of business time pass, while nothing is under way."""
