@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import MetaData
 
-from shared import idempotency, parking
+from shared import idempotency
 from shared.clock import SystemClock
 from shared.courier import Courier
 from shared.db import Database, execute, rows
@@ -46,7 +46,7 @@ async def test_a_claim_is_kept_until_no_transport_brings_its_event_again(databas
     inbox = Inbox(db, Ears().router(), operator(), SystemClock())
     arrival = Arrival(envelope(Told(who="p", number=1), "billing"), None)
     await inbox.handle([arrival], settle)
-    await age(db, "inbox.claimed_at", parking.RETENTION - DAY)
+    await age(db, "inbox.claimed_at", 59 * DAY)
     await worker(db)._housekeep()
     await inbox.handle([arrival], settle)
     assert await count(db, "heard") == 1
@@ -64,7 +64,7 @@ async def test_a_key_is_kept_as_long_as_is_promised(database: Open) -> None:
         "VALUES ($1, $2, $3, $4, 201, '{}', '', clock_timestamp() - $5::interval)"
     )
     async with db.transaction() as session:
-        age_of_it = idempotency.RETENTION - DAY
+        age_of_it = 29 * DAY
         await execute(session, insert, command.principal, command.route, command.key, command.fingerprint, age_of_it)
     await worker(db)._housekeep()
     async with db.transaction() as session:

@@ -12,7 +12,7 @@ I1 every acknowledged command has exactly one effect everywhere; I2 no effect wi
 +1; I4 ledgers and balances add up, and every mirror shows what was told; I5 invoice numbers gapless, every event exactly once with each of
 its subscribers; I6 nothing is left under way. A command whose outcome is unknown may have one effect or none, a refused one has none.
 
-`history.save(folder)`, `evidence.save(folder)` keep both as files; `python -m tests.support.history FOLDER` judges them.
+`history.save(folder)`, `evidence.save(folder)` keep both as files; `python -m tests.support.history` judges them, and whatever runs.
 """
 
 from tests.support.history.checker import Violation, violations

@@ -48,16 +48,26 @@ FIRED = f"{WRITE} 'timer', 'FIRED', jsonb_build_object('kind', $1::text, 'key', 
 @asynccontextmanager
 async def witnessed(databases: Mapping[str, str]) -> AsyncIterator[None]:
     """Have these databases (addresses of their owners or of a superuser, by service) written down until the block ends."""
-    for service, address in databases.items():
-        await _run(address, _install(service))
+    await install(databases)
     try:
         yield
     finally:
-        for address in databases.values():
-            await _run(address, ["DROP SCHEMA witness CASCADE"])
+        await remove(databases)
 
 
-def _install(service: str) -> Iterator[str]:
+async def install(databases: Mapping[str, str]) -> None:
+    """From now on everything is written down."""
+    for service, address in databases.items():
+        await _run(address, _triggers(service))
+
+
+async def remove(databases: Mapping[str, str]) -> None:
+    """Forget all of it."""
+    for address in databases.values():
+        await _run(address, ["DROP SCHEMA witness CASCADE"])
+
+
+def _triggers(service: str) -> Iterator[str]:
     yield SCHEMA
     for table in (*MESSAGING, *AGGREGATES.get(service, {}).values()):
         for op, which in OPERATIONS.items():
