@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from shutil import copytree
@@ -11,7 +11,7 @@ import pytest
 
 from services.ticketing.adapters.network import SimulatedNetwork
 from services.ticketing.jobs import switching
-from services.ticketing.operations.claiming import PER_NODE, claim_switches, renew_claims
+from services.ticketing.operations.claiming import PER_NODE, Claim, claim_switches, note_nodes, renew_claims
 from shared.db import Database, execute
 from shared.events.ticketing import SwitchUnresolved
 from shared.operator import load_operator
@@ -81,7 +81,7 @@ async def test_a_call_that_takes_too_long_is_unknown_and_not_done_twice(database
 
 async def test_a_dead_access_server_delays_nobody_else(database: Open) -> None:
     async with ticketing(await database("ticketing")) as served:
-        dead = [Debtor(logins=[f"dead-{number}"], node="SPS-OLT-9") for number in range(4)]
+        dead = [Debtor(logins=[f"dead-{number}"], node="SPS-OLT-9") for number in range(PER_NODE + 2)]
         for debtor in dead:
             await plan(served, "slow", login=debtor.logins[0], slow_ms=60_000)
         await cut(served, *dead)
@@ -95,6 +95,48 @@ async def test_a_dead_access_server_delays_nobody_else(database: Open) -> None:
         assert 0 < claimed[0].n <= PER_NODE
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_one_switch_asks_for_a_silent_access_node_and_at_its_answer_all_are_due(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        crowd = [Debtor(logins=[f"s{number}"], node="SPS-OLT-9") for number in range(PER_NODE + 3)]
+        for debtor in crowd:
+            await plan(served, "unknown", login=debtor.logins[0])
+        await cut(served, *crowd)
+        await served.work()
+        assert len(await calls(served)) == PER_NODE  # nobody knew better yet
+        assert await served.next_due() == START + timedelta(seconds=5)
+        await served.at(START + timedelta(seconds=19))
+        assert len(await calls(served)) == PER_NODE + 1
+        await served.at(START + timedelta(seconds=20))
+        assert len(await calls(served)) == PER_NODE + 2
+        untouched = await served.sql("SELECT 1 FROM network_switch WHERE state = 'QUEUED' AND attempts = 0")
+        assert len(untouched) == 1
+        for debtor in crowd:
+            await plan(served, "done", login=debtor.logins[0])
+        await served.at(START + timedelta(seconds=50))
+        assert await story(served) == ["ServiceSuspended"] * len(crowd)
+        assert await served.sql("SELECT 1 FROM silent_node") == []
+
+
+async def test_two_workers_keep_one_budget_of_an_access_node(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        await cut(served, *(Debtor(logins=[f"b{number}"], node="SPS-OLT-9") for number in range(PER_NODE + 2)))
+
+        async def claim(holder: str, now: datetime = START) -> list[Claim]:
+            async with served.runtime.database.transaction() as session:
+                return await claim_switches(session, holder=holder, limit=3, silent_limit=9, now=now)
+
+        one, two = await asyncio.gather(claim("one"), claim("two"))
+        assert len(one) + len(two) == PER_NODE
+        assert {each.id for each in one}.isdisjoint(each.id for each in two)
+        async with served.runtime.database.transaction() as session:
+            await execute(session, "UPDATE network_switch SET state = 'UNKNOWN' WHERE state = 'CLAIMED'")
+            await note_nodes(session, answered=[], silent={"SPS-OLT-9": False}, now=START)
+        assert await claim("one") == []
+        later = START + timedelta(seconds=5)
+        found = await claim("one", later) + await claim("two", later)
+        assert [each.silent for each in found] == [True]
 
 
 async def test_a_switch_whose_worker_died_is_taken_up_again_when_its_lease_ends(database: Open) -> None:

@@ -20,8 +20,9 @@ from shared.log import get_logger
 
 log = get_logger("ticketing.switching")
 NAME = "switching"
-SLOTS = 32
+SLOTS = 48
 SILENT_SLOTS = 16
+UNRECORDED = 500
 CALL_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 1.0
 
@@ -30,12 +31,16 @@ Answered = tuple[Claim, Answer]
 
 @dataclass
 class _Crew:
-    """One run: the calls under way, the answers that are not recorded yet, and how much is done."""
+    """One run: the calls under way, all claims that are not recorded yet, and how much is done. A call that is answered frees its slot:
+    the network does not wait for our writing."""
 
     context: JobContext
     call_seconds: float
+    bell: asyncio.Event
     calls: dict[Claim, asyncio.Task[None]] = field(default_factory=dict)
     answers: asyncio.Queue[Answered] = field(default_factory=asyncio.Queue)
+    claims: set[Claim] = field(default_factory=set)
+    full: bool = False  # there may be more that is due than there were slots
     done: int = 0
 
     def now(self) -> datetime:
@@ -44,9 +49,9 @@ class _Crew:
 
     async def renew(self) -> None:
         """Stay the holder of what is being called."""
-        if self.calls:
+        if self.claims:
             async with self.context.database.transaction() as session:
-                await renew_claims(session, holders={each.holder for each in self.calls})
+                await renew_claims(session, holders={each.holder for each in self.claims})
 
 
 async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
@@ -56,7 +61,7 @@ async def next_due(session: AsyncSession, context: JobContext) -> datetime | Non
 
 async def run(context: JobContext, call_seconds: float = CALL_SECONDS) -> int:
     """Call the network until nothing is due. Answers how many calls were recorded."""
-    crew = _Crew(context, call_seconds)
+    crew = _Crew(context, call_seconds, context.database.wakeup.bell(NAME))
     recorder = asyncio.create_task(_record_all(crew))
     try:
         async with prolonged(crew.renew):
@@ -70,15 +75,15 @@ async def run(context: JobContext, call_seconds: float = CALL_SECONDS) -> int:
 
 
 async def _claim_all(crew: _Crew, recorder: asyncio.Task[None]) -> None:
-    """Claim whenever something is queued or recorded, until nothing is due or under way."""
-    bell = crew.context.database.wakeup.bell(NAME)
+    """Claim whenever something is queued, answered or recorded, until nothing is due or under way."""
     while True:
-        bell.clear()
+        crew.bell.clear()
         for claim in await _claim(crew):
+            crew.claims.add(claim)
             crew.calls[claim] = asyncio.create_task(_call_and_tell(crew, claim))
-        if not crew.calls:
+        if not crew.claims:
             return
-        rung = asyncio.ensure_future(bell.wait())
+        rung = asyncio.ensure_future(crew.bell.wait())
         await asyncio.wait({recorder, rung}, timeout=LOOK_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         rung.cancel()
         if recorder.done():
@@ -87,13 +92,19 @@ async def _claim_all(crew: _Crew, recorder: asyncio.Task[None]) -> None:
 
 async def _claim(crew: _Crew) -> list[Claim]:
     silent = sum(each.silent for each in crew.calls)
-    free, free_silent = SLOTS - len(crew.calls) + silent, SILENT_SLOTS - silent
+    free, free_silent = min(SLOTS - len(crew.calls) + silent, UNRECORDED - len(crew.claims)), SILENT_SLOTS - silent
+    free = max(0, free)
     async with crew.context.database.transaction() as session:
-        return await claim_switches(session, holder=secrets.token_hex(8), limit=free, silent_limit=free_silent, now=crew.now())
+        found = await claim_switches(session, holder=secrets.token_hex(8), limit=free, silent_limit=free_silent, now=crew.now())
+    crew.full = sum(not each.silent for each in found) == free
+    return found
 
 
 async def _call_and_tell(crew: _Crew, claim: Claim) -> None:
     crew.answers.put_nowait((claim, await _call(crew, claim)))
+    del crew.calls[claim]
+    if crew.full:
+        crew.bell.set()
 
 
 async def _call(crew: _Crew, claim: Claim) -> Answer:
@@ -111,17 +122,17 @@ async def _call(crew: _Crew, claim: Claim) -> Answer:
 
 
 async def _record_all(crew: _Crew) -> None:
-    """Record answers as they come, together what came meanwhile, and let go of their slots."""
+    """Record answers as they come, together what came meanwhile."""
     while True:
         answered = [await crew.answers.get()]
         while not crew.answers.empty():
             answered.append(crew.answers.get_nowait())
         await _record(crew, answered)
         for claim, answer in answered:
-            del crew.calls[claim]
+            crew.claims.remove(claim)
             log.info("switched", switch=str(claim.id), action=claim.action, outcome=answer.outcome)
         crew.done += len(answered)
-        crew.context.database.wakeup.ring([NAME])
+        crew.bell.set()
 
 
 async def _record(crew: _Crew, answered: Sequence[Answered]) -> None:
@@ -138,7 +149,8 @@ async def _record(crew: _Crew, answered: Sequence[Answered]) -> None:
                 if is_transient(own):
                     raise
                 log.error("answer could not be kept", switch=str(each[0].id), error=type(own).__name__, exc_info=True)
-    silent = {claim.node for claim, answer in answered if answer.outcome == "unknown" and not answer.by_hand}
+    unknown = [claim for claim, answer in answered if answer.outcome == "unknown" and not answer.by_hand]
+    silent = {each.node: any(other.silent for other in unknown if other.node == each.node) for each in unknown}
     heard = {claim.node for claim, answer in answered if answer.outcome != "unknown" and claim.silent}
     if silent or heard:
         async with crew.context.database.transaction() as session:

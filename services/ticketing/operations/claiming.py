@@ -6,7 +6,7 @@ one that was silent is left alone until its next turn: then one switch asks for 
 use. Its other switches stay as they are (a cut that nobody has called for can still be cancelled); at the first answer all are due.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -18,7 +18,7 @@ from services.ticketing.rules.switching import NODE_PAUSES, SwitchAction
 from shared.db import execute, ring, rows
 from shared.lease import LEASE
 
-PER_NODE = 2
+PER_NODE = 4
 IN_TURN = "SELECT pg_advisory_xact_lock(hashtext('ticketing.claim'))"
 # A switch whose worker died comes up again when the lease (machine time) ends, under the same id.
 DUE = """(s.state = 'QUEUED' OR (s.state = 'UNKNOWN' AND s.next_attempt_at <= $1)
@@ -53,6 +53,7 @@ INSERT INTO silent_node AS n (name, silent_answers, retry_at)
 SELECT name, 1, $2::timestamptz + ($3::interval[])[1] FROM unnest($1::text[]) AS name ORDER BY name
 ON CONFLICT (name) DO UPDATE SET silent_answers = n.silent_answers + 1,
     retry_at = $2::timestamptz + ($3::interval[])[least(n.silent_answers + 1, cardinality($3::interval[]))]
+WHERE n.name = ANY($4::text[])
 """
 ANSWERED = """
 WITH back AS (DELETE FROM silent_node WHERE name = ANY($1::text[]) RETURNING name)
@@ -104,10 +105,11 @@ async def renew_claims(session: AsyncSession, *, holders: Collection[str]) -> No
     await execute(session, RENEW, list(holders), LEASE)
 
 
-async def note_nodes(session: AsyncSession, *, answered: Collection[str], silent: Collection[str], now: datetime) -> None:
-    """Keep which access nodes answered and which did not; what waited for one that answers again is due at once."""
-    if quiet := sorted(set(silent) - set(answered) - {""}):
-        await execute(session, SILENT, quiet, now, NODE_PAUSES)
-    if answered and await rows(session, "SELECT 1 FROM silent_node WHERE name = ANY($1::text[])", list(answered)):
+async def note_nodes(session: AsyncSession, *, answered: Collection[str], silent: Mapping[str, bool], now: datetime) -> None:
+    """Keep which access nodes answered and which did not (with whether that was their own turn: other calls began before anybody knew);
+    what waited for one that answers again is due at once."""
+    if quiet := sorted(silent.keys() - set(answered) - {""}):
+        await execute(session, SILENT, quiet, now, NODE_PAUSES, [each for each in quiet if silent[each]])
+    if answered:
         await execute(session, ANSWERED, list(answered), now)
         ring(session, "switching")
