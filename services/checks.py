@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.billing.adapters.mapping_files import MappingError, load_mapping
+from services.billing.adapters.price_functions import NoSuchPrice, price_function
 from services.billing.rules import mapping
 from shared.operator import Operator, Rule, check_operator
 from shared.operator.company import Rules
@@ -21,7 +22,7 @@ from shared.operator.loading import schemas as document_schemas
 
 ROOT = Path(__file__).parent.parent
 TESTS, SCHEMAS = ROOT / "tests", ROOT / "docs" / "schemas"
-BOOKS = "books"
+BOOKS, PLANS = "books", "catalog/plans.yaml"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PATTERNS = {"time": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", "duration": r"^P.+$"}
 
@@ -29,7 +30,7 @@ PATTERNS = {"time": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", "duration"
 def check_documents(folder: Path, console: Console) -> int:
     """Say what is wrong in an operator's folder, or what there is; the exit code."""
     operator, mistakes = check_operator(folder)
-    mistakes += check_mappings(folder, operator)
+    mistakes += [*check_mappings(folder, operator), *check_prices(folder, operator)]
     for mistake in mistakes:
         console.print(escape(str(mistake)), soft_wrap=True)
     if mistakes or operator is None:
@@ -62,6 +63,18 @@ def check_mappings(folder: Path, operator: Operator | None) -> list[Mistake]:
         except MappingError as error:
             mistakes += [replace(each, file=f"{BOOKS}/{each.file}") for each in error.mistakes]
     return mistakes
+
+
+def check_prices(folder: Path, operator: Operator | None) -> Iterator[Mistake]:
+    """Which plans name a price function that is not installed here."""
+    source = read_source(folder, PLANS, [])
+    for number, plan in enumerate(operator.plans if operator is not None else []):
+        try:
+            if plan.price:
+                price_function(plan.code, plan.price)
+        except NoSuchPrice as error:
+            assert source is not None
+            yield source.mistake(("plans", number, "price"), str(error))
 
 
 # ---- rules and the tests that prove them ------------------------------------------------------------------------------------

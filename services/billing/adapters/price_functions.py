@@ -15,10 +15,11 @@ class NoSuchPrice(Exception):
 
 def price_functions(operator: Operator) -> dict[str, Price]:
     """The function of every plan that names one. Raises NoSuchPrice."""
-    return {plan.code: _load(plan.code, plan.price) for plan in operator.plans if plan.price}
+    return {plan.code: price_function(plan.code, plan.price) for plan in operator.plans if plan.price}
 
 
-def _load(code: str, name: str) -> Price:
+def price_function(code: str, name: str) -> Price:
+    """The function of one plan. Raises NoSuchPrice."""
     module, _, function = name.partition(":")
     try:
         found: Price = getattr(import_module(module), function)
