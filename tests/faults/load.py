@@ -24,6 +24,7 @@ from tests.support.processes import Processes
 
 Load = Callable[[Stage, random.Random], Coroutine[Any, Any, None]]
 HOMES, COMPANIES, PAYERS = 24, 16, 24
+NODES = 12  # one access node takes few calls at a time
 PER_SECOND = 8.0
 AT_ONCE = 24
 IMPATIENT = 0.1  # of the commands: who gave up will never know
@@ -104,9 +105,9 @@ def usd(amount: str) -> dict[str, str]:
 
 async def move_in(house: Processes) -> Sequence[Account]:
     """The town's customers, from the import to the 28th of March: whoever did not pay is suspended or about to be."""
-    homes = [residential(f"R-{n}", f"Familia {n}") for n in range(HOMES)]
-    payers = [residential(f"P-{n}", f"Familia paciente {n}") for n in range(PAYERS)]
-    companies = [vip(f"C-{n}", f"Hotel {n}") for n in range(COMPANIES)]
+    homes = [residential(f"R-{n}", f"Familia {n}", node=f"NODO-{n % NODES}") for n in range(HOMES)]
+    payers = [residential(f"P-{n}", f"Familia paciente {n}", node=f"NODO-{n % NODES}") for n in range(PAYERS)]
+    companies = [vip(f"C-{n}", f"Hotel {n}", node=f"NODO-{n % NODES}") for n in range(COMPANIES)]
     customers = await customers_of(house, *homes, *payers, *companies)
     await house.until("2026-03-26T09:00")
     house.hurried = True
