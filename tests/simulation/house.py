@@ -72,8 +72,8 @@ class MachineTime:
         self._at += timedelta(milliseconds=1)
         return self._at
 
-    def randbits(self, bits: int) -> int:
-        return self._chance.getrandbits(bits)
+    def urandom(self, size: int) -> bytes:
+        return self._chance.randbytes(size)
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def seeded(seed: int) -> Any:
     machine = MachineTime(seed)
     with (
         patch("shared.db.time", machine),
-        patch("shared.db.secrets", machine),
+        patch("shared.db.os", machine),
         patch("services.ticketing.operations.suspensions.machine_now", machine.now),
         patch("shared.outbox.AWAY_SECONDS", 0.0),
         patch("services.ticketing.jobs.switching.SLOTS", 1),
@@ -177,6 +177,13 @@ class Shop:
         self.mourning = True
         self.workers[self.workers.index(worker)] = self._worker()
 
+    def seen(self, worker: Worker) -> list[str]:
+        """The loops for which the worker's lookout has found something."""
+        found = [name for name, bell in worker._look.items() if bell.is_set()]
+        for name in found:
+            worker._look[name].clear()
+        return found
+
     def idle(self, what: str, worker: Worker) -> bool:
         """Does it mean that there is nothing to do when this worker finds nothing? Not while another one leads."""
         leads = {"relay": lambda each: each._relays[0].lease.epoch, "inbox": lambda each: each.courier_inbox.lease.epoch}
@@ -199,10 +206,6 @@ class Shop:
             for sql in filter(None, (EXPIRED[""], EXPIRED.get(name))):
                 await execute(session, sql)
 
-    def steps(self) -> list[str]:
-        """What a process of this service can do next."""
-        return ["relay", "redelivery", "inbox", "parked", *(job.name for job in self.runtime.jobs)]
-
     async def step(self, what: str, worker: Worker) -> bool:
         """One step of a loop of the worker; True while there is more."""
         if what == "relay":
@@ -213,13 +216,15 @@ class Shop:
             return await worker.courier_inbox.step()
         if what == "redelivery":
             return await worker._redeliver()
+        if what == "lookout":
+            return await worker._lookout()
         if what == "parked":
             return await worker.inbox.release() or await worker.inbox.try_waiting()
         return await self._job(what)
 
     async def _job(self, name: str) -> bool:
         job = next(each for each in self.runtime.jobs if each.name == name)
-        async with self.runtime.database.transaction() as session:
+        async with self.runtime.database.look() as session:
             now = await self.runtime.clock.now(session)
             context = self.runtime.job_context(now)
             due = await job.next_due(session, context)

@@ -29,6 +29,7 @@ FILES = {"job deliveries", "job imports"}  # these wait for threads, whose speed
 MISHAPS = 0.03
 FREED = 0.07  # at each turn: what a dead process held is free
 COMMAND = "command"
+LOOKING = ("relay", "inbox", "lookout")  # the loops that are rung for; what the lookout finds is somebody else's work
 EVENTS = ("relay", "inbox")  # these come first; the others look when there is nothing else, and now and then
 
 
@@ -72,7 +73,7 @@ class Scheduler:
     calm: bool = False
 
     def __post_init__(self) -> None:
-        self._bells = {name: shop.runtime.database.wakeup.bell() for name, shop in self.shops.items()}
+        self._bells = {(name, loop): self.shops[name].runtime.database.wakeup.bell(loop) for name in self.shops for loop in LOOKING}
 
     def answered(self, ask: Ask, status: int, body: Any) -> None:
         """Whoever asked knows now."""
@@ -97,13 +98,14 @@ class Scheduler:
                     await self._expire(shop)
 
     def wake(self, *services: str) -> None:
-        self.awake.update((name, what) for name in services for what in self.shops[name].steps())
+        """These look by themselves, as they do now and then."""
+        self.awake.update((name, loop) for name in services for loop in LOOKING)
 
     def _listen(self) -> None:
-        for name, bell in self._bells.items():
+        for loop, bell in self._bells.items():
             if bell.is_set():
                 bell.clear()
-                self.wake(name)
+                self.awake.add(loop)
 
     def _pick(self) -> Step:
         """What comes next: somebody's request, or a step of somebody's loop."""
@@ -122,12 +124,13 @@ class Scheduler:
 
         def done(result: Any, attempt: Attempt) -> None:
             self.trace.append(f"{name} {what} {attempt.count}{'!' if attempt.struck else ''}")
+            self.awake.update((name, found) for found in shop.seen(worker))
             if attempt.died and worker in shop.workers:
                 shop.bury(worker)
             if not result and attempt.struck is None and shop.idle(what, worker):
                 self.awake.discard((name, what))
 
-        return Step(self.crashes.next(what if what in (*EVENTS, "parked", "redelivery") else f"job {what}"), shop.step(what, worker), done)
+        return Step(self.crashes.next(what if what in (*LOOKING, "parked", "redelivery") else f"job {what}"), shop.step(what, worker), done)
 
     def _request_step(self, ask: Ask) -> Step:
         said = Said(ask.service, "POST", f"/{ask.service}{ask.path}", ask.person, ask.key, json.dumps(ask.body))
