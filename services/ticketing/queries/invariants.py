@@ -28,9 +28,13 @@ CHECKS = {
     "a cut is over when its reconnection is done, and only then": """
         SELECT o.id FROM suspension o WHERE (o.state = 'RECONNECTED') <> EXISTS (
             SELECT FROM reconnection r WHERE r.suspension_id = o.id AND r.state = 'DONE')""",
-    "nobody stays cut who paid before the cut": """
+    "nobody stays cut who paid before the cut, unless that was rejected": """
         SELECT o.id FROM suspension o WHERE o.crossed AND o.state = 'SUSPENDED'
-        AND NOT EXISTS (SELECT FROM reconnection r WHERE r.suspension_id = o.id)""",
+        AND NOT EXISTS (SELECT FROM reconnection r WHERE r.suspension_id = o.id)
+        AND (o.withdrawn_at IS NOT NULL OR NOT EXISTS (
+            SELECT FROM invoice i WHERE i.id = ANY(o.invoice_ids) AND NOT i.voided AND i.balance > (
+                SELECT coalesce(sum(a.amount), 0) FROM allocation a JOIN payment p ON p.id = a.payment_id
+                WHERE a.invoice_id = i.id AND p.state <> 'REJECTED' AND p.reported_at < o.settled_at)))""",
     "an order to reconnect that is under way has its ticket": """
         SELECT r.id FROM reconnection r LEFT JOIN ticket t ON t.id = r.ticket_id
         WHERE r.state = 'ORDERED' AND t.closed_at IS NOT NULL OR r.state IN ('ORDERED', 'DONE') AND t.id IS NULL""",
