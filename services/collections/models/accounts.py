@@ -29,6 +29,7 @@ class Account(Table, table=True):
         Index("ix_account_agent", "agent", "search_name", "id"),
         Index("ix_account_status", "status", "search_name", "id"),
         Index("ix_account_policy", "policy", "search_name", "id"),
+        Index("ix_account_portfolio", "agent", "policy", "status"),  # counted without reading the accounts
         Index("ix_account_review", "next_review_at", "id", postgresql_where=text("next_review_at IS NOT NULL")),
         Index("ix_account_nodes", "nodes", postgresql_using="gin"),
         Index("ix_account_external_id", "external_id"),
