@@ -2,7 +2,9 @@
 
 import argparse
 import json
-from collections.abc import Awaitable, Callable, Mapping
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,35 +74,59 @@ def show_short(report: Mapping[str, Any]) -> None:
     """What falls short, last of all."""
     short = [f"{each['name']} {goal['label']}: {goal['ratio']:.2f}, {goal['asked']}, {goal['verdict']}"
              for each in report["measures"] for goal in each["goals"] if goal["verdict"] != "met"]  # fmt: skip
+    short += [f"{name} failed: {why}" for name, why in report["failed"].items()]
     print("\nFalls short: " + ("nothing" if not short else "".join(f"\n    {each}" for each in short)))
 
 
-async def main() -> None:
+async def main() -> int:
     parser = argparse.ArgumentParser(description="Measure beside the raw limits of the same run.")
     parser.add_argument("names", nargs="*", help=f"which ones: {', '.join(MEASURES)} (all)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="more or less work per round")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md from this run")
+    parser.add_argument("--page", nargs="+", type=Path, help="measure nothing: write it from these JSON files, of one state of the code")
     arguments = parser.parse_args()
     if arguments.write and arguments.names:
         parser.error("--write takes all measures")
     if unknown := set(arguments.names) - set(MEASURES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    if arguments.page:
+        write_page(together([json.loads(each.read_text()) for each in arguments.page]))
+        return 0
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     async with open_bench(arguments.scale) as bench:
-        report: dict[str, Any] = {"versions": await versions(bench.stock.url), "measures": []}
+        report: dict[str, Any] = {"versions": await versions(bench.stock.url), "measures": [], "failed": {}}
         report["taken"], report["scale"] = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", arguments.scale
         print("  ".join(f"{name} {value}" for name, value in report["versions"].items()))
         for name in arguments.names or MEASURES:
-            report["measures"].append(await measure(await MEASURES[name](bench), arguments.rounds))
-            show(report["measures"][-1])
+            await one(bench, name, arguments.rounds, report)
+            path.write_text(json.dumps(report, indent=1, default=str))
     show_short(report)
     if arguments.write:
         write_page(report)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
-    path.write_text(json.dumps(report, indent=1, default=str))
     print(f"\n{path}")
+    return len(report["failed"])
+
+
+def together(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Runs of some measures each as one: of a measure that was taken twice the later one counts, a failed one counts where none was taken."""
+    taken = {each["name"]: each for report in reports for each in report["measures"]}
+    failed = {name: why for report in reports for name, why in report["failed"].items() if name not in taken}
+    return reports[-1] | {"measures": [taken[name] for name in MEASURES if name in taken], "failed": failed}
+
+
+async def one(bench: Bench, name: str, rounds: int, report: dict[str, Any]) -> None:
+    """Take one measure; one that fails is told, and the others go on."""
+    try:
+        report["measures"].append(await measure(await MEASURES[name](bench), rounds))
+        show(report["measures"][-1])
+    except Exception as error:  # noqa: BLE001 - half an hour of other figures is not thrown away
+        traceback.print_exc()
+        report["failed"][name] = f"{type(error).__name__}: {error}"
+    finally:
+        await bench.close()
 
 
 if __name__ == "__main__":
-    run(main())
+    sys.exit(run(main()))

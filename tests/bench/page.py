@@ -118,6 +118,7 @@ def write_page(report: Mapping[str, Any]) -> None:
         for each, goal in goals
         if goal["verdict"] != "met"
     ]
+    short += [f"- {name} could not be measured: {why}" for name, why in report["failed"].items()]
     known = report["versions"]
     measured = [each["name"] for each in report["measures"]]
     PAGE.write_text(

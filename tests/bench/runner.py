@@ -100,8 +100,10 @@ class Bench:
     _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     async def database(self, service: str, pool_size: int = 5) -> Database:
-        """A clean database of a service, open until the bench ends."""
-        opened = Database(self.stock.address(await self.stock.take(service)), service=service, pool_size=pool_size)
+        """A clean database of a service, there until the measure ends."""
+        name = await self.stock.take(service)
+        opened = Database(self.stock.address(name), service=service, pool_size=pool_size)
+        self._stack.push_async_callback(self.stock.drop, name)
         self._stack.push_async_callback(opened.close)
         return opened
 
@@ -115,20 +117,21 @@ class Bench:
         return [*(each for each in (10_000, 100_000) if each < top), top]
 
     def folder(self) -> Path:
-        """A folder that is removed when the bench ends."""
+        """A folder that is removed when the measure ends."""
         made = Path(tempfile.mkdtemp(prefix="reconecta-bench-"))
         self.later(made)
         return made
 
     def later(self, folder: Path) -> None:
-        """Remove this folder when the bench ends."""
+        """Remove this folder when the measure ends."""
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
 
     def afterwards(self, work: Callable[[], object]) -> None:
-        """Do this when the bench ends."""
+        """Do this when the measure ends."""
         self._stack.callback(work)
 
     async def close(self) -> None:
+        """End a measure: nothing of it is in the next one's way."""
         await self._stack.aclose()
 
 
