@@ -17,9 +17,6 @@ from tests.support.history import Evidence, History, gather, violations, watchin
 from tests.support.service import client_of, keys, operator
 from tests.support.terminals import Terminals
 
-LEFTOVERS = """SELECT 'outbox' AS place, type, '' AS detail FROM outbox UNION ALL SELECT 'held', type, receiver FROM outbox_held
-UNION ALL SELECT 'inbox', type, '' FROM inbox_pending UNION ALL SELECT 'parked ' || reason, type, detail FROM parked_event"""
-
 
 @dataclass
 class TestHouse(Terminals):
