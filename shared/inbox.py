@@ -3,6 +3,8 @@
 # Note [Who waits for whom]
 An event that fails alone becomes a dead letter and parks its whole key until somebody replays or discards it. An event whose handler
 lacks a fact of another sender parks only its own sender's events of that key (*waiting*): the fact must be able to overtake it.
+What passes by itself is tried again; what does not pass, while all others do, is set aside (*retry*) after some tries, so that it holds up
+its key alone, and becomes a dead letter when it has not passed within PATIENCE.
 
 # Note [No fact slips past who waits for it]
 Whoever handles the fact marks the waiting events of its key for another try, in its own transaction. It can only mark what it sees: so
@@ -13,7 +15,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -34,6 +36,8 @@ from shared.routing import Context, EventRouter, FactMissing
 __all__ = ["Arrival", "Context", "EventRouter", "FactMissing", "Inbox", "Malformed", "Settle", "is_transient"]
 log = get_logger("inbox")
 TRIES = 3
+STUMBLES = 3  # so often in a row a batch may meet what passes by itself before we look for the one event that it does not pass for
+PATIENCE = timedelta(minutes=5)
 LOCK = 7032664
 
 
@@ -87,6 +91,7 @@ class Inbox:
     operator: Operator
     clock: Clock
     handled: int = field(default=0, init=False)
+    stumbles: int = field(default=0, init=False)
 
     async def handle(self, arrivals: Sequence[Arrival], settle: Settle) -> None:
         """Handle a batch exactly once: claims, effects and the transport's progress commit together.
@@ -95,16 +100,26 @@ class Inbox:
         of the failing part is committed and the caller tries again.
         """
         try:
+            await self._handle(arrivals, settle, patient=self.stumbles < STUMBLES)
+        except Exception as error:
+            self.stumbles += is_transient(error)
+            raise
+        self.stumbles = 0
+
+    async def _handle(self, arrivals: Sequence[Arrival], settle: Settle, *, patient: bool) -> None:
+        try:
             await self._attempt(arrivals, settle)
         except Exception as error:
-            if isinstance(error, Fenced) or is_transient(error):
+            if isinstance(error, Fenced) or (patient and is_transient(error)):
                 raise
-            if len(arrivals) == 1:
+            if len(arrivals) > 1:
+                middle = len(arrivals) // 2
+                await self._handle(arrivals[:middle], settle, patient=patient)
+                await self._handle(arrivals[middle:], settle, patient=patient)
+            elif is_transient(error):
+                await self._set_aside(arrivals[0], error, settle)
+            else:
                 await self._last_resort(arrivals[0], error, settle)
-                return
-            middle = len(arrivals) // 2
-            await self.handle(arrivals[:middle], settle)
-            await self.handle(arrivals[middle:], settle)
 
     async def _attempt(self, arrivals: Sequence[Arrival], settle: Settle) -> None:
         if fault := next((each.fault for each in arrivals if each.fault), None):
@@ -182,12 +197,27 @@ class Inbox:
             if await self._claim(session, [arrival.envelope]):
                 await parking.bury(session, arrival.envelope, error, origin=arrival.origin, attempts=1 if _is_final(error) else TRIES)
 
+    async def _set_aside(self, arrival: Arrival, error: Exception, settle: Settle) -> None:
+        """An event that does not pass while we can say so: its key waits, nobody else does. Raises when we cannot."""
+        log.warning("event set aside", service=self.database.service, event_id=str(arrival.envelope.id), error=type(error).__name__)
+        async with self.database.transaction() as session:
+            await _lock(session)
+            await settle(session, [arrival])
+            if await self._claim(session, [arrival.envelope]):
+                await parking.set_aside(session, arrival.envelope, error)
+
     async def release(self, keys: Sequence[str] | None = None) -> bool:
         """Handle the parked events of these keys (of all keys when None) that nothing keeps back any more; True when one got through."""
-        progress = False
-        while heads := await parking.heads(self.database, keys):
+        progress, stuck = False, set[int]()
+        while heads := [each for each in await parking.heads(self.database, keys) if each not in stuck]:
             for row_id in heads:
-                progress = await self._release_one(row_id) or progress
+                try:
+                    progress = await self._release_one(row_id) or progress
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    stuck.add(row_id)
+                    await parking.mark_stuck(self.database, row_id, error, PATIENCE)  # raises while nothing passes
         return progress
 
     async def try_waiting(self) -> bool:

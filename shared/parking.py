@@ -15,9 +15,10 @@ from shared.discretion import told
 from shared.events import Envelope
 
 RETENTION = timedelta(days=60)
-DEAD, WAITING, BEHIND = "dead", "waiting", "behind"
+DEAD, WAITING, BEHIND, RETRY = "dead", "waiting", "behind", "retry"
 EVENT = "event_id, sender, type, subject, sequence, key, occurred_at, traceparent, data"
 MARK = "UPDATE parked_event SET reason = $2, detail = $3, attempts = attempts + 1 WHERE id = $1"
+AGAIN = "UPDATE parked_event SET reason = 'retry', parked_at = clock_timestamp()"
 HEADS = """SELECT DISTINCT ON (key, sender) id, key, sender, reason, attempts FROM parked_event AS parked
 WHERE NOT EXISTS (SELECT 1 FROM parked_event AS dead WHERE dead.key = parked.key AND dead.reason = 'dead') ORDER BY key, sender, id"""
 
@@ -48,7 +49,8 @@ class PendingRow(MessagingTable, table=True):
 
 
 class ParkedRow(MessagingTable, table=True):
-    """An event set aside. `reason`: dead (a person must look), waiting (for a fact), behind (one of the two), retry (replay asked)."""
+    """An event set aside. `reason`: dead (a person must look), waiting (for a fact), behind (one of the two), retry (it is being tried
+    again). `parked_at` is since when it has been waiting for that."""
 
     __tablename__ = "parked_event"
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
@@ -103,6 +105,12 @@ async def bury(session: AsyncSession, envelope: Envelope, error: BaseException, 
     await _insert(session, envelope, DEAD, describe(error) + (f" [{origin}]" if origin else ""), attempts)
 
 
+async def set_aside(session: AsyncSession, envelope: Envelope, error: BaseException) -> None:
+    """Keep an event that meets what should pass by itself, to be tried again beside the others."""
+    await _insert(session, envelope, RETRY, describe(error))
+    ring(session, "lookout")
+
+
 async def _insert(session: AsyncSession, envelope: Envelope, reason: str, detail: str, attempts: int = 1) -> None:
     await execute(
         session,
@@ -125,7 +133,7 @@ async def _insert(session: AsyncSession, envelope: Envelope, reason: str, detail
 
 async def try_again(session: AsyncSession, keys: Sequence[str]) -> None:
     """Something of these keys was handled: whoever waits there may have its fact now."""
-    await execute(session, "UPDATE parked_event SET reason = 'retry' WHERE reason = 'waiting' AND key = ANY($1::text[])", list(keys))
+    await execute(session, f"{AGAIN} WHERE reason = 'waiting' AND key = ANY($1::text[])", list(keys))
     ring(session, "lookout")
 
 
@@ -159,6 +167,20 @@ async def mark_waiting(session: AsyncSession, row_id: int, detail: str) -> None:
     await execute(session, MARK, row_id, WAITING, detail)
 
 
+async def mark_stuck(database: Database, row_id: int, error: BaseException, patience: timedelta) -> None:
+    """A parked event met once more what should pass by itself; after `patience` (machine time) it is a dead letter."""
+    async with database.transaction() as session:
+        await execute(
+            session,
+            "UPDATE parked_event SET detail = $2, attempts = attempts + 1, "
+            "reason = CASE WHEN reason = 'retry' AND parked_at < clock_timestamp() - $3::interval THEN 'dead' ELSE 'retry' END, "
+            "parked_at = CASE WHEN reason = 'retry' THEN parked_at ELSE clock_timestamp() END WHERE id = $1",
+            row_id,
+            describe(error),
+            patience,
+        )
+
+
 async def mark_dead(database: Database, row_id: int, error: BaseException) -> None:
     """A parked event that failed is a dead letter (again)."""
     async with database.transaction() as session:
@@ -167,7 +189,7 @@ async def mark_dead(database: Database, row_id: int, error: BaseException) -> No
 
 async def replay(session: AsyncSession, *, key: str | None = None, discard: bool = False) -> int:
     """Put dead letters (of one key, or all) back in line, or discard them; the worker goes on in order. Answers how many."""
-    change = "DELETE FROM parked_event" if discard else "UPDATE parked_event SET reason = 'retry'"
+    change = "DELETE FROM parked_event" if discard else AGAIN
     ring(session, "lookout")
     return await execute(session, f"{change} WHERE reason = 'dead' AND ($1::text IS NULL OR key = $1)", key)
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Column
@@ -18,11 +18,24 @@ from shared.log import get_logger
 from shared.parking import describe
 
 log = get_logger("timers")
-MAX_FAILURES = 5
+PAUSES = [timedelta(minutes=each) for each in (0, 1, 5, 30, 120)]  # business time from its instant to its n-th try
+MAX_FAILURES = len(PAUSES)
+# A timer that failed is past due: those few are found among the past ones, all others by their index.
+NEXT = """SELECT least(
+    (SELECT min(due_at) FROM timer WHERE kind = ANY($1::text[]) AND failures = 0),
+    (SELECT min(due_at + ($3::interval[])[failures + 1]) FROM timer
+        WHERE kind = ANY($1::text[]) AND failures BETWEEN 1 AND cardinality($3::interval[]) - 1 AND due_at <= $2)
+) AS due"""
+TAKE = """DELETE FROM timer WHERE (kind, key) = (
+    SELECT kind, key FROM timer
+    WHERE kind = ANY($1::text[]) AND due_at <= $2 AND failures < cardinality($3::interval[])
+        AND due_at + ($3::interval[])[failures + 1] <= $2
+    ORDER BY due_at, kind, key LIMIT 1 FOR UPDATE SKIP LOCKED
+) RETURNING kind, key, due_at, payload::text AS payload"""
 
 
 class TimerRow(MessagingTable, table=True):
-    """An armed timer. One that failed MAX_FAILURES times stays, unfired, for a person to look at."""
+    """An armed timer. One that fails is tried again after PAUSES; after the last it stays, unfired, for a person to look at."""
 
     __tablename__ = "timer"
     kind: str = Field(primary_key=True)
@@ -82,10 +95,9 @@ async def cancel(session: AsyncSession, *, kind: str, key: str) -> None:
     await execute(session, "DELETE FROM timer WHERE kind = $1 AND key = $2", kind, key)
 
 
-async def next_due(session: AsyncSession, kinds: list[str]) -> datetime | None:
-    """When the next timer of these kinds is due, in business time."""
-    found = await rows(session, "SELECT min(due_at) AS due FROM timer WHERE kind = ANY($1::text[]) AND failures < $2", kinds, MAX_FAILURES)
-    return found[0].due  # type: ignore[no-any-return]
+async def next_due(session: AsyncSession, kinds: list[str], now: datetime) -> datetime | None:
+    """When the next timer of these kinds is due, or tried again, in business time."""
+    return (await rows(session, NEXT, kinds, now, PAUSES))[0].due  # type: ignore[no-any-return]
 
 
 async def fire(router: TimerRouter, context: JobContext) -> int:
@@ -115,13 +127,5 @@ async def _fire_one(router: TimerRouter, context: JobContext) -> bool:
 
 
 async def _take(session: AsyncSession, kinds: list[str], now: datetime) -> DueTimer | None:
-    found = await rows(
-        session,
-        "DELETE FROM timer WHERE (kind, key) = (SELECT kind, key FROM timer WHERE kind = ANY($1::text[]) AND due_at <= $2 "
-        "AND failures < $3 "
-        "ORDER BY due_at, kind, key LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING kind, key, due_at, payload::text AS payload",
-        kinds,
-        now,
-        MAX_FAILURES,
-    )
+    found = await rows(session, TAKE, kinds, now, PAUSES)
     return DueTimer(found[0].kind, found[0].key, found[0].due_at, json.loads(found[0].payload)) if found else None

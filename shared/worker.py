@@ -79,7 +79,7 @@ def timer_job(router: TimerRouter) -> Job:
     """The job that fires a service's timers."""
 
     async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
-        return await timers.next_due(session, list(router.handlers))
+        return await timers.next_due(session, list(router.handlers), context.now)
 
     return Job("timers", next_due, lambda context: timers.fire(router, context))
 

@@ -11,7 +11,7 @@ from shared.db import Database, execute, rows
 from shared.inbox import Context
 from shared.jobs import JobContext
 from shared.settings import Settings
-from shared.timers import MAX_FAILURES, DueTimer, TimerRouter
+from shared.timers import MAX_FAILURES, PAUSES, DueTimer, TimerRouter
 from tests.support.service import operator
 
 Open = Callable[[str], Awaitable[Database]]
@@ -42,9 +42,9 @@ class Clockwork:
         async with self.db.transaction() as session:
             await timers.arm(session, kind="promise", key=key, due_at=due, payload=payload)
 
-    async def next_due(self) -> datetime | None:
+    async def next_due(self, now: datetime = NOON) -> datetime | None:
         async with self.db.transaction() as session:
-            return await timers.next_due(session, ["promise"])
+            return await timers.next_due(session, ["promise"], now)
 
 
 @pytest.fixture
@@ -117,11 +117,13 @@ async def test_it_survives_a_restart(clockwork: Clockwork, database: Open) -> No
 async def test_what_fails_leaves_no_effect_and_does_not_stop_the_others(clockwork: Clockwork) -> None:
     await clockwork.arm("a", NOON)
     clockwork.error = ValueError("broken")
-    await clockwork.at(NOON)
+    for pause in PAUSES:
+        assert await clockwork.next_due(NOON + pause) == NOON + pause
+        assert await clockwork.at(NOON + pause) == 1, "one try, and no other before its time"
     async with clockwork.db.transaction() as session:
         assert not await rows(session, "SELECT 1 FROM lease")
         assert (await rows(session, "SELECT failures FROM timer"))[0].failures == MAX_FAILURES
-    assert await clockwork.next_due() is None, "a person must look; business time goes on"
+    assert await clockwork.next_due(NOON + HOUR * 9) is None, "a person must look; business time goes on"
     clockwork.error = None
     await clockwork.arm("b", NOON)
     assert await clockwork.at(NOON) == 1

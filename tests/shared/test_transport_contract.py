@@ -5,6 +5,7 @@ import random
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
@@ -320,6 +321,25 @@ async def test_what_passes_by_itself_is_retried_and_never_a_dead_letter(line: Li
     assert ears.calls["billing", "p0", 2] == 7
     await in_order(line, "ticketing", "billing", 1, 5)
     assert await line.parked("ticketing") == []
+
+
+async def test_what_never_passes_holds_up_its_key_alone_and_ends_as_a_dead_letter(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try of one event meets what ought to pass by itself; everybody else's connection is well."""
+    monkeypatch.setattr("shared.inbox.PATIENCE", timedelta(seconds=3))
+    broken, ears = True, line.ears["ticketing"]
+    ears.misbehave = lambda sender, who, number: ConnectionResetError("gone") if broken and (who, number) == ("p1", 2) else None
+    line.start("billing", "ticketing")
+    await line.tell(*story(3, 6))
+    await line.quiet_of("ticketing", 14)
+    assert await line.numbers("ticketing", "billing", "p0") == await line.numbers("ticketing", "billing", "p2") == list(range(6))
+    assert (await line.parked("ticketing"))[0] == ("retry", "p1", 2)
+    await line.quiet("ticketing")
+    assert await line.parked("ticketing") == [("dead", "p1", 2), *(("behind", "p1", number) for number in range(3, 6))]
+    broken = False
+    async with line.databases["ticketing"].transaction() as session:
+        assert await parking.replay(session) == 1
+    await line.quiet("ticketing")
+    await in_order(line, "ticketing", "billing", 3, 6)
 
 
 async def test_bisecting_finds_the_ones_that_fail(line: Line) -> None:
