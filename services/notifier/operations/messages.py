@@ -1,5 +1,6 @@
 """Events become messages: at most one per event and notice, rendered when it is made."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,7 +61,11 @@ async def announce(session: AsyncSession, *, operator: Operator, events: Sequenc
         customers={each.customer_id for each in occasions if each.customer_id},
         invoices={each.invoice_id for each in occasions if each.invoice_id},
     )
-    return await _keep(session, [_message(operator, each, known, now) for each in occasions], now)
+    made = []
+    for each in occasions:
+        made.append(_message(operator, each, known, now))
+        await asyncio.sleep(0)  # writing a mail takes a millisecond or two: whoever shares this process has a turn in between
+    return await _keep(session, made, now)
 
 
 def _message(operator: Operator, occasion: Occasion, known: Known, now: datetime) -> tuple[Message, list[Delivery]]:
@@ -154,5 +159,5 @@ async def _keep(session: AsyncSession, made: Sequence[tuple[Message, list[Delive
     await session.flush()
     failed = [(message, delivery) for message, all_ in made if message.id in new for delivery in all_ if delivery.address is None]
     await publish_many(session, [told for message, delivery in failed if (told := failure_event(message, delivery, 1, now))], now=now)
-    ring(session)
+    ring(session, "deliveries")
     return len(new)
