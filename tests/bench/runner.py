@@ -71,11 +71,6 @@ class Growth:
         series = {name: [statistics.median(found[x]) if x in found else None for x in sizes] for name, found in self.points.items()}
         return {"of": self.of, "unit": self.unit, "x": sizes, "series": series}
 
-    def ratio(self, series: str) -> float:
-        """The last figure of a series to its first one."""
-        first, *_, last = (statistics.median(found) for _, found in sorted(self.points[series].items()))
-        return last / first
-
 
 @dataclass(frozen=True)
 class Measure:
