@@ -1,9 +1,13 @@
 """Every route of every service: it says what it does, shows an example of what it takes, and is OpenAPI 3.1."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from openapi_spec_validator import validate
 
 from services.wiring import SERVICES
@@ -67,3 +71,20 @@ def test_no_write_goes_round_the_edge(service: Service) -> None:
     for router in service.routers:
         plain = [route for route in router.routes if not isinstance(route, CommandRoute)]
         assert [route for route in plain if set(getattr(route, "methods", ())) - {"GET", "HEAD"}] == []
+
+
+def test_nothing_of_a_route_is_sent_to_a_thread(service: Service) -> None:
+    """The framework does that with plain functions, and a thread's turn costs more than the rest of the route."""
+    routes = [route for router in service.routers for route in router.routes if isinstance(route, APIRoute)]
+    assert routes
+    assert [f"{route.path}: {call}" for route in routes for call in _calls(route.dependant) if not _is_async(call)] == []
+
+
+def _calls(dependant: Dependant) -> list[Callable[..., Any]]:
+    """The endpoint or dependency, and whatever it depends on."""
+    own = [dependant.call] if dependant.call is not None else []
+    return [*own, *(call for each in dependant.dependencies for call in _calls(each))]
+
+
+def _is_async(call: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(type(call).__call__)
