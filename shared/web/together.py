@@ -4,7 +4,7 @@
 A crowd keeps those of its commands that simply go through. Of every other nothing is kept, and it takes the ordinary way by itself, which
 decides and says why: a key that was used before, a row that somebody holds, a refusal, input that is wrong. When anything at all breaks,
 everybody goes the ordinary way. So there is one place that refuses, and a command that was committed without its sender hearing of it is
-found there by its key. Nobody waits in a crowd for a row that somebody else holds: `Work` skips it.
+found there by its key. Nobody waits in a crowd for a row that somebody else holds: `Work` skips it, or LOCK_WAIT breaks the crowd up.
 
 Nobody waits for a crowd to grow, either: whoever comes first begins, and those who come meanwhile are the next.
 """
@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import audit, idempotency
 from shared.audit import Done
 from shared.auth import Principal
+from shared.db import execute
 from shared.idempotency import Answer, Command
 from shared.log import current_traceparent, get_logger
 from shared.operator import Operator
@@ -30,6 +31,7 @@ from shared.worker import Runtime
 
 log = get_logger("web")
 MOST = 50  # commands in one transaction
+LOCK_WAIT = "SET LOCAL lock_timeout = '500ms'"
 CROWDS = 2  # under way at once: while the database works for one, the next is read
 Given = TypeVar("Given", bound=BaseModel)
 
@@ -110,6 +112,7 @@ class Crowds:
     async def _carry_out(self, asked: Sequence[Asked[Any]]) -> list[Response | None]:
         found: dict[Command, Response] = {}
         async with self._runtime.database.transaction() as session:
+            await execute(session, LOCK_WAIT)
             free = await idempotency.free(session, [each.command for each in asked])
             begun = list({each.command: each for each in asked if each.command in free}.values())
             now = await self._runtime.clock.now(session)

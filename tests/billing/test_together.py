@@ -185,6 +185,23 @@ async def test_the_others_do_not_wait_for_a_customer_that_is_held(march: Served)
         await connection.close()
 
 
+async def test_the_others_do_not_wait_for_a_number_that_somebody_is_entering(march: Served) -> None:
+    connection = await asyncpg.connect(march.runtime.database.dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "INSERT INTO customer (id, external_source, external_id, name, search_name, contacts, is_isp, policy, currency, version, "
+                "created_at, updated_at) "
+                "VALUES (gen_random_uuid(), 'crm', 'N-2', 'N', 'n', '[]', false, 'residencial', 'USD', 1, now(), now())"
+            )
+            asked = [asyncio.create_task(post(march.as_("admin"), "/customers", each)) for each in customers(6)]
+            done, waiting = await _all_but(asked, 1)
+            assert waiting == {asked[2]} and {each.result().status_code for each in done} == {201}
+        assert (await asked[2]).status_code == 409
+    finally:
+        await connection.close()
+
+
 async def _all_but(tasks: Sequence["asyncio.Task[httpx.Response]"], few: int) -> tuple[set[Any], set[Any]]:
     """Wait until so few are left."""
     waiting = set(tasks)
