@@ -14,13 +14,12 @@ from shared.db import rows
 from shared.events import Envelope
 from shared.idempotency import Answer, Command
 from shared.inbox import Inbox
-from shared.lease import Lease
 from shared.loop import run
 from shared.outbox import COLUMNS, Relay, to_envelope
 from tests.simulation.empty import empty
 from tests.simulation.run import simulate
 
-SIZE, WORLDS = 50, 4
+SIZE, WORLDS = 40, 4
 Patch = pytest.MonkeyPatch
 
 
@@ -74,15 +73,6 @@ def payments_that_lock_nothing(patch: Patch) -> None:
 def accounts_that_lock_nothing(patch: Patch) -> None:
     """A command and a review of one account tell the same version."""
     patch.setattr(changes, "LOCK", changes.LOCK.removesuffix(" FOR UPDATE"))
-
-
-def a_leader_that_never_proves_it(patch: Patch) -> None:
-    """Two relays bring what each believes to be its own, and one overtakes the other."""
-
-    async def prove(self: Lease, session: AsyncSession) -> None:
-        """Nobody asks."""
-
-    patch.setattr(Lease, "prove", prove)
 
 
 DEFECTS: tuple[Callable[[Patch], Any], ...] = (
