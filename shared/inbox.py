@@ -138,10 +138,10 @@ class Inbox:
         async with self.database.transaction() as session:
             await _lock(session, exclusive=carefully)
             await settle(session, arrivals)
-            fresh = await self._claim(session, [each.envelope for each in arrivals if each.envelope.type in self.router.types])
+            fresh, parked = await self._claim(session, [each.envelope for each in arrivals if each.envelope.type in self.router.types])
             if not fresh:
                 return []
-            ready, retry = await parking.park(session, fresh)
+            ready, retry = await parking.park(session, fresh) if parked else (fresh, [])
             if carefully:
                 missing = await self.router.dispatch_carefully(self._context(session, now), ready)
                 await parking.park_waiting(session, ready, missing)
@@ -154,20 +154,21 @@ class Inbox:
         self.handled += len(fresh)
         return retry
 
-    async def _claim(self, session: AsyncSession, envelopes: Sequence[Envelope]) -> list[Envelope]:
-        """Those that were never here before, each once, in the order given."""
+    async def _claim(self, session: AsyncSession, envelopes: Sequence[Envelope]) -> tuple[list[Envelope], bool]:
+        """Those that were never here before, each once, in the order given; and is anything parked in this service?"""
         first = {each.id: each for each in reversed(envelopes)}
         if not first:
-            return []
+            return [], False
         found = await rows(
             session,
             "INSERT INTO inbox (event_id, sender, claimed_at) SELECT id, sender, clock_timestamp() "
-            "FROM unnest($1::uuid[], $2::text[]) AS t(id, sender) ORDER BY id ON CONFLICT DO NOTHING RETURNING event_id",
+            "FROM unnest($1::uuid[], $2::text[]) AS t(id, sender) ORDER BY id ON CONFLICT DO NOTHING "
+            "RETURNING event_id, EXISTS (SELECT 1 FROM parked_event) AS parked",
             list(first),
             [each.source for each in first.values()],
         )
         new = {row.event_id for row in found}
-        return [each for each in envelopes if each.id in new and first[each.id] is each]
+        return [each for each in envelopes if each.id in new and first[each.id] is each], any(row.parked for row in found)
 
     def _context(self, session: AsyncSession, now: datetime) -> Context:
         return Context(session=session, now=now, operator=self.operator, service=self.database.service)
@@ -194,7 +195,7 @@ class Inbox:
         async with self.database.transaction() as session:
             await _lock(session)
             await settle(session, [arrival])
-            if await self._claim(session, [arrival.envelope]):
+            if (await self._claim(session, [arrival.envelope]))[0]:
                 await parking.bury(session, arrival.envelope, error, origin=arrival.origin, attempts=1 if _is_final(error) else TRIES)
 
     async def _set_aside(self, arrival: Arrival, error: Exception, settle: Settle) -> None:
@@ -203,7 +204,7 @@ class Inbox:
         async with self.database.transaction() as session:
             await _lock(session)
             await settle(session, [arrival])
-            if await self._claim(session, [arrival.envelope]):
+            if (await self._claim(session, [arrival.envelope]))[0]:
                 await parking.set_aside(session, arrival.envelope, error)
 
     async def release(self, keys: Sequence[str] | None = None) -> bool:

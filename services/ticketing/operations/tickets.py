@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -76,7 +77,9 @@ async def open_ticket(session: AsyncSession, *, new: NewTicket, operator: Operat
 async def open_tickets(session: AsyncSession, *, news: Sequence[NewTicket], operator: Operator, now: datetime) -> list[Ticket]:
     """Begin procedures, in the order given. The customers are locked already."""
     numbers = await rows(session, NUMBERS, len(news))
-    opened = [_ticket(new, row.number, now) for new, row in zip(news, numbers, strict=True)]
+    procedures = {new.procedure.code: new.procedure for new in news}
+    documents = {code: each.model_dump(mode="json", exclude_none=True) for code, each in procedures.items()}
+    opened = [_ticket(new, documents[new.procedure.code], row.number, now) for new, row in zip(news, numbers, strict=True)]
     session.add_all(opened)
     await session.flush()
     await publish_many(session, [_told_opened(ticket, now) for ticket in opened], now=now)
@@ -200,7 +203,7 @@ def _row(ticket: Ticket, procedure: Procedure, state: EngineTicket, place: int, 
     return row
 
 
-def _ticket(new: NewTicket, number: int, now: datetime) -> Ticket:
+def _ticket(new: NewTicket, document: dict[str, Any], number: int, now: datetime) -> Ticket:
     return Ticket(
         id=new_id(),
         number=number,
@@ -209,7 +212,7 @@ def _ticket(new: NewTicket, number: int, now: datetime) -> Ticket:
         kind=new.procedure.kind,
         procedure=new.procedure.code,
         procedure_version=new.procedure.version,
-        document=new.procedure.model_dump(mode="json", exclude_none=True),
+        document=document,
         desk=new.procedure.desk,
         requested_by=new.requested_by,
         agent=new.agent,
