@@ -25,6 +25,7 @@ SLIPS = {
     "found undefined alias": "un *nombre que ningún &nombre definió antes; un texto que empieza con * va entre comillas",
     "cannot start any token": "un texto que empieza con %, @ o ` va entre comillas",
 }
+MOST_PLACES = 200_000
 WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -77,13 +78,20 @@ def read_source(folder: Path, name: str, mistakes: list[Mistake]) -> Source | No
         line = text[: error.position].count("\n") + 1
         mistakes.append(Mistake(name, line, "", f"hay un carácter que no es de texto (código {error.character})"))
         return None
+    except RecursionError:
+        mistakes.append(Mistake(name, 1, "", "tiene demasiados niveles de sangría o de corchetes"))
+        return None
     source = Source(name, None)
     try:
         source.value = _value(node, (), source, mistakes)
-    except RecursionError:
-        mistakes.append(Mistake(name, 1, "", "una parte se contiene a sí misma (&ancla y *ancla)"))
+    except (RecursionError, _TooMuch):
+        mistakes.append(Mistake(name, 1, "", "una parte se contiene a sí misma, o se repite sin fin (&ancla y *ancla)"))
         return None
     return source
+
+
+class _TooMuch(Exception):
+    """Anchors that repeat each other make a file of a few lines larger than any memory."""
 
 
 def _slip(problem: str) -> str:
@@ -95,6 +103,8 @@ def _value(node: yaml.Node | None, place: Place, source: Source, mistakes: list[
     if node is None:
         return None
     source.lines[place] = node.start_mark.line + 1
+    if len(source.lines) > MOST_PLACES:
+        raise _TooMuch
     if isinstance(node, yaml.SequenceNode):
         return [_value(child, (*place, number), source, mistakes) for number, child in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
