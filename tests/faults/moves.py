@@ -101,6 +101,8 @@ async def run_old_code(stage: Stage, chance: random.Random) -> Injected:
         subprocess.run(f"git archive HEAD~{BACK} | tar -x -C {old}", shell=True, check=True, cwd=ROOT)  # noqa: S602 - no foreign input
     processes = stage.processes("api", "worker")
     names = chance.sample(sorted(processes), 3)
+    workers = [name.split()[1] for name in names if name.startswith("worker")]
+    before = {service: await stage.noted(service) for service in workers}
     for name in names:
         processes[name].folder, processes[name].instead = old, {MODULE: "services.cli"}
         await asyncio.to_thread(processes[name].stop)
@@ -110,6 +112,7 @@ async def run_old_code(stage: Stage, chance: random.Random) -> Injected:
     for name in names:
         processes[name].folder, processes[name].instead = None, {}
         await asyncio.to_thread(processes[name].stop)
+    stage.unwatched += [(service, at, await stage.noted(service)) for service, at in before.items()]
     return Injected(f"old code in {', '.join(names)}", times=len(names))
 
 

@@ -92,7 +92,7 @@ def _hang_up(stage: Stage, bearer: str, customer: str, today: str, when: str) ->
         stage.history.attempts.append(Attempt("billing", "POST", path, "ana.martinez", key, text))
     with socket.create_connection(("127.0.0.1", stage.house.ports()["billing"]), timeout=10) as connection:
         connection.sendall(request.encode())
-        time.sleep(random.uniform(0, 0.02))
+        time.sleep(random.uniform(0, 1))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 

@@ -45,6 +45,7 @@ class Stage:
     going: asyncio.Event = field(default_factory=asyncio.Event)
     restarts: Tally[str] = field(default_factory=Tally)
     extra: dict[str, Process] = field(default_factory=dict)
+    unwatched: list[tuple[str, int, int]] = field(default_factory=list)  # service, and between which notes of its witness old code worked
     strangers: set[str] = field(default_factory=set)  # ids of what no service has told: a fault has put it into a topic
 
     @property
@@ -107,6 +108,11 @@ class Stage:
                         what = "does not answer"
                     busy += [f"{service} {what}"] if what else []
                 seen.append(f"{time.monotonic() - began:.0f} s: {'; '.join(busy)}")
+
+    async def noted(self, service: str) -> int:
+        """The number of the witness's last note in a service's database."""
+        (row,) = await self.look(service, "SELECT coalesce(max(at), 0) AS at FROM witness.seen")
+        return int(row["at"])
 
     async def move_on(self) -> None:
         """Some hours of business time pass, while nothing is under way."""
