@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import asyncpg
+
 from services.migrate import SERVICES
 from services.postgres.home import find_binaries
 from tests.faults.fault import Fault, Injected, NotHere
@@ -49,9 +51,28 @@ async def fill_disk(stage: Stage, chance: random.Random) -> Injected:
     ballast = stage.server.folder / "ballast"
     await asyncio.to_thread(_fill, ballast)
     seconds = chance.uniform(4, 10)
-    await asyncio.sleep(seconds)
-    ballast.unlink()
-    return Injected(f"no room for {seconds:.0f} s")
+    try:
+        said = await _ask_for_room(stage)
+        await asyncio.sleep(seconds)
+    finally:
+        ballast.unlink()
+    wrong = [] if said else ["there was room after all"]
+    return Injected(f"no room for {seconds:.0f} s: {said}", wrong=wrong)
+
+
+async def _ask_for_room(stage: Stage) -> str:
+    """Somebody else's twenty megabytes, WAL and all: what the server says to it."""
+    connection = await stage.connected("noc")
+    try:
+        await connection.execute("CREATE TABLE filler AS SELECT generate_series(1, 300000) AS n", timeout=20)
+        await connection.execute("DROP TABLE filler")
+    except asyncpg.DiskFullError:
+        return "refused with 53100"
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        return f"the server gave up ({type(error).__name__})"
+    finally:
+        connection.terminate()
+    return ""
 
 
 def _fill(ballast: Path) -> None:
