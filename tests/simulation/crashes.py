@@ -210,7 +210,8 @@ class Crashes:
 
     def next(self, actor: str) -> Attempt:
         """The actor's next run."""
-        if not self.on or self._chance.random() >= self._share:
+        share = self._share * (2 if actor.startswith("job") else 1)  # a job has seldom something to do
+        if not self.on or self._chance.random() >= share:
             return Attempt(actor)
         at = self._chance.randint(1, max(self._longest[actor], 6))
         return Attempt(actor, at, self._chance.choice(("before", "after")), self._chance.random() < DEATHS)

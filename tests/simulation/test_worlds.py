@@ -12,21 +12,21 @@ from tests.simulation.empty import empty
 from tests.simulation.report import keep
 from tests.simulation.run import Outcome, simulate
 
-SIZE = int(os.environ.get("SIZE", "250"))
+SIZE = int(os.environ.get("SIZE", "500"))
 WORLDS = -(-int(os.environ.get("SCHEDULES", "10000")) // SIZE)
 SEEDS = [int(os.environ["SEED"])] if os.environ.get("SEED") else range(1, WORLDS + 1)
-# Whoever is at work must have been struck in every world; the rarer ones in some.
+# Who must have been struck in every world; which jobs, the run's summary says.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*non-checked-in connection")]  # the dead give nothing back
-STRUCK = {"relay", "inbox", "command", "job review", "job switching"}
+STRUCK = {"relay", "inbox", "command", "job"}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_month_of_many_customers_in_which_everybody_may_die(databases: dict[str, str], tmp_path: Path, seed: int) -> None:
     came_to = run(simulate(databases, tmp_path, seed, SIZE))
     keep(came_to)
-    again = f"seed {seed}: `make simulate SEED={seed}{f' SIZE={SIZE}' if SIZE != 250 else ''}` plays it again"
+    again = f"seed {seed}: `make simulate SEED={seed}{f' SIZE={SIZE}' if SIZE != 500 else ''}` plays it again"
     assert came_to.found == [], "\n".join([again, *came_to.found[:20]])
-    assert not (missing := STRUCK - {each.actor for each in came_to.points}), f"{again}: nobody struck {missing}"
+    assert not (missing := STRUCK - {each.actor.partition(" ")[0] for each in came_to.points}), f"{again}: nobody struck {missing}"
     assert all(came_to.counts[name] for name in ("delivered twice", "taken out of turn", "held back", "races", "deaths")), again
 
 
