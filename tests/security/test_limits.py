@@ -20,8 +20,9 @@ from services.conductor import ClockMove
 from services.serving import listen, serving
 from shared.db import Database, new_id
 from shared.simulation import ClockSetting
-from shared.web import Input, commands
-from shared.web.commands import BODY_LIMIT, UPLOADS_AT_ONCE
+from shared.web import Input, bodies
+from shared.web.bodies import BODY_LIMIT
+from shared.web.commands import UPLOADS_AT_ONCE
 from shared.web.paging import MAX_DEPTH, MAX_PAGE, MAX_TEXT
 from tests.security.doors import MULTIPART, Door, doors, whole_house
 from tests.support.service import client_of, token
@@ -187,8 +188,8 @@ async def test_who_sends_slowly_holds_no_connection_and_is_sent_away(
     databases: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Far more slow clients than the pool has connections; everybody else is served as if they were not there."""
-    monkeypatch.setattr(commands, "BODY_SECONDS", 1.5)
-    monkeypatch.setattr(commands, "SLOWEST", 1e9)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 1.5)
+    monkeypatch.setattr(bodies, "SLOWEST", 1e9)
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(whole_house(databases, START, data_folder=tmp_path))
         on = stack.enter_context(listen("127.0.0.1", 0))
