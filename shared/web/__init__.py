@@ -1,6 +1,7 @@
 """Everything that a service's `api` needs of HTTP. A router is made by `command_router()`; see `commands` for what its routes do."""
 
 from shared.web.app import create_app
+from shared.web.bodies import incoming
 from shared.web.commands import (
     Actor,
     CommandRoute,
@@ -9,7 +10,6 @@ from shared.web.commands import (
     Session,
     UploadRoute,
     command_router,
-    incoming,
     permits,
     require_key,
     run_command,

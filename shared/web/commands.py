@@ -6,7 +6,7 @@ transaction: the endpoint's response is complete, the commit succeeds, and only 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,23 +14,21 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.requests import ClientDisconnect
 
 from shared import audit, idempotency
 from shared.audit import Done
 from shared.auth import REMEDY, Principal
 from shared.db import flush
-from shared.errors import FieldError, Forbidden, Invalid, Problem, TooLarge, TooSlow, Unauthorized, Unavailable, nearest
+from shared.errors import FieldError, Forbidden, Invalid, Problem, Unauthorized, Unavailable, nearest
 from shared.idempotency import HEADER, Answer, Command
 from shared.inbox import is_transient
 from shared.log import current_traceparent
 from shared.operator import Operator
 from shared.operator.permissions import PERMISSIONS
+from shared.web.bodies import BODY_LIMIT, read_limited
 from shared.web.together import Crowds, Together, answer_of
 from shared.worker import Runtime
 
-BODY_LIMIT = 1024 * 1024
-BODY_SECONDS, SLOWEST = 30.0, 16 * 1024
 UPLOADS_AT_ONCE = 4  # per process: each holds a file open and a part of it in memory
 ACTOR = "reconecta.actor"  # where a request's scope holds who sent it
 READS = frozenset({"GET", "HEAD"})
@@ -266,40 +264,6 @@ def require_key(request: Request) -> str:
     if len(key) > 200:
         raise Invalid("La clave es demasiado larga.", errors=[FieldError(field=HEADER, message="a lo sumo 200 caracteres")])
     return key
-
-
-async def incoming(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises TooSlow for whoever sends less than SLOWEST bytes a second once BODY_SECONDS are over."""
-    begun, size, more = asyncio.get_running_loop().time(), 0, True
-    while more:
-        try:
-            async with asyncio.timeout_at(begun + BODY_SECONDS + size / SLOWEST):
-                message = await request.receive()
-        except TimeoutError:
-            raise TooSlow("El contenido de la solicitud no llegó a tiempo.", remedy="Envíela de nuevo, con la misma clave.") from None
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk, more = message.get("body", b""), message.get("more_body", False)
-        size += len(chunk)
-        if chunk:
-            yield chunk
-
-
-async def read_limited(request: Request, limit: int) -> bytes:
-    """The whole body, at most `limit` bytes of it. Raises TooLarge before more than that is read."""
-    too_large = TooLarge(f"Esta ruta acepta a lo sumo {limit // 1024} KiB.", remedy="Los archivos van por POST /billing/imports.")
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limit:
-        raise too_large
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in incoming(request):
-        size += len(chunk)
-        if size > limit:
-            raise too_large
-        chunks.append(chunk)
-    request._body = b"".join(chunks)  # where the framework looks for a body that was read already
-    return request._body
 
 
 def command_router(**options: Any) -> APIRouter:
