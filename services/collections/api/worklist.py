@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from services.collections.api.access import agent_shown
 from services.collections.api.views import MoneyView, RuleView, StatusView, money_view, quote
@@ -69,7 +69,7 @@ async def get_worklist(
 ) -> WorklistPage:
     """Whom to call now: an agent's own list, for managers everybody's or that of one agent (VIP-4, VIP-8)."""
     shown = agent_shown(actor, documents, agent)
-    after = cursor.after(int, Decimal, UUID)
+    after = cursor.after(Annotated[int, Field(ge=-(2**15), lt=2**15)], Decimal, UUID)  # urgency is a small number
     found = await worklist(session, documents, agent=shown, now=now, after=after, limit=cursor.limit + 1)
     made = page(found.items, cursor, key=lambda each: each.place, show=lambda each: _show(each, documents))
     return WorklistPage(items=made.items, next=made.next, total=found.total)
