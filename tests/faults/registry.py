@@ -7,7 +7,11 @@ from tests.faults.fault import Fault, NotHere
 
 IN_THREE_MINUTES = ("F1", "F2", "F3", "F4", "F5", "F7", "F12", "F14")
 LESS = (
-    NotHere("F8", "Kafka's error codes and its coordinator's moves", "the broker is a real one, and one alone: it can only be away"),
+    NotHere(
+        "F8",
+        "Kafka's error codes and its coordinator's moves",
+        "a real broker alone can only be away; a mock cluster gives these in `tests/faults/test_error_codes.py`",
+    ),
     NotHere("F11", "machine clocks that step", "leases ask PostgreSQL's clock, and every process and the server share this machine's one"),
     NotHere("F13", "ten minutes of an open transaction", "it stays open until the lag is zero, which does not take minutes"),
     NotHere("F18", "an hour's soak", "three minutes of load without faults, whose slopes are told"),
