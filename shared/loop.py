@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 Found = TypeVar("Found")
@@ -13,8 +13,15 @@ def run(work: Coroutine[Any, Any, Found]) -> Found:
     that took half of the time of whatever makes many objects (docs/adr/0016)."""
     gc.freeze()
     try:
+        with asyncio.Runner(loop_factory=_factory()) as runner:
+            return runner.run(work)
+    finally:
+        gc.unfreeze()  # what extensions hold is put away at the end, as they expect
+
+
+def _factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
         from uvloop import new_event_loop
     except ImportError:
-        return asyncio.run(work)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(work)
+        return None
+    return new_event_loop
