@@ -18,6 +18,7 @@ from tests.billing.test_api_customers import NEW
 from tests.support.service import Served
 
 ORDINARY = "application/vnd.reconecta+json"  # a media type that no crowd takes
+AT_COMMIT = "CONSTRAINT TRIGGER break AFTER INSERT ON customer DEFERRABLE INITIALLY DEFERRED"
 TABLES = {
     "customer": "external_id",
     "contract": "number",
@@ -144,6 +145,7 @@ async def test_of_those_that_come_with_others_only_the_wrong_ones_are_refused(ma
     assert answers[0::2][2:] + answers[1::2][6:] == [201] * 8
     refused = await post(march.as_("somebody", ["noc"]), "/payments", {**good[0], "reference": "Z-1"})
     assert refused.status_code == 403
+    assert (await post(client, "/payments?nonsense=1", {**good[0], "reference": "Z-2"})).status_code == 422
     assert len(await march.published(PaymentReported)) == len(await march.sql("SELECT 1 FROM payment")) == 10
 
 
@@ -163,12 +165,27 @@ async def test_one_key_many_times_at_once(march: Served) -> None:
     answers = await asyncio.gather(*(post(client, "/payments", body, key="one") for _ in range(20)))
     assert {each.status_code for each in answers} <= {201, 409}
     assert len({each.json()["id"] for each in answers if each.status_code == 201}) == 1
+    assert sum(each.status_code == 201 and "idempotency-replayed" not in each.headers for each in answers) == 1
     assert len(await march.published(PaymentReported)) == 1
     assert (await post(client, "/payments", body, key="one")).headers["idempotency-replayed"] == "true"
     other = await post(client, "/payments", {**body, "reference": "BR-9"}, key="one")
     assert (other.status_code, other.json()["errors"][0]["field"]) == (422, "Idempotency-Key")
     both = await asyncio.gather(*(post(client, "/payments", {**body, "reference": f"D-{each}"}, key="two") for each in range(2)))
     assert sorted(each.status_code for each in both) in ([201, 409], [201, 422])
+
+
+@pytest.mark.parametrize("earlier", [[3, 8], []])
+async def test_a_key_that_comes_again_for_something_else_does_not_break_up_its_crowd(march: Served, earlier: list[int]) -> None:
+    """Whether it was used before, or comes twice in one crowd."""
+    client, bodies = march.as_("admin"), await payments(march, 12)
+    for number in earlier:
+        await post(client, "/payments", {**bodies[number], "reference": f"E-{number}"}, key=f"k-{number}")
+    twice = [] if earlier else [(f"k-{number}", {**bodies[number], "reference": f"E-{number}"}) for number in (2, 6, 11)]
+    asked = sorted([*((f"k-{number}", each) for number, each in enumerate(bodies)), *twice], key=lambda each: each[0])
+    answers = await asyncio.gather(*(post(client, "/payments", each, key=key) for key, each in asked))
+    assert Counter(each.status_code == 201 for each in answers) == {True: 12 - len(earlier), False: len(earlier or twice)}
+    assert len(await march.published(PaymentReported)) == len(await march.sql("SELECT 1 FROM payment")) == 12
+    assert max((await transactions(march)).values()) > 3
 
 
 async def test_the_others_do_not_wait_for_a_customer_that_is_held(march: Served) -> None:
@@ -211,12 +228,14 @@ async def _all_but(tasks: Sequence["asyncio.Task[httpx.Response]"], few: int) ->
     return set(tasks) - waiting, waiting
 
 
-async def test_what_breaks_one_breaks_nobody_else(march: Served) -> None:
+@pytest.mark.parametrize("when", ["TRIGGER break BEFORE INSERT ON customer", AT_COMMIT])
+async def test_what_breaks_one_breaks_nobody_else(march: Served, when: str) -> None:
+    """Neither in the middle of its work nor at the commit, which nobody was answered before."""
     await march.sql(
         "CREATE FUNCTION break() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.name = 'Roto' THEN RAISE EXCEPTION 'broken'; "
         "END IF; RETURN NEW; END $$"
     )
-    await march.sql("CREATE TRIGGER break BEFORE INSERT ON customer FOR EACH ROW EXECUTE FUNCTION break()")
+    await march.sql(f"CREATE {when} FOR EACH ROW EXECUTE FUNCTION break()")
     try:
         bodies = customers(9)
         bodies[4]["name"] = "Roto"

@@ -9,8 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import parking
 from shared.clock import SystemClock, machine_now
-from shared.db import Database, rows
+from shared.courier import Courier, Receiver
+from shared.db import Database, execute, rows
 from shared.inbox import Arrival, Context, EventRouter, FactMissing, Inbox, is_transient
+from shared.lease import Fenced, Lease
+from shared.worker import CourierInbox
 from tests.support.service import operator
 from tests.support.transport import Ears, Said, Told, clean, envelope, prepare
 
@@ -117,6 +120,51 @@ async def test_a_fact_that_was_dead_wakes_who_waits_for_it(database: Open) -> No
     async with db.transaction() as session:
         heard = await rows(session, "SELECT sender FROM heard ORDER BY at")
     assert [row.sender for row in heard] == ["collections", "billing"]
+    await clean(db)
+
+
+async def test_who_leads_no_more_handles_nothing(database: Open) -> None:
+    db = await database("ticketing")
+    await prepare(db)
+    router = Ears().router()
+    first, second = (CourierInbox(Inbox(db, router, operator(), SystemClock()), Lease(db, "inbox", holder)) for holder in ("one", "two"))
+    await first.step()
+    async with db.transaction() as session:
+        await execute(session, "UPDATE lease SET expires_at = clock_timestamp()")
+    await second.step()
+    await Courier({"ticketing": Receiver(db, router.types)}).send([envelope(Told(who="p", number=1), "billing")], frozenset())
+    with pytest.raises(Fenced):
+        await first.step()
+    async with db.transaction() as session:
+        assert not await rows(session, "SELECT 1 FROM heard") and len(await rows(session, "SELECT 1 FROM inbox_pending")) == 1
+    await second.step()
+    async with db.transaction() as session:
+        assert len(await rows(session, "SELECT 1 FROM heard")) == 1 and not await rows(session, "SELECT 1 FROM inbox_pending")
+    await clean(db)
+
+
+async def test_what_is_brought_meanwhile_under_a_lower_number_is_not_taken_for_handled(database: Open) -> None:
+    """Numbers are handed out before commits: a sender that was faster to write may be slower to commit."""
+    db = await database("ticketing")
+    await prepare(db)
+    router = Ears().router()
+    courier = Courier({"ticketing": Receiver(db, router.types)})
+
+    class Slow(CourierInbox):
+        async def oldest(self, session: AsyncSession) -> list[Arrival]:
+            found = await super().oldest(session)
+            if len(found) == 1 and found[0].envelope.key == "fast":
+                await courier.send([envelope(Told(who="slow", number=1), "billing")], frozenset())
+            return found
+
+    inbox = Slow(Inbox(db, router, operator(), SystemClock()), Lease(db, "inbox", "one"))
+    await courier.send([envelope(Told(who="fast", number=1), "billing")], frozenset())
+    async with db.transaction() as session:
+        await execute(session, "UPDATE inbox_pending SET seq = seq + 100")
+    for _ in range(2):
+        await inbox.step()
+    async with db.transaction() as session:
+        assert [row.who for row in await rows(session, "SELECT who FROM heard ORDER BY at")] == ["fast", "slow"]
     await clean(db)
 
 

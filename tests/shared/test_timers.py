@@ -5,14 +5,19 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import MetaData
 
 from shared import timers
+from shared.clock import SystemClock
+from shared.courier import Courier
 from shared.db import Database, execute, rows
-from shared.inbox import Context
+from shared.inbox import Context, EventRouter
 from shared.jobs import JobContext
 from shared.settings import Settings
 from shared.timers import MAX_FAILURES, PAUSES, DueTimer, TimerRouter
+from shared.worker import Runtime, Service, Worker
 from tests.support.service import operator
+from tests.support.transport import until
 
 Open = Callable[[str], Awaitable[Database]]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -103,6 +108,32 @@ async def test_two_processes_fire_each_once(clockwork: Clockwork) -> None:
     counts = await asyncio.gather(clockwork.at(NOON), other.at(NOON))
     assert sum(counts) == 60
     assert sorted(each.key for each in clockwork.fired + other.fired) == [f"k{number:02}" for number in range(60)]
+
+
+async def test_a_timer_that_another_process_is_firing_delays_no_other(clockwork: Clockwork) -> None:
+    for key in ("a", "b"):
+        await clockwork.arm(key, NOON)
+    async with clockwork.db.transaction() as session:
+        await rows(session, "SELECT 1 FROM timer WHERE key = 'a' FOR UPDATE")
+        async with asyncio.timeout(10):
+            assert await clockwork.at(NOON) == 1
+    assert [each.key for each in clockwork.fired] == ["b"]
+
+
+async def test_every_worker_fires_what_is_due(clockwork: Clockwork) -> None:
+    service = Service("noc", "", EventRouter(), MetaData(), timers=clockwork.router)
+    settings = Settings(service="noc", database_url=clockwork.db.dsn)
+    worker = Worker(Runtime(service, settings, clockwork.db, SystemClock(), operator(), {}), Courier({}), courier_inbox=False)
+    worker.start()
+
+    async def fired() -> bool:
+        return bool(clockwork.fired)
+
+    try:
+        await clockwork.arm("a", NOON)
+        await until(fired)
+    finally:
+        await worker.stop()
 
 
 async def test_it_survives_a_restart(clockwork: Clockwork, database: Open) -> None:

@@ -13,8 +13,9 @@ from shared import parking
 from shared.courier import Receiver
 from shared.db import Database, execute
 from shared.events import Envelope
+from shared.inbox import FactMissing
 from shared.outbox import Relay
-from tests.support.transport import HEARERS, TELLERS, Line, Many, Said, Told, Unheard, clean, prepare
+from tests.support.transport import HEARERS, TELLERS, Line, Many, Said, Told, Unheard, clean, prepare, until
 
 TRANSPORTS = ["courier", "shuffled", pytest.param("kafka", marks=pytest.mark.kafka)]
 
@@ -245,6 +246,22 @@ async def test_no_fact_slips_past_who_waits_for_it(line: Line) -> None:
     await line.quiet("ticketing")
     assert await line.parked("ticketing") == []
     await in_order(line, "ticketing", "billing", 8, 15)
+
+
+async def test_what_waits_is_tried_though_nothing_of_its_key_comes(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its fact may come with another key."""
+    monkeypatch.setattr("shared.worker.WAITING_SECONDS", 0.1)
+    come: list[bool] = []
+    line.ears["ticketing"].misbehave = lambda sender, who, number: None if come else FactMissing("of another key")
+    line.start("billing", "ticketing")
+    await line.tell(Told(who="p0", number=0))
+
+    async def waits() -> bool:
+        return await line.parked("ticketing") == [("waiting", "p0", 0)]
+
+    await until(waits)
+    come.append(True)
+    await line.quiet_of("ticketing", 1)
 
 
 async def test_a_receiver_that_is_down_delays_only_itself(line: Line) -> None:

@@ -292,7 +292,10 @@ async def test_who_did_what_is_kept_for_every_write(served: Served, ana: httpx.A
     response = await ana.post("/days", json={"day": "2026-03-19", "name": "San José"})
     await ana.get("/days")
     await ana.post("/days", json={"day": "2026-03-20", "name": "refuse"})
-    (entry,) = await served.sql("SELECT person, name, desks, method, path, status, body, at, trace_id FROM audit_entry")
+    await ana.patch("/versions/1", headers={"If-Match": '"1"'})
+    written = "SELECT person, name, desks, method, path, status, body, at, trace_id FROM audit_entry ORDER BY id"
+    entry, change = await served.sql(written)
+    assert (change.person, change.method, change.path, change.status) == ("ana.martinez", "PATCH", "/versions/1", 200)
     assert (entry.person, entry.name, list(entry.desks)) == ("ana.martinez", "Ana Martínez", ["cobros"])
     assert (entry.method, entry.path, entry.status, entry.at) == ("POST", "/days", 201, START)
     assert "San José" in entry.body and entry.trace_id == response.headers["trace-id"]

@@ -16,6 +16,7 @@ from shared.db import Database, execute
 from shared.events.ticketing import SwitchUnresolved
 from shared.operator import load_operator
 from tests.support.service import Served
+from tests.support.transport import until
 from tests.ticketing.support import START, Debtor, is_on, plan, story, ticketing, tickets
 
 Open = Callable[[str], Awaitable[Database]]
@@ -157,6 +158,25 @@ async def test_a_switch_whose_worker_died_is_taken_up_again_when_its_lease_ends(
         await served.work()
         assert await story(served) == ["ServiceSuspended", "ReconnectionOrdered (payment)", "ServiceReconnected"]
         assert (await calls(served), await is_on(served)) == ([("done", True), ("done", True)], True)
+
+
+async def test_a_payment_that_comes_while_its_switch_is_claimed_waits_for_the_claim(database: Open) -> None:
+    """Else it would cancel a cut that the network is about to be asked for."""
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        await cut(served, debtor)
+
+        async def waits() -> bool:
+            return bool(await served.sql("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"))
+
+        async with served.runtime.database.transaction() as session:
+            await claim_switches(session, holder="another", limit=9, silent_limit=9, now=START)
+            paying = asyncio.create_task(served.deliver(debtor.reported()))
+            await until(waits)
+        await paying
+        await served.sql("UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 second' RETURNING 1")
+        await served.work()
+        assert await story(served) == ["ServiceSuspended", "ReconnectionOrdered (payment)", "ServiceReconnected"]
 
 
 async def test_payments_and_workers_that_run_at_once_never_leave_a_payer_cut(database: Open) -> None:
