@@ -68,6 +68,8 @@ async def test_a_post_that_is_sent_twice_happens_once(month: Served) -> None:
     assert (other.status_code, fields(other)) == (422, ["Idempotency-Key"])
     for _ in range(2):
         await client.post(f"/payments/{first.json()['id']}/confirm", headers=headers)
+    another = (await client.post("/payments", json={**body, "reference": "BR-3"})).json()["id"]
+    assert (await client.post(f"/payments/{another}/confirm", headers=headers)).status_code == 422  # the same route, something else
     assert len(await month.published(PaymentConfirmed)) == 1
     twice = await client.post("/payments", json=body)  # another key, the same reference
     assert (twice.status_code, twice.json()["rule"]) == (409, "PAGO-1")

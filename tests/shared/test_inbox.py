@@ -89,6 +89,38 @@ async def test_a_dead_letter_says_what_failed_and_where_and_how_often(database: 
     await clean(db)
 
 
+async def test_nothing_of_a_key_goes_on_while_a_person_has_to_look_at_it(database: Open) -> None:
+    """Not even the dead letter itself, though it would succeed by now, nor what the other sender told."""
+    db = await database("ticketing")
+    await prepare(db)
+    ears = Ears(misbehave=lambda sender, who, number: ValueError("not yet") if number == 0 else None)
+    inbox = Inbox(db, ears.router(), operator(), SystemClock())
+    await inbox.handle([arrival(Told(who="p", number=0), "billing")], settle)
+    await inbox.handle([arrival(Told(who="p", number=1), "billing"), arrival(Said(who="p", number=2), "collections")], settle)
+    ears.misbehave = lambda sender, who, number: None
+    assert not await inbox.release()
+    async with db.transaction() as session:
+        assert [row.reason for row in await rows(session, "SELECT reason FROM parked_event ORDER BY id")] == ["dead", "behind", "behind"]
+        assert not await rows(session, "SELECT 1 FROM heard")
+    await clean(db)
+
+
+async def test_a_dead_letter_is_one_however_often_it_comes_and_its_transport_goes_on(database: Open) -> None:
+    db = await database("ticketing")
+    inbox = Inbox(db, Ears().router(), operator(), SystemClock())
+    given = Arrival(envelope(Told(who="p", number=1), "billing"), "three", fault="no JSON")
+
+    async def note(session: AsyncSession, arrivals: Sequence[Arrival]) -> None:
+        sql = "INSERT INTO consumed_offset (topic, partition, next_offset) VALUES ($1, 0, 1) ON CONFLICT (topic, partition) DO UPDATE "
+        await execute(session, f"{sql}SET next_offset = consumed_offset.next_offset + 1", arrivals[0].mark)
+
+    for _ in range(2):
+        await inbox.handle([given], note)
+    async with db.transaction() as session:
+        assert [row.reason for row in await rows(session, "SELECT reason FROM parked_event")] == ["dead"]
+        assert [tuple(row) for row in await rows(session, "SELECT topic, next_offset FROM consumed_offset")] == [("three", 2)]
+
+
 async def test_each_that_waits_has_its_turn_however_many_wait(database: Open) -> None:
     """Those that were tried least come first: a hundred that wait for ever keep nobody from being tried."""
     db = await database("ticketing")

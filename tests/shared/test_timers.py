@@ -65,6 +65,8 @@ async def test_it_fires_at_its_instant_and_not_before(clockwork: Clockwork) -> N
     assert await clockwork.at(NOON + HOUR) == 0
     assert [(each.key, each.due_at, each.payload) for each in clockwork.fired] == [("a", NOON, {"note": "first"})]
     assert await clockwork.next_due() is None
+    async with clockwork.db.transaction() as session:
+        assert not await rows(session, "SELECT 1 FROM timer"), "nothing is left that a person would have to look at"
 
 
 async def test_the_earliest_fires_first_however_late(clockwork: Clockwork) -> None:
