@@ -1,18 +1,20 @@
 """Invoices whose day ends, and invoices taken back."""
 
+import asyncio
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
 
-from services.billing.operations.invoices import void_invoice
+from services.billing.operations.invoices import mark_overdue, void_invoice
 from shared.db import new_id
 from shared.errors import NotFound, Refused
-from shared.events.billing import InvoiceOverdue, InvoiceVoided
+from shared.events.billing import InvoiceIssued, InvoiceOverdue, InvoicePaid, InvoiceVoided
 from tests.billing.books import Book, line, local, report, vip
 from tests.billing.test_operations_payments import confirm, invoice_of, reject
 from tests.support.rules import rule
 from tests.support.service import Served
+from tests.support.transport import until
 
 
 async def void(billing: Served, invoice_id: UUID) -> None:
@@ -41,6 +43,17 @@ async def test_what_was_reported_in_time_is_not_overdue_until_it_is_rejected(bil
     await reject(billing, paid)
     await billing.work()
     assert [each.event.balance for each in await billing.published(InvoiceOverdue)] == [Decimal("5.8900"), Decimal("45.8900")]
+
+
+async def test_a_payment_that_meets_the_end_of_the_day_goes_on_from_its_version(billing: Served, book: Book) -> None:
+    await book.customers(billing, line(id="C-1"))
+    await billing.at(local("2026-03-03"))
+    async with billing.runtime.database.transaction() as session:
+        assert await mark_overdue(session, now=local("2026-03-11")) == 1
+        paying = asyncio.create_task(report(billing, "C-1", "45.89", "R-1"))
+        await until(billing.waits)
+    await confirm(billing, await paying)
+    assert [each.sequence for each in await billing.published(InvoiceIssued, InvoiceOverdue, InvoicePaid)] == [1, 2, 3]
 
 
 @rule("FACT-2", "FACT-2")

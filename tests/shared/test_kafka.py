@@ -187,6 +187,27 @@ async def test_the_stored_offset_rules_over_kafka_s_own(line: Line) -> None:
 
 
 @pytest.mark.kafka
+async def test_who_is_fenced_goes_on_where_the_other_stopped(line: Line) -> None:
+    """Another process has handled the next event of the partition; nothing tells this one but its own commit that fails."""
+    line.start("billing", "ticketing")
+    await line.tell(Told(who="p0", number=0))
+    await line.quiet("ticketing")
+    await line.sql("ticketing", "UPDATE consumed_offset SET next_offset = next_offset + 1 WHERE next_offset > 0 RETURNING 1")
+    await line.tell(Told(who="p0", number=1), Told(who="p0", number=2))
+    await line.quiet("ticketing")
+    assert await line.heard("ticketing") == [("billing", "p0", 0), ("billing", "p0", 2)]
+
+
+async def test_what_came_of_a_partition_that_was_not_begun_is_fetched_again(database: Open) -> None:
+    """Its offset is not known yet: to pass over its records would lose them."""
+    line = Line("kafka", {"ticketing": await database("ticketing")}, "127.0.0.1:1")
+    source, known, unknown = KafkaSource(line.settings("ticketing"), _inbox(line)), TopicPartition("t", 0), TopicPartition("t", 1)
+    source._next[("t", 0)] = 7
+    await source._handle({unknown: [record([])], known: [record([])]})
+    assert source._lost and source._next == {("t", 0): 7}
+
+
+@pytest.mark.kafka
 async def test_a_topic_that_lost_what_we_stored_begins_anew(line: Line) -> None:
     """As after it was deleted and made again: the stored offset points behind its end."""
     await ensure_topics(line.settings("ticketing"), TELLERS)

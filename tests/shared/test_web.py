@@ -146,7 +146,12 @@ async def test_the_same_key_for_something_else(served: Served, ana: httpx.AsyncC
     await ana.post("/days", json={"day": "2026-03-19", "name": "San José"}, headers=same)
     found = problem(await ana.post("/days", json={"day": "2026-03-20", "name": "Otro"}, headers=same), 422)
     assert found["errors"][0]["field"] == "Idempotency-Key"
+    problem(await ana.post("/days?more=1", json={"day": "2026-03-19", "name": "San José"}, headers=same), 422)
     assert await days(served) == ["San José"]
+
+
+def test_what_makes_two_requests_the_same() -> None:
+    assert len({fingerprint(b"a", b"bc"), fingerprint(b"ab", b"c"), fingerprint(b"abc", b""), fingerprint(b"abc")}) == 4
 
 
 async def test_the_same_key_of_somebody_else_is_another_command(served: Served, ana: httpx.AsyncClient) -> None:

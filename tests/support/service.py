@@ -23,6 +23,10 @@ from shared.web import create_app
 from shared.worker import Runtime, Service
 
 OPERATOR_FOLDER = Path("deploy/operators/vip_isp")
+OUT_OF_TURN = """
+SELECT subject, array_agg(sequence ORDER BY id) AS told FROM outbox GROUP BY subject
+HAVING min(sequence) < 1 OR array_agg(sequence ORDER BY id) <> array(SELECT generate_series(min(sequence), max(sequence)))
+"""
 
 
 @cache
@@ -158,6 +162,11 @@ class Served:
             if not wanted or row.type in wanted
         ]
 
+    async def waits(self, transactions: int = 1) -> bool:
+        """Do so many transactions wait for what another one holds?"""
+        sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return len(await self.sql(sql)) >= transactions
+
     async def sql(self, query: str, *args: Any) -> Sequence[Any]:
         """Look into the service's database."""
         async with self.runtime.database.transaction() as session:
@@ -168,7 +177,8 @@ class Served:
 async def serve(
     service: Service, database: Database, start: datetime, *, using: Operator | None = None, **settings: Any
 ) -> AsyncIterator[Served]:
-    """Open one service on a clean database at a business instant (aware); `settings` are those of shared.settings."""
+    """Open one service on a clean database at a business instant (aware); `settings` are those of shared.settings. Whatever it does
+    there, each of its aggregates tells its versions one after the other."""
     clock = SimulatedClock(database)
     await clock.set(start)
     documents = using or operator()
@@ -178,5 +188,6 @@ async def serve(
     inbox = Inbox(database, service.events, documents, clock)
     served = Served(runtime, create_app(runtime), inbox)
     yield served
+    assert [(row.subject, row.told) for row in await served.sql(OUT_OF_TURN)] == []
     for client in served.clients:
         await client.aclose()

@@ -1,14 +1,16 @@
 """Tickets, tasks, switches and pictures over HTTP."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 
 from services.ticketing.rules.states import SwitchState
-from shared.db import Database
+from shared.db import Database, execute
 from tests.support.rules import rule
 from tests.support.service import Served
+from tests.support.transport import until
 from tests.ticketing.support import Debtor, plan, story, ticketing, tickets
 
 Open = Callable[[str], Awaitable[Database]]
@@ -120,6 +122,18 @@ async def test_two_people_cannot_finish_the_same_step(database: Open) -> None:
             "El paso «Ingeniería suspende con el proveedor y lo confirma con un comentario» ya lo terminó oscar.banegas.",
         )
         assert (await one.post(f"/tickets/{ticket['id']}/steps/confirmar/finish", json={"outcome": "done"})).status_code == 428
+
+
+async def test_of_two_people_who_finish_a_step_at_once_one_is_told_that_it_has_changed(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        await third_party(served)
+        people = served.as_("oscar.banegas"), served.as_("irma.lopez", ["ingenieria"])
+        ticket = await only_ticket(people[0])
+        async with served.runtime.database.transaction() as session:
+            await execute(session, "SELECT 1 FROM customer FOR UPDATE")
+            both = [asyncio.create_task(finish(each, ticket, "confirmar", comment="Suspendido")) for each in people]
+            await until(lambda: served.waits(2))
+        assert sorted([(await each).status_code for each in both]) == [200, 412]
 
 
 async def test_bad_input_names_the_field_and_changes_nothing(database: Open) -> None:

@@ -12,6 +12,7 @@ import pytest
 from services.ticketing.adapters.network import SimulatedNetwork
 from services.ticketing.jobs import switching
 from services.ticketing.operations.claiming import PER_NODE, Claim, claim_switches, note_nodes, renew_claims
+from services.ticketing.operations.queueing import cancel_switches
 from shared.db import Database, execute
 from shared.events.ticketing import SwitchUnresolved
 from shared.operator import load_operator
@@ -128,7 +129,11 @@ async def test_two_workers_keep_one_budget_of_an_access_node(database: Open) -> 
             async with served.runtime.database.transaction() as session:
                 return await claim_switches(session, holder=holder, limit=3, silent_limit=9, now=now)
 
-        one, two = await asyncio.gather(claim("one"), claim("two"))
+        async with served.runtime.database.transaction() as session:
+            one = await claim_switches(session, holder="one", limit=3, silent_limit=9, now=START)
+            claiming = asyncio.create_task(claim("two"))
+            await until(served.waits)
+        two = await claiming
         assert len(one) + len(two) == PER_NODE
         assert {each.id for each in one}.isdisjoint(each.id for each in two)
         async with served.runtime.database.transaction() as session:
@@ -165,18 +170,30 @@ async def test_a_payment_that_comes_while_its_switch_is_claimed_waits_for_the_cl
     async with ticketing(await database("ticketing")) as served:
         debtor = Debtor()
         await cut(served, debtor)
-
-        async def waits() -> bool:
-            return bool(await served.sql("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"))
-
         async with served.runtime.database.transaction() as session:
             await claim_switches(session, holder="another", limit=9, silent_limit=9, now=START)
             paying = asyncio.create_task(served.deliver(debtor.reported()))
-            await until(waits)
+            await until(served.waits)
         await paying
         await served.sql("UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 second' RETURNING 1")
         await served.work()
         assert await story(served) == ["ServiceSuspended", "ReconnectionOrdered (payment)", "ServiceReconnected"]
+
+
+async def test_what_is_being_cancelled_is_not_claimed(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        await cut(served, Debtor())
+        (switch,) = await served.sql("SELECT ticket_id, step FROM network_switch")
+
+        async def claim() -> list[Claim]:
+            async with served.runtime.database.transaction() as other:
+                return await claim_switches(other, holder="another", limit=9, silent_limit=9, now=START)
+
+        async with served.runtime.database.transaction() as session:
+            await cancel_switches(session, ticket_id=switch.ticket_id, step=switch.step, now=START)
+            claiming = asyncio.create_task(claim())
+            await asyncio.wait({claiming}, timeout=0.5)
+        assert await claiming == []
 
 
 async def test_payments_and_workers_that_run_at_once_never_leave_a_payer_cut(database: Open) -> None:
