@@ -13,6 +13,7 @@ from services.ticketing.adapters.network import SimulatedNetwork
 from services.ticketing.jobs import switching
 from services.ticketing.operations.claiming import PER_NODE, Claim, claim_switches, note_nodes, renew_claims
 from services.ticketing.operations.queueing import cancel_switches
+from services.ticketing.operations.switches import Answer, record_answers
 from shared.db import Database, execute
 from shared.events.ticketing import SwitchUnresolved
 from shared.operator import load_operator
@@ -165,6 +166,26 @@ async def test_a_switch_whose_worker_died_is_taken_up_again_when_its_lease_ends(
         assert (await calls(served), await is_on(served)) == ([("done", True), ("done", True)], True)
 
 
+async def test_the_answer_of_who_lost_its_claim_is_left_alone(database: Open) -> None:
+    """Whoever took the switch over asks again, under the same id, and keeps what it hears."""
+    async with ticketing(await database("ticketing")) as served:
+        await cut(served, Debtor())
+
+        async def claim(holder: str) -> Claim:
+            async with served.runtime.database.transaction() as session:
+                await execute(session, "UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 second'")
+                return (await claim_switches(session, holder=holder, limit=9, silent_limit=9, now=START))[0]
+
+        async def answer(claim: Claim) -> int:
+            async with served.runtime.database.transaction() as session:
+                return await record_answers(session, answered=[(claim, Answer("done"))], operator=served.runtime.operator, now=START)
+
+        late, now_its = await claim("late"), await claim("another")
+        assert (await answer(late), await story(served)) == (0, [])
+        assert (await answer(now_its), await story(served)) == (1, ["ServiceSuspended"])
+        assert await answer(now_its) == 0
+
+
 async def test_a_payment_that_comes_while_its_switch_is_claimed_waits_for_the_claim(database: Open) -> None:
     """Else it would cancel a cut that the network is about to be asked for."""
     async with ticketing(await database("ticketing")) as served:
@@ -175,6 +196,7 @@ async def test_a_payment_that_comes_while_its_switch_is_claimed_waits_for_the_cl
             paying = asyncio.create_task(served.deliver(debtor.reported()))
             await until(served.waits)
         await paying
+        assert (await served.sql("SELECT crossed FROM suspension"))[0].crossed, "the invariants look at those who paid in time by this"
         await served.sql("UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 second' RETURNING 1")
         await served.work()
         assert await story(served) == ["ServiceSuspended", "ReconnectionOrdered (payment)", "ServiceReconnected"]
