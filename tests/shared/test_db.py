@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from shared.db import Database, driver, execute, rows
+from shared.db import Database, driver, execute, lock, rows
+from shared.errors import NotFound
 from shared.inbox import is_transient
+from shared.lease import LeaseRow
 
 Open = Callable[[str], Awaitable[Database]]
 ADD = "INSERT INTO lease (name, holder, epoch, expires_at) VALUES ($1, 'x', 1, now())"
@@ -127,3 +129,23 @@ async def test_nobody_meets_the_dead_connections_of_a_server_that_was_away(datab
     await asyncio.sleep(0.05)  # the farewells arrive
     after = await asyncio.gather(*(use() for _ in range(5)))
     assert len(set(before)) == 5 and not set(before) & set(after)
+
+
+async def test_who_locks_a_row_waits_for_its_holder_and_reads_what_that_has_written(database: Open) -> None:
+    db = await database("noc")
+    async with db.transaction() as session:
+        await execute(session, ADD, "a")
+
+    async def read() -> str:
+        async with db.transaction() as other:
+            return (await lock(other, LeaseRow, "a")).holder
+
+    async with db.transaction() as session:
+        (await lock(session, LeaseRow, "a")).holder = "two"
+        reading = asyncio.create_task(read())
+        done, _ = await asyncio.wait({reading}, timeout=0.3)
+        assert not done
+    assert await reading == "two"
+    with pytest.raises(NotFound):
+        async with db.transaction() as session:
+            await lock(session, LeaseRow, "b")
