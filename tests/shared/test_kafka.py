@@ -202,7 +202,8 @@ async def test_what_came_of_a_partition_that_was_not_begun_is_fetched_again(data
     """Its offset is not known yet: to pass over its records would lose them."""
     line = Line("kafka", {"ticketing": await database("ticketing")}, "127.0.0.1:1")
     source, known, unknown = KafkaSource(line.settings("ticketing"), _inbox(line)), TopicPartition("t", 0), TopicPartition("t", 1)
-    source._next[("t", 0)] = 7
+    async with line.databases["ticketing"].transaction() as session:
+        source._next |= await offsets.begin(session, {("t", 0): 7})
     await source._handle({unknown: [record([])], known: [record([])]})
     assert source._lost and source._next == {("t", 0): 7}
 
