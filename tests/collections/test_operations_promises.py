@@ -69,7 +69,9 @@ async def test_a_payment_in_the_last_instant_keeps_it_and_one_before_it_was_made
         made = await told.promise("400.00", local(12, 17))
         assert made.state == "RUNNING"
         await told.until(local(12, 17))
-        await told.tell(told.customer.reported("400.00", local(12, 17), (invoice, "400.00")))
+        await told.tell(told.customer.reported("10.00", local(12, 17), (invoice, "10.00"), open_after="390"))
+        assert await told.told(PromiseBroken) == [], "whoever looks in that instant finds it running"
+        await told.tell(told.customer.reported("390.00", local(12, 17), (invoice, "390.00")))
         assert [each.kept_at for each in await told.told(PromiseKept)] == [local(12, 17)]
         await told.until(local(14))
         assert await told.told(PromiseBroken) == []
