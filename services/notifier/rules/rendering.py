@@ -1,10 +1,11 @@
 """Templates and facts become a subject, a plain text and an HTML page."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, UndefinedError
 from mjml import mjml2html
 
 from shared.operator.templates import Templates
@@ -49,7 +50,12 @@ def _fill(templates: Templates, name: str, facts: Mapping[str, Any]) -> str:
     try:
         return environment.get_template(name).render(facts)
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
-        raise UnableToRender(f"templates/{name}{_line(error)}: {type(error).__name__}: {error}") from error
+        raise UnableToRender(f"templates/{name}{_line(error)}: {type(error).__name__}: {_names(error)}") from error
+
+
+def _names(error: BaseException) -> str:
+    """What the engine says. What a template asks for in vain is the template's own name, nobody's value, and may be read by everybody."""
+    return re.sub(r"'([A-Za-z_][\w. ]*)'", r"«\1»", str(error)) if isinstance(error, UndefinedError) else str(error)
 
 
 def _line(error: BaseException) -> str:
