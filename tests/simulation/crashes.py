@@ -34,6 +34,7 @@ ROOT = str(Path(__file__).parents[2])
 OURS = tuple(f"{ROOT}/{room}/" for room in ("services", "shared"))
 UNSEEN = f"{ROOT}/shared/db.py"  # the way to the database is not the place in the code
 Send = Callable[[], Awaitable[Any]]
+ENDS = ("COMMIT", "ROLLBACK")
 DEATHS = 0.2  # of all crashes; the others are broken connections
 
 
@@ -62,6 +63,7 @@ class Attempt:
     gate: Callable[[], Awaitable[None]] | None = None
     count: int = 0
     sending: bool = False  # a statement is on its way
+    ends: int = 0  # of transactions and savepoints: somebody who waits for a lock may have it now
     pid: int = 0  # the server's process that this attempt speaks to
     struck: Point | None = None
     died: bool = False
@@ -114,8 +116,10 @@ class Attempt:
         self.struck = Point(self.actor, self.count, _place(), self.side)
         for each in sorted(self.connections if self.dies else {connection}, key=id):
             await each.wire.roll_back()
+        self.ends += 1
         if self.dies:
             raise Death
+        connection.terminate()
         raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
 
 
@@ -143,7 +147,10 @@ class Wire:
 
     async def query(self, text: str, *args: Any, **more: Any) -> Any:
         send = partial(self._protocol.query, text, *args, **more)
-        return await (send() if text.startswith("ROLLBACK") else self._say(send))  # what the server does by itself
+        answer = await (send() if text.startswith("ROLLBACK") else self._say(send))  # what the server does by itself
+        if text.startswith(ENDS) and (attempt := ATTEMPT.get()) is not None:
+            attempt.ends += 1
+        return answer
 
     async def bind_execute(self, *args: Any, **more: Any) -> Any:
         return await self._say(partial(self._protocol.bind_execute, *args, **more))

@@ -58,6 +58,24 @@ def _with_deadline(step: Step) -> Step:
     return step.model_copy(update={"deadline": Deadline(hours=2)}) if step.kind == "task" else step
 
 
+@dataclass(frozen=True)
+class Weather:
+    """How rough a world is. `struck`, `races`: so many of all turns; `even`: so often an inbox takes events in order; `relay`, `inbox`: how
+    many events are taken at a time; `vips`, `prompt`: so many of all customers (tests.simulation.people)."""
+
+    struck: float
+    races: float
+    even: float
+    relay: tuple[int, ...]
+    inbox: tuple[int, ...]
+    vips: float
+    prompt: float
+
+
+ROUGH = Weather(struck=0.2, races=0.1, even=0.2, relay=(2, 20, 60, 200), inbox=(2, 10, 40, 100), vips=0.15, prompt=0.0)
+MILD = Weather(struck=0.3, races=0.02, even=0.6, relay=(20, 200, 500), inbox=(20, 100, 200), vips=0.04, prompt=0.5)
+
+
 class MachineTime:
     """The machine's clock and its dice, as the seed has them: every look is a millisecond later."""
 
@@ -120,12 +138,13 @@ class UnevenInbox(CourierInbox):
     twice."""
 
     chance: random.Random
+    weather: Weather
     calm = False
     doubled = mixed = late = 0
 
     async def oldest(self, session: AsyncSession) -> list[Arrival]:
-        self._batch = 200 if self.calm else self.chance.choice((2, 10, 40, 100))
-        if self.calm or self.chance.random() < 0.2:
+        self._batch = 200 if self.calm else self.chance.choice(self.weather.inbox)
+        if self.calm or self.chance.random() < self.weather.even:
             return await super().oldest(session)
         salt, held_back = str(self.chance.random()), self.chance.randrange(3)
         found = await rows(
@@ -150,6 +169,7 @@ class Shop:
     runtime: Runtime
     post: Post
     chance: random.Random
+    weather: Weather
     app: FastAPI
     workers: list[Worker] = field(default_factory=list)
     born: int = 0
@@ -165,7 +185,7 @@ class Shop:
         self.runtime.holder = f"process {self.born}"
         worker = Worker(self.runtime, self.post, courier_inbox=True)
         inbox = UnevenInbox(worker.inbox, worker.courier_inbox.lease)  # type: ignore[union-attr]
-        inbox.chance, inbox.calm = self.chance, self.calm
+        inbox.chance, inbox.weather, inbox.calm = self.chance, self.weather, self.calm
         worker.courier_inbox = inbox
         for lease in (*(relay.lease for relay in worker._relays), inbox.lease):
             lease.duration = LONG
@@ -209,7 +229,7 @@ class Shop:
     async def step(self, what: str, worker: Worker) -> bool:
         """One step of a loop of the worker; True while there is more."""
         if what == "relay":
-            worker._relays[0]._batch = 500 if self.calm else self.chance.choice((2, 20, 60, 200))
+            worker._relays[0]._batch = 500 if self.calm else self.chance.choice(self.weather.relay)
             return await worker._relays[0].step()
         if what == "inbox":
             assert worker.courier_inbox is not None
@@ -232,7 +252,9 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shops(databases: Mapping[str, str], folder: Path, start: datetime, chance: random.Random) -> AsyncIterator[dict[str, Shop]]:
+async def open_shops(
+    databases: Mapping[str, str], folder: Path, start: datetime, chance: random.Random, weather: Weather
+) -> AsyncIterator[dict[str, Shop]]:
     """The five services on five clean databases, on a simulated clock."""
     documents = small_operator()
     async with AsyncExitStack() as stack:
@@ -252,4 +274,4 @@ async def open_shops(databases: Mapping[str, str], folder: Path, start: datetime
             await runtimes[service.name].database.engine.dispose()  # connections that are there already could not be struck
             simulate(runtimes[service.name].database.engine)
         post = Post(Courier({name: Receiver(each.database, each.service.events.types) for name, each in runtimes.items()}))
-        yield {name: Shop(each, post, chance, create_app(each)) for name, each in runtimes.items()}
+        yield {name: Shop(each, post, chance, weather, create_app(each)) for name, each in runtimes.items()}

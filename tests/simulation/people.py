@@ -94,10 +94,10 @@ class Customer:
         return (self.total * act.part).quantize(Decimal("0.01"))
 
 
-def customer(number: int, chance: random.Random) -> Customer:
-    """A customer and its script."""
-    vip = chance.random() < 0.15
-    acts = _pays(chance)
+def customer(number: int, chance: random.Random, *, vips: float, prompt: float) -> Customer:
+    """A customer and its script. So many of all are VIPs, about whom people work most; so many pay all of it long before the cut."""
+    vip = chance.random() < vips
+    acts = _pays(chance, prompt=chance.random() < prompt)
     if vip:
         acts += [Act(7, "notice", stubborn=True), Act(9, "suspend", stubborn=True), Act(LAST, "reconnect")]
         if chance.random() < 0.5:
@@ -109,13 +109,13 @@ def customer(number: int, chance: random.Random) -> Customer:
     return Customer(number, vip, chance.random() < 0.2, chance.choice(NODES), network, acts)
 
 
-def _pays(chance: random.Random) -> list[Act]:
+def _pays(chance: random.Random, *, prompt: bool) -> list[Act]:
     """All at once, in parts, or not at all; the bank confirms, rejects, or says nothing."""
-    parts = chance.choice(PARTS)
+    parts = ("1",) if prompt else chance.choice(PARTS)
     acts: list[Act] = []
-    day = chance.randint(0, len(DAYS) - 1)
+    day = chance.randint(0, 2 if prompt else len(DAYS) - 1)
     for number, part in enumerate(parts):
-        day, name = (day if chance.random() < 0.5 else chance.randint(0, len(DAYS) - 1)), f"P{number}"
+        day, name = (day if prompt or chance.random() < 0.5 else chance.randint(0, len(DAYS) - 1)), f"P{number}"
         acts.append(Act(day, "pay", Decimal(part), name))
         then = chance.choice(["confirm", "reject", "", ""])
         if then:

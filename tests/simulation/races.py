@@ -23,6 +23,8 @@ class Race:
         self._gates: dict[int, asyncio.Future[None]] = {}
         self._attempts: list[Attempt] = []
         self._tasks: list[asyncio.Task[Any]] = []
+        self._stuck: set[int] = set()  # these wait for locks of others
+        self._ends = 0
         self.blocked = 0
 
     async def run(self, works: Sequence[tuple[Attempt, Awaitable[Any]]], run: Run) -> list[Any]:
@@ -36,8 +38,12 @@ class Race:
         while not all(task.done() for task in self._tasks):
             await self._quiet()
             if self._gates:
-                self._gates.pop(self._chance.choice(sorted(self._gates))).set_result(None)
+                self._open(self._chance.choice(sorted(self._gates)))
         return await asyncio.gather(*self._tasks)
+
+    def _open(self, number: int) -> None:
+        self._stuck.discard(number)
+        self._gates.pop(number).set_result(None)
 
     def _gate_of(self, number: int) -> Callable[[], Awaitable[None]]:
         async def gate() -> None:
@@ -49,7 +55,7 @@ class Race:
 
     async def _quiet(self) -> None:
         """Until each is at its gate, at its end, or waits for a lock of one that is at its gate."""
-        while flying := [n for n, task in enumerate(self._tasks) if not task.done() and n not in self._gates]:
+        while flying := self._flying():
             self._changed.clear()
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
@@ -57,7 +63,14 @@ class Race:
             except TimeoutError:
                 if self._gates and await self._all_blocked(flying):
                     self.blocked += 1
-                    return
+                    self._stuck.update(flying)
+
+    def _flying(self) -> list[int]:
+        """Those of whom something is to be expected. Whoever waits for a lock waits until some transaction ends."""
+        if (ends := sum(each.ends for each in self._attempts)) != self._ends or not self._gates:
+            self._ends = ends
+            self._stuck.clear()
+        return [n for n, task in enumerate(self._tasks) if not (task.done() or n in self._gates or n in self._stuck)]
 
     async def _all_blocked(self, numbers: list[int]) -> bool:
         """Whoever has no statement on its way waits for the other in this process (see shared.web.together)."""

@@ -14,7 +14,7 @@ import structlog
 from services.wiring import SERVICES
 from tests.simulation.crashes import Point
 from tests.simulation.ends import expectations
-from tests.simulation.house import open_shops, seeded
+from tests.simulation.house import ROUGH, Weather, open_shops, seeded
 from tests.simulation.world import BEGIN, World
 from tests.support.history import gather, violations, watching, witnessed
 from tests.support.service import operator
@@ -32,7 +32,7 @@ class Outcome:
     trace: list[str]
 
 
-async def simulate(databases: Mapping[str, str], folder: Path, seed: int, size: int) -> Outcome:
+async def simulate(databases: Mapping[str, str], folder: Path, seed: int, size: int, weather: Weather = ROUGH) -> Outcome:
     """Play and judge one world of `size` customers on five clean databases."""
     begin = datetime.fromisoformat(BEGIN).replace(tzinfo=operator().zone)
     chance = random.Random(seed)
@@ -41,8 +41,8 @@ async def simulate(databases: Mapping[str, str], folder: Path, seed: int, size: 
     try:
         async with witnessed(databases):
             with seeded(seed), watching(SERVICES):
-                async with open_shops(databases, folder, begin, chance) as shops:
-                    world = World.of(shops, monitor, seed, size, chance)
+                async with open_shops(databases, folder, begin, chance, weather) as shops:
+                    world = World.of(shops, monitor, seed, size, weather)
                     await world.play()
                     now = await shops["collections"].runtime.clock.now()
                     documents = shops["collections"].runtime.operator

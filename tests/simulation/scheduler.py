@@ -24,7 +24,6 @@ from tests.simulation.races import Race
 from tests.support.history import Attempt as Said
 from tests.support.history import History, Outcome
 
-RACES = 0.1  # of all turns are two things at the same time
 FILES = {"job deliveries", "job imports"}  # these wait for threads, whose speed no seed decides
 MISHAPS = 0.03
 FREED = 0.07  # at each turn: what a dead process held is free
@@ -65,6 +64,7 @@ class Scheduler:
     chance: random.Random
     crashes: Crashes
     monitor: asyncpg.Connection
+    races: float  # of all turns are two things at the same time
     asks: deque[Ask] = field(default_factory=deque)
     awake: set[tuple[str, str]] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
@@ -85,7 +85,7 @@ class Scheduler:
             self._listen()
             if not self.asks and not self.awake:
                 return
-            if not self.calm and self.chance.random() < RACES:
+            if not self.calm and self.chance.random() < self.races:
                 await self._race()
             else:
                 await self._alone(self._pick())

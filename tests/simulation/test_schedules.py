@@ -3,7 +3,6 @@
 A crash takes one of three forms, at any transaction: it never began, it was rolled back, or it was committed and nobody learnt of it.
 """
 
-import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +22,7 @@ from shared.worker import CourierInbox
 from tests.support.service import operator
 from tests.support.transport import NOW, Ears, Told, clean, prepare
 
-SCHEDULES = int(os.environ.get("SCHEDULES", "25"))
+SCHEDULES = 25
 CRASH = 0.12
 KEYS, EVENTS = 3, 12
 

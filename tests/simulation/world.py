@@ -13,7 +13,7 @@ from shared.db import execute, rows
 from tests.flows.books import HEADER, MAPPING
 from tests.simulation.calls import send_book
 from tests.simulation.crashes import Crashes
-from tests.simulation.house import Shop
+from tests.simulation.house import Shop, Weather
 from tests.simulation.people import AGENT, BANK, DAYS, DESKS, END, LAST, NOC, NODES, Act, Customer, customer
 from tests.simulation.scheduler import Ask, Scheduler
 from tests.support.history import Attempt as Said
@@ -24,7 +24,6 @@ WHERE s.state = 'OPEN' AND s.task ORDER BY t.number, s.code
 """
 BILLED = "SELECT c.external_id, c.id, i.total FROM customer c JOIN invoice i ON i.customer_id = c.id"
 BEGIN = "2026-03-01T00:00"
-SHARE = 0.2  # of all steps are struck
 
 
 @dataclass
@@ -39,9 +38,10 @@ class World(Scheduler):
     outage: Act = field(default_factory=lambda: Act(3, "outage"))
 
     @classmethod
-    def of(cls, shops: dict[str, Shop], monitor: asyncpg.Connection, seed: int, size: int, chance: random.Random) -> "World":
-        people = [customer(number, random.Random(f"{seed}/{number}")) for number in range(size)]
-        return cls(shops, seed, chance, Crashes(chance, share=SHARE), monitor, customers=people)
+    def of(cls, shops: dict[str, Shop], monitor: asyncpg.Connection, seed: int, size: int, weather: Weather) -> "World":
+        people = [customer(number, random.Random(f"{seed}/{number}"), vips=weather.vips, prompt=weather.prompt) for number in range(size)]
+        chance = shops["billing"].chance
+        return cls(shops, seed, chance, Crashes(chance, share=weather.struck), monitor, weather.races, customers=people)
 
     async def play(self) -> None:
         """The month from its import to its last evening; then nobody is struck any more, and everything comes to rest."""

@@ -4,14 +4,15 @@ Nothing of ours is asked: it works for one process and for ten, whatever the tra
 `watching` adds what no table shows: which event a handler had in hand, and which timer, in the order in which it was so.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
 
 from shared.db import execute
-from shared.routing import Context
+from shared.events import Envelope
+from shared.routing import Context, EventRouter
 from shared.timers import DueTimer
 from shared.worker import Service
 
@@ -41,6 +42,7 @@ TRIGGER = """CREATE TRIGGER witness_{op} AFTER {op} ON {table} REFERENCING {whic
 FOR EACH STATEMENT EXECUTE FUNCTION witness.write()"""
 OPERATIONS = {"INSERT": "NEW", "UPDATE": "NEW", "DELETE": "OLD"}
 WRITE = "INSERT INTO witness.seen (what, op, data) SELECT "
+IN_HAND = "in hand"  # of a session: the events of a batch that are handled and not written down yet
 HANDLED = f"{WRITE} 'event', 'HANDLED', jsonb_build_object('event_id', id) FROM unnest($1::uuid[]) AS id"
 FIRED = f"{WRITE} 'timer', 'FIRED', jsonb_build_object('kind', $1::text, 'key', $2::text, 'due_at', $3::timestamptz)"
 
@@ -91,6 +93,7 @@ def watching(services: Iterable[Service]) -> Iterator[None]:
     for service in services:
         for handlers, wrapped in ((service.events._handlers, _handled), (service.timers.handlers, _fired)):
             undo.append(_wrap(handlers, wrapped))
+        undo.append(_together(service.events))
     try:
         yield
     finally:
@@ -104,10 +107,30 @@ def _wrap(handlers: dict[str, Any], wrapped: Callable[[Any], Any]) -> Callable[[
     return lambda: handlers.update(before)
 
 
+def _together(router: EventRouter) -> Callable[[], None]:
+    """What one batch handles is written down by one statement, at its end."""
+    dispatch = router.dispatch
+
+    async def dispatched(context: Context, envelopes: Sequence[Envelope]) -> None:
+        batch = context.session.info[IN_HAND] = []
+        try:
+            await dispatch(context, envelopes)
+        finally:
+            del context.session.info[IN_HAND]
+        if batch:
+            await execute(context.session, HANDLED, batch)
+
+    router.dispatch = dispatched  # type: ignore[method-assign]
+    return lambda: setattr(router, "dispatch", dispatch)
+
+
 def _handled(handler: Any) -> Any:
     async def handle(context: Context, events: Any) -> None:
         await handler(context, events)
-        await execute(context.session, HANDLED, list(context.event_ids))
+        if (batch := context.session.info.get(IN_HAND)) is None:
+            await execute(context.session, HANDLED, list(context.event_ids))
+        else:
+            batch.extend(context.event_ids)
 
     return handle
 
