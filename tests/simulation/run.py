@@ -12,6 +12,7 @@ import asyncpg
 import structlog
 
 from services.wiring import SERVICES
+from tests.simulation.calls import TOKENS
 from tests.simulation.crashes import Point
 from tests.simulation.ends import expectations
 from tests.simulation.house import ROUGH, Weather, open_shops, seeded
@@ -37,6 +38,7 @@ async def simulate(databases: Mapping[str, str], folder: Path, seed: int, size: 
     begin = datetime.fromisoformat(BEGIN).replace(tzinfo=operator().zone)
     chance = random.Random(seed)
     quiet()
+    TOKENS.clear()  # a token has an id: a world that found some would give other ids to everything
     monitor = await asyncpg.connect(databases["billing"].replace("+asyncpg", ""))
     try:
         async with witnessed(databases):
