@@ -35,6 +35,7 @@ from tests.support.service import keys, operator
 LONG = timedelta(hours=12)
 EXPIRED = {
     "": "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s'",
+    "billing": "UPDATE import_batch SET claimed_until = clock_timestamp() - interval '1 s' WHERE claimed_until IS NOT NULL",
     "ticketing": "UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 s' WHERE state = 'CLAIMED'",
     "notifier": "UPDATE delivery SET claimed_until = clock_timestamp() - interval '1 s' WHERE state = 'SENDING'",
 }
@@ -106,6 +107,9 @@ def seeded(seed: int) -> Any:
         patch("services.ticketing.jobs.switching.SLOTS", 1),
         patch("services.ticketing.jobs.switching.LOOK_AGAIN_SECONDS", 0.02),
         patch("services.collections.jobs.LANES", 1),
+        patch("services.billing.operations.imports.LEASE", LONG),
+        patch("services.ticketing.operations.claiming.LEASE", LONG),
+        patch("services.notifier.operations.deliveries.LEASE", LONG),
     ):
         yield
 
