@@ -1,10 +1,18 @@
-"""Events out: an idempotent producer that is thrown away at its first error, because the outbox can always send again."""
+"""Events out: an idempotent producer that is thrown away at its first error, because the outbox can always send again.
+
+# Note [One after another]
+Of each partition one batch of records is under way at a time, and the next is not even built before it is acknowledged. Else a batch that
+is refused would be overtaken by its successor before anybody could stop it: a broker that knows nothing yet of a new producer takes
+whatever number its first batch has, the producer's own numbers notwithstanding.
+"""
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
 
 from shared.events import Envelope
 from shared.kafka.cluster import client_options, ensure_topics, to_headers, topic_of, within
@@ -14,7 +22,7 @@ from shared.settings import Settings
 log = get_logger("kafka sink")
 SEND_SECONDS = 20.0
 CLOSE_SECONDS = 3.0
-LINGER_MS = 0  # a relay's batch is handed over in one go, before the client looks: it is one batch per partition anyway
+PARTITIONED = DefaultPartitioner()  # the Java client's choice, so that everybody finds a key in the same partition
 BATCH_BYTES = 256 * 1024
 
 
@@ -40,10 +48,22 @@ class KafkaSink:
         return frozenset()
 
     async def _send(self, producer: AIOKafkaProducer, batch: Sequence[Envelope]) -> None:
-        sent = [await producer.send(self._topic, event.data.encode(), key=event.key.encode(), headers=to_headers(event)) for event in batch]
-        results = await asyncio.gather(*sent, return_exceptions=True)
+        partitions = sorted(await producer.partitions_for(self._topic))
+        shares: defaultdict[int, list[Envelope]] = defaultdict(list)
+        for event in batch:
+            shares[PARTITIONED(event.key.encode(), partitions, partitions)].append(event)
+        results = await asyncio.gather(*(self._in_turn(producer, *each) for each in shares.items()), return_exceptions=True)
         if failed := next((each for each in results if isinstance(each, BaseException)), None):
             raise failed
+
+    async def _in_turn(self, producer: AIOKafkaProducer, partition: int, events: Sequence[Envelope]) -> None:
+        """See Note [One after another]."""
+        records = producer.create_batch()
+        for event in events:
+            while not records.append(key=event.key.encode(), value=event.data.encode(), headers=to_headers(event), timestamp=None):
+                await (await producer.send_batch(records, self._topic, partition=partition))
+                records = producer.create_batch()
+        await (await producer.send_batch(records, self._topic, partition=partition))
 
     async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
         """What a Courier had held for a receiver goes to everybody; the others know it already."""
@@ -66,7 +86,6 @@ class KafkaSink:
                     **client_options(self._settings),
                     acks="all",
                     enable_idempotence=True,
-                    linger_ms=LINGER_MS,
                     max_batch_size=BATCH_BYTES,
                 )
                 try:

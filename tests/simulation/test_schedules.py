@@ -25,6 +25,7 @@ from tests.support.transport import NOW, Ears, Told, clean, prepare
 SCHEDULES = 25
 CRASH = 0.12
 KEYS, EVENTS = 3, 12
+LEFT = "SELECT (SELECT count(*) FROM inbox_pending) + (SELECT count(*) FROM parked_event) AS n"
 
 
 class Crash(ConnectionError):
@@ -68,6 +69,7 @@ class World:
         ears = Ears()
         courier = Courier({"ticketing": Receiver(receiver, ears.router().types)})
         self.relays = [Relay(sender, courier, holder=name, batch=chance.randint(1, 5)) for name in ("a", "b")]
+        self.handling = Inbox(receiver, ears.router(), operator(), SystemClock())
         self.inboxes = [
             CourierInbox(
                 Inbox(receiver, ears.router(), operator(), SystemClock()), Lease(receiver, "inbox", name), batch=chance.randint(1, 5)
@@ -103,7 +105,9 @@ class World:
     async def step(self, *, calm: bool = False) -> None:
         """One step of somebody, which may crash; then it is forgotten as a dead process would be."""
         relay, inbox = self.chance.choice(self.relays), self.chance.choice(self.inboxes)
-        work: Callable[[], Awaitable[object]] = self.chance.choice([relay.step, relay.redeliver, inbox.step, relay.step, inbox.step])
+        work: Callable[[], Awaitable[object]] = self.chance.choice(
+            [relay.step, relay.redeliver, inbox.step, relay.step, inbox.step, self.handling.release]
+        )
         for each in self.chaos:
             each.on = not calm
         try:
@@ -119,7 +123,7 @@ class World:
         async with self.sender.transaction() as session:
             out = (await rows(session, "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM outbox_held) AS n"))[0].n
         async with self.receiver.transaction() as session:
-            return int(out + (await rows(session, "SELECT count(*) AS n FROM inbox_pending"))[0].n)
+            return int(out + (await rows(session, LEFT))[0].n)
 
     async def heard(self) -> dict[str, list[int]]:
         async with self.receiver.transaction() as session:
