@@ -263,8 +263,8 @@ async def load(scene: Scene, will: IllWill) -> None:
     await _repeated(scene, cut)
     await scene.until("2026-03-21T10:00")  # the policy has cut who owes; one desk's mail about it could not be written
     will.mended = True
-    for letter in (await scene.get("/notifier/dead-letters"))["items"]:
-        await scene.post(f"/notifier/dead-letters/{letter['key']}/replay")
+    for key in sorted({letter["key"] for letter in (await scene.get("/notifier/dead-letters"))["items"]}):
+        await scene.post(f"/notifier/dead-letters/{key}/replay")
     await cut.reports_payment()
     await scene.settle()
 

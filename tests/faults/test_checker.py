@@ -78,9 +78,9 @@ def an_inbox_that_forgets_what_it_had(patch: Patch) -> None:
     """Every copy is handled."""
     claim = Inbox._claim
 
-    async def claims_all(self: Inbox, session: AsyncSession, envelopes: list[Envelope]) -> list[Envelope]:
-        await claim(self, session, envelopes)
-        return list(envelopes)
+    async def claims_all(self: Inbox, session: AsyncSession, envelopes: list[Envelope]) -> tuple[list[Envelope], bool]:
+        _, parked = await claim(self, session, envelopes)
+        return list(envelopes), parked
 
     patch.setattr(Inbox, "_claim", claims_all)
 
@@ -116,11 +116,8 @@ def a_timer_that_fires_twice(patch: Patch) -> None:
     """It is taken away after it has fired, in a transaction of its own, and the first such transaction is lost."""
     taken: set[str] = set()
 
-    async def peek(session: AsyncSession, sql: str, *args: Any) -> Any:
-        if sql.startswith("DELETE FROM timer"):
-            sql = f"SELECT kind, key, due_at, payload::text AS payload {sql[sql.index('FROM timer WHERE kind') : sql.index('ORDER BY')]}"
-        return await rows(session, sql, *args)
-
+    take = timers.TAKE
+    peek = take[take.index("SELECT kind, key FROM timer") : take.index(") RETURNING")]
     fire_one = timers._fire_one
 
     async def fires_first(router: TimerRouter, context: JobContext) -> bool:
@@ -132,7 +129,7 @@ def a_timer_that_fires_twice(patch: Patch) -> None:
                 taken.add(row.key)
         return found
 
-    patch.setattr(timers, "rows", peek)
+    patch.setattr(timers, "TAKE", peek.replace("SELECT kind, key", "SELECT kind, key, due_at, payload::text AS payload"))
     patch.setattr(timers, "_fire_one", fires_first)
 
 
