@@ -23,6 +23,7 @@ from services.migrate import SERVICES
 from services.postgres import EmbeddedPostgres, remove
 from services.postgres.launch import SUPERUSER
 from shared.db import Database
+from shared.log import configure
 from tests.support.database import Stock
 from tests.support.kafka import KafkaUnavailable, borrow_broker, stop_brokers
 
@@ -39,7 +40,9 @@ server: EmbeddedPostgres | None = None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before xdist starts its workers: what they share is started by the process that outlives them."""
+    """Logs are what a service writes: the library's own form draws every value of every frame, for seconds in which nobody is answered.
+    Before xdist starts its workers: what they share is started by the process that outlives them."""
+    configure()
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     folder = tempfile.mkdtemp(prefix="reconecta-tests-")
