@@ -3,6 +3,10 @@
 # Note [Two owners of one partition]
 During a rebalance two processes can believe to own a partition. Each batch moves the stored offset from where the last commit left it, in
 the transaction of its effects; so whoever comes second is fenced, abandons its batch and looks again. Kafka's generations are not trusted.
+
+# Note [What was fetched before a seek]
+A client that is told where to go on may still bring what it had fetched before, from further on. So records must begin where the last ones
+ended; else we look again. A hole that is there a second time is the log's own (its retention, or somebody compacts the topic).
 """
 
 import asyncio
@@ -52,6 +56,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._moved_at = self._advised_at = self._checked_at = 0.0
         self._asked_at: float | None = None  # since when the group owes us an assignment
         self._stuck_before = False
+        self._hole: tuple[Partition, int, int] | None = None
 
     async def step(self) -> bool:
         """Fetch and handle one batch; waits up to POLL_MS for one. Always True: the next step waits by itself."""
@@ -133,7 +138,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         reached: dict[Partition, int] = {}
         for each, records in found.items():
             partition = (each.topic, each.partition)
-            if partition not in self._next:
+            if partition not in self._next or not self._continues(partition, records[0].offset):
                 self._lost = True
                 return
             position = self._next[partition]
@@ -155,6 +160,15 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             self._lost = True
             raise
         self._next.update({partition: offset for partition, offset in reached.items() if partition in self._next})
+
+    def _continues(self, partition: Partition, offset: int) -> bool:
+        """See Note [What was fetched before a seek]."""
+        hole = (partition, self._next[partition], offset)
+        if offset == self._next[partition] or (offset > self._next[partition] and hole == self._hole):
+            return True
+        log.warning("records do not begin where the last ones ended", service=self._settings.service, at=hole[1], begin=offset)
+        self._hole = hole
+        return False
 
     async def _settle(self, session: AsyncSession, arrivals: Sequence[Arrival]) -> None:
         await offsets.advance(session, [each.mark for each in arrivals])

@@ -25,8 +25,8 @@ from tests.support.transport import HEARERS, TELLERS, Line, Said, Told, clean, e
 Open = Callable[[str], Awaitable[Database]]
 
 
-def record(headers: Sequence[tuple[str, bytes]], value: bytes | None = b"{}", key: bytes | None = b"k") -> Any:
-    return SimpleNamespace(topic="t", partition=2, offset=7, timestamp=1_772_000_000_000, headers=headers, key=key, value=value)
+def record(headers: Sequence[tuple[str, bytes]], value: bytes | None = b"{}", key: bytes | None = b"k", offset: int = 7) -> Any:
+    return SimpleNamespace(topic="t", partition=2, offset=offset, timestamp=1_772_000_000_000, headers=headers, key=key, value=value)
 
 
 def test_headers_carry_the_whole_envelope() -> None:
@@ -206,6 +206,21 @@ async def test_what_came_of_a_partition_that_was_not_begun_is_fetched_again(data
         source._next |= await offsets.begin(session, {("t", 0): 7})
     await source._handle({unknown: [record([])], known: [record([])]})
     assert source._lost and source._next == {("t", 0): 7}
+
+
+async def test_what_was_fetched_before_a_seek_is_not_taken_for_what_comes_next(database: Open) -> None:
+    """From further on it would lose what lies between; from further back it would be handled out of turn. A hole that stays is the log's."""
+    line = Line("kafka", {"ticketing": await database("ticketing")}, "127.0.0.1:1")
+    source, mine = KafkaSource(line.settings("ticketing"), _inbox(line)), TopicPartition("t", 0)
+    async with line.databases["ticketing"].transaction() as session:
+        source._next |= await offsets.begin(session, {("t", 0): 7})
+    for offset in (9, 5, 5, 9):
+        source._lost = False
+        await source._handle({mine: [record([], offset=offset)]})
+        assert source._lost and source._next == {("t", 0): 7}
+    source._lost = False
+    await source._handle({mine: [record([], offset=9)]})
+    assert not source._lost and source._next == {("t", 0): 10}
 
 
 @pytest.mark.kafka
