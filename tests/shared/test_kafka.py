@@ -209,7 +209,7 @@ async def test_what_came_of_a_partition_that_was_not_begun_is_fetched_again(data
 
 
 async def test_what_was_fetched_before_a_seek_is_not_taken_for_what_comes_next(database: Open) -> None:
-    """From further on it would lose what lies between; from further back it would be handled out of turn. A hole that stays is the log's."""
+    """From further on it would lose what lies between, from further back it comes out of turn. A hole that stays is the log's."""
     line = Line("kafka", {"ticketing": await database("ticketing")}, "127.0.0.1:1")
     source, mine = KafkaSource(line.settings("ticketing"), _inbox(line)), TopicPartition("t", 0)
     async with line.databases["ticketing"].transaction() as session:
