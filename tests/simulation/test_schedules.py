@@ -22,7 +22,7 @@ from shared.worker import CourierInbox
 from tests.support.service import operator
 from tests.support.transport import NOW, Ears, Told, clean, prepare
 
-SCHEDULES = 1000
+SCHEDULES = 60
 CRASH = 0.12
 KEYS, EVENTS = 3, 12
 LEFT = "SELECT (SELECT count(*) FROM inbox_pending) + (SELECT count(*) FROM parked_event) AS n"
