@@ -36,6 +36,7 @@ UNSEEN = f"{ROOT}/shared/db.py"  # the way to the database is not the place in t
 Send = Callable[[], Awaitable[Any]]
 ENDS = ("COMMIT", "ROLLBACK")
 DEATHS = 0.2  # of all crashes; the others are broken connections
+SWITCHING = "job switching"  # its tasks go on side by side where a connection breaks, at speeds that no seed decides: it dies
 
 
 class Death(BaseException):
@@ -63,6 +64,7 @@ class Attempt:
     gate: Callable[[], Awaitable[None]] | None = None
     count: int = 0
     sending: bool = False  # a statement is on its way
+    preparing: bool = False  # it connects or has a statement prepared: that may take long, and waits for nobody
     ends: int = 0  # of transactions and savepoints: somebody who waits for a lock may have it now
     pid: int = 0  # the server's process that this attempt speaks to
     struck: Point | None = None
@@ -70,6 +72,7 @@ class Attempt:
     connections: "set[Connection]" = field(default_factory=set)
     _speaker: "Connection | None" = None
     _speaking: "asyncio.Task[Any] | None" = None
+    _queue: "list[asyncio.Task[Any] | None]" = field(default_factory=list)
     _free: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def say(self, connection: "Connection", send: Send) -> Any:
@@ -98,13 +101,24 @@ class Attempt:
 
     async def _begin(self, connection: "Connection") -> None:
         mine = asyncio.current_task()
-        while self._speaker not in (None, connection) and self._speaking is not mine and not self._speaker.is_closed():
-            self._free.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.005):
-                    await self._free.wait()
+        if self._waits(connection, mine):
+            self._queue.append(mine)
+            try:
+                while self._waits(connection, mine):
+                    self._free.clear()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(0.005):
+                            await self._free.wait()
+            finally:
+                self._queue.remove(mine)
         if self._speaker is None or self._speaking is not mine or self._speaker.is_closed():
             self._speaker, self._speaking = connection, mine
+
+    def _waits(self, connection: "Connection", mine: "asyncio.Task[Any] | None") -> bool:
+        """Somebody else speaks, or would before: first come, first served."""
+        if self._speaker is None or self._speaker.is_closed():
+            return bool(self._queue) and self._queue[0] is not mine
+        return self._speaker is not connection and self._speaking is not mine
 
     def _end(self, connection: "Connection") -> None:
         if self._speaker is connection and (connection.is_closed() or not connection.wire.is_in_transaction()):
@@ -152,6 +166,16 @@ class Wire:
             attempt.ends += 1
         return answer
 
+    async def prepare(self, *args: Any, **more: Any) -> Any:
+        attempt = ATTEMPT.get()
+        if attempt is None:
+            return await self._protocol.prepare(*args, **more)
+        attempt.preparing = True
+        try:
+            return await self._protocol.prepare(*args, **more)
+        finally:
+            attempt.preparing = False
+
     async def bind_execute(self, *args: Any, **more: Any) -> Any:
         return await self._say(partial(self._protocol.bind_execute, *args, **more))
 
@@ -198,10 +222,14 @@ def simulate(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "do_connect")
     def connect(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
         parameters["connection_class"] = Connection
+        if (attempt := ATTEMPT.get()) is not None:
+            attempt.preparing = True
 
     @event.listens_for(engine.sync_engine, "checkout")
     def checkout(adapted: Any, _record: Any, _proxy: Any) -> None:
         adapted.driver_connection.at_work = True
+        if (attempt := ATTEMPT.get()) is not None:
+            attempt.preparing = False
 
 
 class Crashes:
@@ -221,7 +249,8 @@ class Crashes:
         if not self.on or self._chance.random() >= share:
             return Attempt(actor)
         at = self._chance.randint(1, max(self._longest[actor], 6))
-        return Attempt(actor, at, self._chance.choice(("before", "after")), self._chance.random() < DEATHS)
+        side, dies = self._chance.choice(("before", "after")), self._chance.random() < DEATHS
+        return Attempt(actor, at, side, dies or actor == SWITCHING)
 
     def learn(self, attempt: Attempt) -> bool:
         """What became of a run; True when it was struck."""

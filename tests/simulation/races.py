@@ -43,13 +43,19 @@ class Race:
 
     def _open(self, number: int) -> None:
         self._stuck.discard(number)
-        self._gates.pop(number).set_result(None)
+        gate = self._gates.pop(number)
+        if not gate.done():
+            gate.set_result(None)
 
     def _gate_of(self, number: int) -> Callable[[], Awaitable[None]]:
         async def gate() -> None:
-            self._gates[number] = asyncio.get_running_loop().create_future()
+            mine = self._gates[number] = asyncio.get_running_loop().create_future()
             self._changed.set()
-            await self._gates[number]
+            try:
+                await mine
+            finally:  # a struck process cancels its other tasks
+                if self._gates.get(number) is mine:
+                    del self._gates[number]
 
         return gate
 
@@ -74,5 +80,7 @@ class Race:
 
     async def _all_blocked(self, numbers: list[int]) -> bool:
         """Whoever has no statement on its way waits for the other in this process (see shared.web.together)."""
+        if any(self._attempts[number].preparing for number in numbers):
+            return False
         pids = [each.pid for each in (self._attempts[number] for number in numbers) if each.sending]
         return not pids or len(await self._monitor.fetch(BLOCKED, pids)) == len(pids)
