@@ -48,7 +48,7 @@ class KafkaSink:
         return frozenset()
 
     async def _send(self, producer: AIOKafkaProducer, batch: Sequence[Envelope]) -> None:
-        partitions = sorted(await producer.partitions_for(self._topic))
+        partitions = sorted(await within(SEND_SECONDS, producer.partitions_for(self._topic)))
         shares: defaultdict[int, list[Envelope]] = defaultdict(list)
         for event in batch:
             shares[PARTITIONED(event.key.encode(), partitions, partitions)].append(event)

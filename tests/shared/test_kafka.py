@@ -282,7 +282,7 @@ async def test_a_producer_that_fails_is_thrown_away(line: Line, monkeypatch: pyt
     async def fail(*args: Any, **options: Any) -> None:
         raise RuntimeError("out of order sequence number")
 
-    monkeypatch.setattr(broken, "send", fail)
+    monkeypatch.setattr(broken, "send_batch", fail)
     with pytest.raises(RuntimeError):
         await sink.send([envelope(Told(who="a", number=1), "billing")])
     await sink.send([envelope(Told(who="a", number=1), "billing")])

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.billing.operations import ledgers
-from services.collections.operations import changes
 from shared import audit, idempotency
 from shared.db import rows
 from shared.events import Envelope
@@ -27,9 +25,9 @@ def an_inbox_that_forgets_what_it_had(patch: Patch) -> None:
     """A copy is handled like the first."""
     claim = Inbox._claim
 
-    async def claims_all(self: Inbox, session: AsyncSession, envelopes: Sequence[Envelope]) -> list[Envelope]:
-        await claim(self, session, envelopes)
-        return list(envelopes)
+    async def claims_all(self: Inbox, session: AsyncSession, envelopes: Sequence[Envelope]) -> tuple[list[Envelope], bool]:
+        _, parked = await claim(self, session, envelopes)
+        return list(envelopes), parked
 
     patch.setattr(Inbox, "_claim", claims_all)
 
@@ -57,30 +55,14 @@ def a_command_that_nobody_remembers(patch: Patch) -> None:
         return None
 
     patch.setattr(idempotency, "recall", recall)
-    for name in ("FINISH", "FINISH_MANY"):
-        sql = getattr(audit, name)
-        forgetful = sql.replace("clock_timestamp())) ", "clock_timestamp()) ON CONFLICT DO NOTHING) ")
-        patch.setattr(audit, name, forgetful)
+    patch.setattr(audit, "FINISH", audit.FINISH.replace("clock_timestamp())) ", "clock_timestamp()) ON CONFLICT DO NOTHING) "))
     assert "ON CONFLICT" in audit.FINISH
-
-
-def payments_that_lock_nothing(patch: Patch) -> None:
-    """Two at once read the same balance, and the second writes over the first."""
-    for name in ("CUSTOMERS", "INVOICES", "PAYMENTS"):
-        patch.setattr(ledgers, name, getattr(ledgers, name).removesuffix(" FOR UPDATE"))
-
-
-def accounts_that_lock_nothing(patch: Patch) -> None:
-    """A command and a review of one account tell the same version."""
-    patch.setattr(changes, "LOCK", changes.LOCK.removesuffix(" FOR UPDATE"))
 
 
 DEFECTS: tuple[Callable[[Patch], Any], ...] = (
     an_inbox_that_forgets_what_it_had,
     a_relay_that_deletes_before_it_sends,
     a_command_that_nobody_remembers,
-    payments_that_lock_nothing,
-    accounts_that_lock_nothing,
 )
 
 
