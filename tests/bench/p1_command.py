@@ -34,7 +34,6 @@ from tests.bench.runner import Bench, Goal, Measure, rate
 
 CONNECTIONS = 16
 ROUTE = "/things/{id}/notes"
-TEXT = "x" * 330
 BODY = json.dumps({"amount": 1, "text": "x" * 80}).encode()
 TABLES = """CREATE TABLE thing (id bigint PRIMARY KEY, version int NOT NULL, amount bigint NOT NULL);
 CREATE TABLE note (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, thing_id bigint NOT NULL REFERENCES thing, amount bigint NOT NULL);

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from services.billing.rules.csv_text import Record, Sheet, Unreadable, filled_down, find_sheet, normal, records, sniff_encoding
 
 WANTED = ["Código", "Nombre", "Plan"]
-CELLS = st.text(st.characters(exclude_characters="\r\n\x00", exclude_categories=["Cs"]), max_size=8)
 
 
 def read(text: str, wanted: list[str] = WANTED, delimiter: str | None = None) -> tuple[Sheet, list[Record]]:

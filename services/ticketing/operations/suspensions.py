@@ -132,11 +132,6 @@ async def _complete(session: AsyncSession, ticket: Ticket, customer: Customer, c
         await tickets.advance(session, moves=[tickets.Move(ticket, customer, given)], operator=operator, now=now)
 
 
-async def get_suspension(session: AsyncSession, suspension_id: UUID) -> Suspension:
-    """An order to cut, as it is now. Raises NotFound."""
-    return await lock(session, Suspension, suspension_id)
-
-
 async def _ticket(session: AsyncSession, order: Suspension) -> Ticket:
     assert order.ticket_id is not None
     return await get_ticket(session, order.ticket_id)

@@ -159,11 +159,6 @@ def _unasked(commands: list[Command], kept: dict[tuple[str, str], list[Row]], se
                 yield Violation("I2", what, f"{row['route']}, key {row['key']}", f"{service}.idempotency_key")
 
 
-def key_of(row: Row) -> tuple[str, str, str]:
-    """What makes a kept answer one."""
-    return row["principal"], row["route"], row["key"]
-
-
 def fits(row: Row, command: Command) -> bool:
     """Is this the kept answer of that command's path?"""
     method, _, template = str(row["route"]).partition(" ")
