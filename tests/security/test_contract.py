@@ -147,6 +147,7 @@ def told(error: BaseException) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # it is the house that draws numbers, in its own thread meanwhile
 async def test_every_operation_keeps_its_promise(courier_house: TestHouse) -> None:
     await a_month(courier_house)
     ids = await known_ids(courier_house)
