@@ -131,6 +131,52 @@ async def test_a_rejected_payment_sends_the_ladder_on_where_the_month_stands(dat
         assert "rechazado" in (await told.told(StatusChanged))[-1].reason
 
 
+async def test_a_rejection_from_before_the_reconnection_that_is_heard_of_later_ends_it(database: OpenDatabase) -> None:
+    async with story(database) as told:
+        march = told.customer.invoice()
+        await told.tell(march)
+        order = await told.cut()
+        first = told.customer.reported("200.00", local(28, 9), (march, "200.00"), open_after="260")
+        second = told.customer.reported("260.00", local(28, 9), (march, "260.00"))
+        await told.tell(first, second)
+        await told.until(local(28, 11))
+        await told.reconnect("payment")
+        await told.until(local(28, 12))
+        await told.tell(told.customer.reconnected(order.id, local(28, 12)))
+        assert await told.status() == "temporary_active"
+        await told.tell(told.customer.rejected(first, local(28, 10)))
+        assert await told.status() == "active", "the other payment waits for the bank, and does not cover what is owed"
+
+
+async def test_what_was_rejected_before_another_payment_reconnects_does_not_end_it(database: OpenDatabase) -> None:
+    async with story(database) as told:
+        march = told.customer.invoice()
+        await told.tell(march)
+        order = await told.cut()
+        first = told.customer.reported("460.00", local(28, 9), (march, "460.00"))
+        await told.tell(first, told.customer.rejected(first, local(28, 9)))
+        await told.tell(told.customer.reported("460.00", local(28, 10), (march, "460.00")))
+        await told.until(local(28, 11))
+        await told.reconnect("payment")
+        await told.until(local(28, 12))
+        await told.tell(told.customer.reconnected(order.id, local(28, 12)))
+        assert await told.status() == "temporary_active"
+
+
+async def test_a_rejection_ends_what_ticketing_reconnected_by_itself_whenever_it_was_made(database: OpenDatabase) -> None:
+    async with story(database) as told:
+        march = told.customer.invoice()
+        await told.tell(march)
+        order = await told.cut()
+        first = told.customer.reported("200.00", local(28, 9), (march, "200.00"), open_after="260")
+        second = told.customer.reported("260.00", local(28, 9), (march, "260.00"))
+        await told.tell(told.customer.ordered(order.id, local(28, 11)), first, second)
+        await told.until(local(28, 12))
+        await told.tell(told.customer.reconnected(order.id, local(28, 12)))
+        await told.tell(told.customer.rejected(first, local(28, 10)))
+        assert await told.status() == "active"
+
+
 async def test_ticketing_reconnects_by_itself_when_payment_and_cut_crossed(database: OpenDatabase) -> None:
     async with story(database) as told:
         march = told.customer.invoice()

@@ -57,9 +57,7 @@ def _service(who: Customer, account: Row, cuts: Sequence[Row], off: bool) -> Ite
         yield "it has paid and is cut"
     if who.paid(confirmed=True) >= who.total and who.settled() and account["status"] != "active":
         yield f"all is confirmed, and its status is {account['status']}"
-    if (
-        not who.vip and who.paid() < who.total and not cut and not who.accepted("reject")
-    ):  # a rejected payment leaves others waiting for the bank
+    if not who.vip and who.paid() < who.total and not cut:
         yield f"it owes {who.total - who.paid()} and is not cut: {account['status']}"
 
 

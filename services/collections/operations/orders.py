@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.collections.models import Notice
 from services.collections.operations.changes import Changes
 from services.collections.rules import wording
-from services.collections.rules.debts import believed_open, overdue, owed, unpaid
+from services.collections.rules.debts import believed_open, overdue, owed, reported_between, unpaid
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.facts import Suspension as Cut
 from services.collections.rules.obstacles import cut_reason
@@ -133,7 +133,7 @@ def _withdraw_words(changes: Changes, facts: Facts, cause: WithdrawCause) -> str
 
 RECONNECT = """
 UPDATE suspension SET state = 'RECONNECTING', reconnection_id = $2, reconnection_requested_at = $3, reconnection_by = $4, basis = $5,
-    target_status = $6 WHERE id = $1
+    target_status = $6, rests_on = $7::uuid[] WHERE id = $1
 """
 
 
@@ -142,7 +142,8 @@ async def order_reconnection(session: AsyncSession, changes: Changes, facts: Fac
     terms, now = changes.terms(facts.policy), changes.now
     reconnection, made = terms.policy.reconnection, new_id()
     target = reconnection.target_status[basis]  # type: ignore[index]
-    await execute(session, RECONNECT, cut.id, made, now, agent, basis, target)
+    rests_on = reported_between(facts, cut.requested_at, now, now) if basis == "payment" else []
+    await execute(session, RECONNECT, cut.id, made, now, agent, basis, target, [each.id for each in rests_on])
     event = ReconnectionRequested(
         reconnection_id=made,
         suspension_id=cut.id,

@@ -132,6 +132,7 @@ class Suspension:
     reconnected_at: datetime | None = None
     holds_until: datetime | None = None
     reconnection_refused_at: datetime | None = None
+    rests_on: tuple[UUID, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The collection status: one function of facts, policy and instant (docs/adr/0005). Nothing else says what a customer's status is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -67,7 +68,9 @@ def trial_end(cut: Suspension, facts: Facts, now: datetime) -> datetime | None:
         promise = next((each for each in reversed(facts.promises) if each.made_at <= asked), None)
         return cut.reconnected_at if promise is None else _promise_end(promise, cut.reconnected_at, facts, now)
     if cut.basis == "payment":
-        return _payments_end(_reported(facts, cut.requested_at, cut.reconnected_at), asked, cut.reconnected_at, now)
+        paid = _reported(facts, cut.requested_at, cut.reconnected_at)
+        rests_on = [each.id for each in paid] if cut.rests_on is None else cut.rests_on
+        return _payments_end(paid, asked, cut.reconnected_at, now, rests_on=rests_on)
     return cut.reconnected_at
 
 
@@ -81,9 +84,16 @@ def _promise_end(promise: Promise, reconnected_at: datetime, facts: Facts, now: 
     return _payments_end(paid, judged.at, reconnected_at, now)
 
 
-def _payments_end(payments: list[Payment], asked: datetime, reconnected_at: datetime, now: datetime) -> datetime | None:
-    """A rejection ends the trial at once; else it holds until every one of these payments is confirmed."""
-    rejected = [each.rejected_at for each in payments if each.rejected_at is not None and asked < each.rejected_at <= now]
+def _payments_end(
+    payments: list[Payment], asked: datetime, reconnected_at: datetime, now: datetime, *, rests_on: Sequence[UUID] = ()
+) -> datetime | None:
+    """A rejection ends the trial at once; else it holds until every one of these payments is confirmed. What was rejected before it was
+    asked for counts when the reconnection rests on it all the same (`rests_on`): we heard of the rejection later."""
+    rejected = [
+        each.rejected_at
+        for each in payments
+        if each.rejected_at is not None and each.rejected_at <= now and (asked < each.rejected_at or each.id in rests_on)
+    ]
     if rejected:
         return max(min(rejected), reconnected_at)
     settled = [each.confirmed_at if _known(each.confirmed_at, now) else None for each in payments if not _known(each.rejected_at, now)]
