@@ -39,8 +39,8 @@ class Notice(Table, table=True):
 
 class Suspension(Table, table=True):
     """An order to cut, from its request to the reconnection. What ticketing told of it are facts: `suspended_at`, `ended_at` (it never
-    happened, `ended_cause` says why) and `reconnected_at`. `rests_on` are the
-    payments for which we had it reconnected; None when ticketing did by itself. `resumes` is the order that an outage took back and this one repeats."""
+    happened, `ended_cause` says why) and `reconnected_at`. `rests_on` are the payments for which we had it reconnected; None when
+    ticketing did by itself. `resumes` is the order that an outage took back and this one repeats."""
 
     __tablename__ = "suspension"
     __table_args__ = (
