@@ -75,13 +75,14 @@ class InvoiceLine(Payload):
 
 
 class InvoiceIssued(Event):
-    """An invoice is out. `due_date` is the last day (operator's time zone) on which payment is in time."""
+    """An invoice is out. `due_date` is the last day (operator's time zone) on which payment is in time; `fee` says which fee it charges."""
 
     TYPE: ClassVar[str] = "billing.invoice_issued.v1"
     invoice_id: UUID
     customer_id: UUID
     number: str
     origin: Literal["run", "opening", "manual"] = "run"
+    fee: Literal["late", "reconnection"] | None = None
     period: str
     issue_date: date
     due_date: date
@@ -110,7 +111,7 @@ class InvoiceOverdue(Event):
 
 
 class InvoicePaid(Event):
-    """Confirmed payments cover the invoice."""
+    """Confirmed payments and credit notes cover the invoice. A payment that bounces opens it again (PaymentReversed)."""
 
     TYPE: ClassVar[str] = "billing.invoice_paid.v1"
     invoice_id: UUID
@@ -185,6 +186,23 @@ class PaymentRejected(Event):
     open_after: Amount
 
 
+class PaymentReversed(Event):
+    """A payment that counted counts no longer, although it was confirmed: the bank took it back, or it was booked to the wrong customer and
+    goes to `moved_to` (told there as a payment of its own). `allocations` are the parts that it had on invoices: they are owed again."""
+
+    TYPE: ClassVar[str] = "billing.payment_reversed.v1"
+    payment_id: UUID
+    customer_id: UUID
+    amount: Amount
+    currency: Currency
+    reference: str
+    reversed_at: datetime
+    reason: str
+    allocations: list[Allocation]
+    open_after: Amount
+    moved_to: UUID | None = None
+
+
 class PaymentAllocated(Event):
     """Money that an earlier payment had left over goes to invoices now: the month's invoice was issued, or another payment was rejected.
     `allocations` are the parts added now; `confirmed` says whether the money is there or still only reported."""
@@ -197,6 +215,97 @@ class PaymentAllocated(Event):
     allocations: list[Allocation]
     open_after: Amount
     allocated_at: datetime
+
+
+class FreedPart(Payload):
+    """A part of a payment that lay on the invoice of a credit note and is free for other invoices again."""
+
+    payment_id: UUID
+    amount: Amount
+
+
+class CreditNoteIssued(Event):
+    """A credit note takes back part of an invoice. `amount` includes the tax. What payments had covered of it is theirs again (`freed`);
+    where that goes to other invoices, PaymentAllocated follows."""
+
+    TYPE: ClassVar[str] = "billing.credit_note_issued.v1"
+    credit_note_id: UUID
+    customer_id: UUID
+    invoice_id: UUID
+    number: str
+    amount: Amount
+    currency: Currency
+    reason: str
+    issued_at: datetime
+    open_after: Amount
+    freed: list[FreedPart] = []
+
+
+class CreditRefunded(Event):
+    """Money that the customer had left over was given back to it."""
+
+    TYPE: ClassVar[str] = "billing.credit_refunded.v1"
+    refund_id: UUID
+    customer_id: UUID
+    amount: Amount
+    currency: Currency
+    reference: str
+    refunded_by: str
+    refunded_at: datetime
+
+
+class DisputeOpened(Event):
+    """The customer does not agree with part of an invoice: nobody collects that amount until the dispute is resolved."""
+
+    TYPE: ClassVar[str] = "billing.dispute_opened.v1"
+    dispute_id: UUID
+    customer_id: UUID
+    invoice_id: UUID
+    amount: Amount
+    currency: Currency
+    reason: str
+    opened_by: str
+    opened_at: datetime
+
+
+class DisputeResolved(Event):
+    """A dispute is over. Accepted: a credit note took the amount back (CreditNoteIssued came just before). Rejected: it is owed."""
+
+    TYPE: ClassVar[str] = "billing.dispute_resolved.v1"
+    dispute_id: UUID
+    customer_id: UUID
+    invoice_id: UUID
+    outcome: Literal["accepted", "rejected"]
+    amount: Amount
+    currency: Currency
+    resolved_by: str
+    resolved_at: datetime
+
+
+class ServicePlanChanged(Event):
+    """A service has another plan from a day on (operator's zone). `reference` is the ticket's id where the change was agreed in one."""
+
+    TYPE: ClassVar[str] = "billing.service_plan_changed.v1"
+    customer_id: UUID
+    service_id: UUID
+    from_plan: str
+    to_plan: str
+    monthly_amount: Amount
+    currency: Currency
+    effective_from: date
+    reason: str
+    reference: UUID | None = None
+
+
+class AgreementRefused(Event):
+    """What was agreed with a customer in a ticket cannot be carried out as it stands there: a person has to look at it."""
+
+    TYPE: ClassVar[str] = "billing.agreement_refused.v1"
+    agreement_id: UUID
+    ticket_id: UUID
+    customer_id: UUID
+    detail: str
+    refused_at: datetime
 
 
 class BillingRunCompleted(Event):
