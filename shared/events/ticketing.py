@@ -1,14 +1,22 @@
 """What ticketing tells: tickets and what the network did. Topic `ticketing.events`, key = customer id."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from shared.events.base import Event
+from shared.events.base import Event, Payload
+
+
+class Detail(Payload):
+    """Something written down in a ticket that its procedure wants told (`told: true`), as people read it."""
+
+    name: str
+    label: str
+    value: str
 
 
 class TicketOpened(Event):
-    """A procedure is under way."""
+    """A procedure is under way. `parent_id` is the ticket whose outcome started it; `details` what is known from the beginning."""
 
     TYPE: ClassVar[str] = "ticketing.ticket_opened.v1"
     ticket_id: UUID
@@ -20,6 +28,8 @@ class TicketOpened(Event):
     requested_by: str
     request_id: UUID | None = None
     opened_at: datetime
+    parent_id: UUID | None = None
+    details: list[Detail] = []
 
 
 class TicketClosed(Event):
@@ -36,6 +46,8 @@ class TicketClosed(Event):
     requested_by: str
     request_id: UUID | None = None
     closed_at: datetime
+    parent_id: UUID | None = None
+    details: list[Detail] = []
 
 
 class ServiceSuspended(Event):
@@ -91,6 +103,37 @@ class SwitchUnresolved(Event):
     ticket_id: UUID
     customer_id: UUID
     action: Literal["suspend", "reconnect"]
+    outcome: Literal["unknown", "refused"]
+    detail: str
+    at: datetime
+
+
+class AgreementReached(Event):
+    """A customer agreed to something that is to be carried out from a day on (VIP-28, VIP-30): billing does, and charges accordingly.
+    `service_id` is empty where it concerns no single service, `plan_code` where the plan stays; `detail` is the report in words."""
+
+    TYPE: ClassVar[str] = "ticketing.agreement_reached.v1"
+    agreement_id: UUID
+    ticket_id: UUID
+    customer_id: UUID
+    service_id: UUID | None = None
+    kind: Literal["upgrade", "downgrade", "plan_change", "other"]
+    plan_code: str | None = None
+    effective_from: date
+    detail: str
+    agreed_by: str
+    agreed_at: datetime
+
+
+class ChangeUnresolved(Event):
+    """The network's answer to a change of a service's plan is unknown or a refusal; somebody should look."""
+
+    TYPE: ClassVar[str] = "ticketing.change_unresolved.v1"
+    switch_id: UUID
+    ticket_id: UUID
+    customer_id: UUID
+    service_id: UUID
+    plan_code: str
     outcome: Literal["unknown", "refused"]
     detail: str
     at: datetime
