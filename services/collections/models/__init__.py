@@ -14,6 +14,7 @@ from services.collections.models.accounts import (
 from services.collections.models.agreements import Plan, PlanInstalment, Promise, Review
 from services.collections.models.base import Table
 from services.collections.models.cuts import Notice, Suspension
+from services.collections.models.happenings import Dossier, Happening
 from services.collections.models.people import Contact, ContactKind, PortfolioChange, SegmentChange, SegmentList, SegmentListRow
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "AccountReview",
     "Contact",
     "ContactKind",
+    "Dossier",
+    "Happening",
     "Invoice",
     "ListedAccount",
     "Notice",

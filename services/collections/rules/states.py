@@ -54,4 +54,12 @@ class WithdrawCause(StrEnum):
     NOTHING_OWED = "NOTHING_OWED"
 
 
+class DossierState(StrEnum):
+    """QUEUED until a worker has printed it; FAILED when it cannot be printed, `failure` says why."""
+
+    QUEUED = "QUEUED"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
 UNFINISHED = (SuspensionState.REQUESTED, SuspensionState.WITHDRAWN, SuspensionState.SUSPENDED, SuspensionState.RECONNECTING)
