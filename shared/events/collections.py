@@ -17,6 +17,7 @@ class SegmentChanged(Event):
     note: str
     changed_by: str
     changed_at: datetime
+    previous: str | None = None
 
 
 class AgentAssigned(Event):
@@ -27,6 +28,8 @@ class AgentAssigned(Event):
     agent: str
     assigned_by: str
     assigned_at: datetime
+    previous: str | None = None
+    reason: str = ""
 
 
 class StatusChanged(Event):
@@ -76,6 +79,7 @@ class ContactRecorded(Event):
     agent: str
     said: str
     contacted_at: datetime
+    invoice_id: UUID | None = None
 
 
 class PromiseMade(Event):
@@ -89,6 +93,7 @@ class PromiseMade(Event):
     currency: Currency
     due_at: datetime
     agent: str
+    period: str = ""
 
 
 class PromiseKept(Event):
@@ -111,6 +116,16 @@ class PromiseBroken(Event):
     due_at: datetime
     amount: Amount
     currency: Currency
+
+
+class PromiseLapsed(Event):
+    """The promise counts no more: a payment plan took its place, or nothing was owed any more."""
+
+    TYPE: ClassVar[str] = "collections.promise_lapsed.v1"
+    promise_id: UUID
+    customer_id: UUID
+    ordinal: int
+    lapsed_at: datetime
 
 
 class Instalment(Payload):
@@ -150,6 +165,37 @@ class PaymentPlanCompleted(Event):
     plan_id: UUID
     customer_id: UUID
     completed_at: datetime
+
+
+class PaymentPlanLapsed(Event):
+    """A plan of unknown terms that the customer brought along has come to its end."""
+
+    TYPE: ClassVar[str] = "collections.payment_plan_lapsed.v1"
+    plan_id: UUID
+    customer_id: UUID
+    lapsed_at: datetime
+
+
+class ReviewOpened(Event):
+    """Something of the customer's billing is looked into (VIP-23)."""
+
+    TYPE: ClassVar[str] = "collections.review_opened.v1"
+    review_id: UUID
+    customer_id: UUID
+    reason: str
+    opened_by: str
+    opened_at: datetime
+
+
+class ReviewClosed(Event):
+    """The review is concluded."""
+
+    TYPE: ClassVar[str] = "collections.review_closed.v1"
+    review_id: UUID
+    customer_id: UUID
+    conclusion: str
+    closed_by: str
+    closed_at: datetime
 
 
 class SuspensionNoticeRequested(Event):

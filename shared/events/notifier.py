@@ -4,7 +4,18 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from shared.events.base import Event
+from shared.events.base import Event, Payload
+
+
+class DeliveryProof(Payload):
+    """That a recipient's mail server took the message: under which Message-ID, when, and its answer where it gave one."""
+
+    name: str
+    recipient: str
+    message_id: str
+    accepted_at: datetime
+    code: int | None = None
+    reply: str = ""
 
 
 class MessageAccepted(Event):
@@ -17,6 +28,8 @@ class MessageAccepted(Event):
     reference: str
     recipients: int
     accepted_at: datetime
+    subject: str = ""
+    deliveries: list[DeliveryProof] = []
 
 
 class MessageFailed(Event):

@@ -15,6 +15,30 @@ class Detail(Payload):
     value: str
 
 
+class Captured(Payload):
+    """A field of a step's form as it was filled in, and what kind of field it is; `value` as people read it."""
+
+    name: str
+    label: str
+    kind: str
+    value: str
+
+
+class SwitchProof(Payload):
+    """What stands behind a switch: the id under which the network was called, for which service, how often, and when it was settled.
+    `adapter` is `network`, or `manual` where a confirming ticket is the proof."""
+
+    switch_id: UUID
+    service_id: UUID
+    network_login: str
+    access_node: str = ""
+    action: str
+    adapter: str
+    attempts: int
+    settled_at: datetime | None = None
+    detail: str | None = None
+
+
 class TicketOpened(Event):
     """A procedure is under way. `parent_id` is the ticket whose outcome started it; `details` what is known from the beginning."""
 
@@ -50,6 +74,28 @@ class TicketClosed(Event):
     details: list[Detail] = []
 
 
+class StepFinished(Event):
+    """A task of a procedure was done: by whom, with which outcome, and what was written down. Steps that the system does are not told."""
+
+    TYPE: ClassVar[str] = "ticketing.step_finished.v1"
+    ticket_id: UUID
+    number: int
+    customer_id: UUID
+    kind: str
+    procedure: str
+    step: str
+    turn: int
+    name: str
+    outcome: str
+    label: str
+    desk: str | None = None
+    finished_by: str
+    captured: list[Captured] = []
+    comment: str | None = None
+    late: bool = False
+    finished_at: datetime
+
+
 class ServiceSuspended(Event):
     """The network did cut the service."""
 
@@ -58,6 +104,7 @@ class ServiceSuspended(Event):
     ticket_id: UUID
     customer_id: UUID
     suspended_at: datetime
+    proof: list[SwitchProof] = []
 
 
 class ServiceReconnected(Event):
@@ -71,6 +118,7 @@ class ServiceReconnected(Event):
     basis: str
     target_status: str
     reconnected_at: datetime
+    proof: list[SwitchProof] = []
 
 
 class SuspensionCancelled(Event):
