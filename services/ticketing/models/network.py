@@ -14,14 +14,16 @@ from shared.db import new_id, one_of, utc
 class NetworkSwitch(Table, table=True):
     """One service to be switched for one step; `id` is the idempotency key towards the network, whatever how often it is called.
 
-    `adapter` is `network` (the configured one) or `manual` (the confirming ticket is the proof). `next_attempt_at` is business time;
+    `adapter` is `network` (the configured one) or `manual` (the confirming ticket is the proof). A `change` gives the service the `plan`.
+    `next_attempt_at` is business time: before it nobody calls;
     `claimed_until` machine time: the lease of the worker that calls. `version` counts the events told of the switch.
     """
 
     __tablename__ = "network_switch"
     __table_args__ = (
         one_of("state", SwitchState, "ck_network_switch_state"),
-        CheckConstraint("action IN ('suspend', 'reconnect')", name="ck_network_switch_action"),
+        CheckConstraint("action IN ('suspend', 'reconnect', 'change')", name="ck_network_switch_action"),
+        CheckConstraint("(action = 'change') = (plan IS NOT NULL)", name="ck_network_switch_plan"),
         Index("ix_network_switch_step", "ticket_id", "step", "number"),
         Index("ix_network_switch_due", "next_attempt_at", "id", postgresql_where=text("state IN ('QUEUED', 'UNKNOWN')")),
         Index("ix_network_switch_claimed", "access_node", postgresql_where=text("state = 'CLAIMED'")),
@@ -34,6 +36,7 @@ class NetworkSwitch(Table, table=True):
     customer_id: UUID = Field(foreign_key="customer.id")
     service_id: UUID
     action: str
+    plan: str | None = None
     adapter: str
     network_login: str
     access_node: str = ""
@@ -61,11 +64,12 @@ class SilentNode(Table, table=True):
 
 
 class SimulatedService(Table, table=True):
-    """The simulated network's own truth: is this login on?"""
+    """The simulated network's own truth: is this login on, and at the speed of which plan, once that was changed?"""
 
     __tablename__ = "simulated_service"
     login: str = Field(primary_key=True)
     active: bool
+    plan: str | None = None
 
 
 class SimulatedPlan(Table, table=True):

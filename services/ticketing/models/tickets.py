@@ -16,8 +16,9 @@ from shared.db import new_id, one_of, utc
 class Ticket(Table, table=True):
     """A procedure under way. `document` is the procedure as it was when the ticket began: editing the file changes no running ticket.
 
-    `request_id` is the order (suspension or reconnection) that it carries out. `revision` changes with every change and is the API's
-    ETag; `version` counts the events told of the ticket.
+    `request_id` is the order (suspension or reconnection) that it carries out, `parent_id` the ticket whose outcome started it. `facts` is
+    what was known when it began (`rules.facts.Fact`). `revision` changes with every change and is the API's ETag; `version` counts the
+    events told of the ticket.
     """
 
     __tablename__ = "ticket"
@@ -26,15 +27,18 @@ class Ticket(Table, table=True):
         Index("uq_ticket_request", "request_id", unique=True),
         Index("ix_ticket_customer", "customer_id", "number"),
         Index("ix_ticket_open", "desk", "number", postgresql_where=text("closed_at IS NULL")),
+        Index("ix_ticket_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     number: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
     customer_id: UUID = Field(foreign_key="customer.id")
     request_id: UUID | None = None
+    parent_id: UUID | None = Field(default=None, foreign_key="ticket.id")
     kind: str
     procedure: str
     procedure_version: int
     document: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    facts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False, server_default=text("'[]'")))
     desk: str
     requested_by: str
     agent: str | None = None
@@ -47,7 +51,8 @@ class Ticket(Table, table=True):
 
 
 class TicketStep(Table, table=True):
-    """One turn of a step. `desk` and `person` say whose list an open task is on."""
+    """One turn of a step. `desk` and `person` say whose list an open task is on; `filled` is what the system looked up for its form when
+    it opened: by field, `value` and `looked_up_at`."""
 
     __tablename__ = "ticket_step"
     __table_args__ = (
@@ -69,5 +74,6 @@ class TicketStep(Table, table=True):
     finished_at: datetime | None = utc(nullable=True)
     finished_by: str | None = None
     outcome: str | None = None
+    filled: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'")))
     captured: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     comment: str | None = Field(default=None, sa_column=Column(Text))
