@@ -255,3 +255,37 @@ class ReconnectionRequested(Event):
     rule: str
     agent: str
     requested_at: datetime
+
+
+class RecoveryRequested(Event):
+    """The day has come on which a cut customer that still owes is handed to recovery (VIP-16): ticketing opens `procedure`. Told once; and
+    once more where the case was closed by a payment that was rejected afterwards. `amount` is what is owed by then."""
+
+    TYPE: ClassVar[str] = "collections.recovery_requested.v1"
+    recovery_id: UUID
+    suspension_id: UUID
+    customer_id: UUID
+    procedure: str
+    delivery: Delivery
+    rule: str
+    reason: str
+    amount: Amount
+    currency: Currency
+    agent: str
+    requested_at: datetime
+
+
+class FeeDue(Event):
+    """A fee of the policy is due: for an invoice that is late, or for a reconnection that was ordered. `amount` is without tax; billing
+    issues one invoice for each `fee_id`."""
+
+    TYPE: ClassVar[str] = "collections.fee_due.v1"
+    fee_id: UUID
+    customer_id: UUID
+    invoice_id: UUID | None
+    kind: Literal["late", "reconnection"]
+    amount: Amount
+    currency: Currency
+    rule: str
+    reason: str
+    due_at: datetime
