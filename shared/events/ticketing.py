@@ -1,6 +1,6 @@
 """What ticketing tells: tickets and what the network did. Topic `ticketing.events`, key = customer id."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import ClassVar, Literal
 from uuid import UUID
 
@@ -185,3 +185,46 @@ class ChangeUnresolved(Event):
     outcome: Literal["unknown", "refused"]
     detail: str
     at: datetime
+
+
+class StepOverdue(Event):
+    """A task was still open at its deadline. `tell` are the desks that the procedure wants told; `outcome` what was followed by itself,
+    None where the task stays open."""
+
+    TYPE: ClassVar[str] = "ticketing.step_overdue.v1"
+    ticket_id: UUID
+    number: int
+    customer_id: UUID
+    kind: str
+    procedure: str
+    step: str
+    name: str
+    desk: str | None = None
+    person: str | None = None
+    deadline: datetime
+    tell: list[str] = []
+    outcome: str | None = None
+    outcome_label: str | None = None
+    at: datetime
+
+
+class WorkOrderScheduled(Event):
+    """The appointment of a task that is done at the customer's is agreed, or agreed anew. `opens` and `closes` are hours of the
+    operator's day."""
+
+    TYPE: ClassVar[str] = "ticketing.work_order_scheduled.v1"
+    ticket_id: UUID
+    number: int
+    customer_id: UUID
+    kind: str
+    procedure: str
+    step: str
+    turn: int
+    name: str
+    order: str
+    day: date
+    opens: time
+    closes: time
+    technician: str
+    scheduled_by: str
+    scheduled_at: datetime
