@@ -90,16 +90,16 @@ async def allocate_payments(ctx: Context, allocated: list[PaymentAllocated]) -> 
     await payments.payments_allocated(ctx.session, payments=allocated, now=ctx.now)
 
 
-@events.on(MessageAccepted)
-async def count_from_acceptance(ctx: Context, event: MessageAccepted) -> None:
+@events.on_batch(MessageAccepted)
+async def count_from_acceptance(ctx: Context, accepted: list[MessageAccepted]) -> None:
     """The hours of a notice begin when the last mail server took it (VIP-10)."""
-    await outcomes.message_accepted(ctx.session, event=event, now=ctx.now)
+    await outcomes.messages_accepted(ctx.session, events=accepted, now=ctx.now)
 
 
-@events.on(MessageFailed)
-async def note_failed_notice(ctx: Context, event: MessageFailed) -> None:
+@events.on_batch(MessageFailed)
+async def note_failed_notices(ctx: Context, failed: list[MessageFailed]) -> None:
     """A notice that did not reach everybody does not count."""
-    await outcomes.message_failed(ctx.session, event=event, now=ctx.now)
+    await outcomes.messages_failed(ctx.session, events=failed, now=ctx.now)
 
 
 @events.on_batch(ServiceSuspended)

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.collections.operations.assessing import reassess
-from services.collections.operations.changes import lock_account
+from services.collections.operations.assessing import settle
+from services.collections.operations.changes import Changes, lock_account
 from services.collections.operations.looking import look_later
 from services.collections.rules.terms import Book
 from shared.db import Fetched, rows
@@ -29,7 +29,10 @@ DUE = """
 SELECT a.id, r.due_at FROM account_review r JOIN account a ON a.id = r.account_id
 WHERE r.due_at <= $1 AND (r.due_at, r.account_id) > ($2, $3) ORDER BY r.due_at, r.account_id LIMIT $4 FOR UPDATE OF a SKIP LOCKED
 """
-STILL_DUE = "SELECT account_id FROM account_review WHERE account_id = ANY($1::uuid[]) AND due_at <= $2"
+STILL_DUE = """
+SELECT a.id, a.version FROM account a JOIN account_review r ON r.account_id = a.id WHERE a.id = ANY($1::uuid[]) AND r.due_at <= $2
+ORDER BY a.id FOR UPDATE OF a
+"""
 
 
 async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
@@ -38,9 +41,12 @@ async def next_due(session: AsyncSession, context: JobContext) -> datetime | Non
 
 
 async def run(context: JobContext) -> int:
-    """Review what is due, chunk by chunk, two at a time: one is thought about while PostgreSQL reads or writes the other. Any number of
-    workers share the chunks. Answers how many accounts."""
-    return sum(await asyncio.gather(*(_pass(context) for _ in range(LANES))))
+    """Review what is due: at once what comes first, and where that is a whole chunk the others two at a time, one being thought about while
+    PostgreSQL reads or writes the other. Any number of workers share the chunks. Answers how many accounts."""
+    found, done = await _review_chunk(context, FIRST)
+    if len(found) < CHUNK:
+        return done
+    return done + sum(await asyncio.gather(*(_pass(context) for _ in range(LANES))))
 
 
 async def _pass(context: JobContext) -> int:
@@ -48,9 +54,10 @@ async def _pass(context: JobContext) -> int:
     done, last = 0, FIRST
     while True:
         found, reviewed = await _review_chunk(context, last)
-        if not found:
+        done += reviewed
+        if len(found) < CHUNK:
             return done
-        done, last = done + reviewed, (found[-1].due_at, found[-1].id)
+        last = (found[-1].due_at, found[-1].id)
 
 
 async def _review_chunk(context: JobContext, last: tuple[datetime, UUID]) -> tuple[Sequence[Fetched], int]:
@@ -69,8 +76,10 @@ async def _review_chunk(context: JobContext, last: tuple[datetime, UUID]) -> tup
 
 
 async def _review(session: AsyncSession, context: JobContext, ids: Sequence[UUID]) -> int:
-    due = [row.account_id for row in await rows(session, STILL_DUE, ids, context.now)] if ids else []
-    return await reassess(session, due, operator=context.operator, now=context.now) if due else 0
+    due = {row.id: row.version for row in await rows(session, STILL_DUE, ids, context.now)} if ids else {}
+    if due:
+        await settle(session, Changes(Book(context.operator), context.now, due))
+    return len(due)
 
 
 async def _review_alone(context: JobContext, account_id: UUID) -> int:

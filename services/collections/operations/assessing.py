@@ -1,6 +1,5 @@
 """Assess accounts and write what follows: the one way in which a status changes and the policy does something by itself."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.operations import orders
-from services.collections.operations.changes import Changes, lock_accounts
+from services.collections.operations.changes import Changes
 from services.collections.operations.looking import look_later
 from services.collections.operations.worklists import Listing
 from services.collections.queries.facts import load_facts
@@ -27,11 +26,10 @@ from services.collections.rules.assessment import (
 from services.collections.rules.facts import Facts, Invoice, Plan, Promise
 from services.collections.rules.reasons import standing_reason
 from services.collections.rules.states import SYSTEM, PlanState, PromiseState
-from services.collections.rules.terms import Book, Terms
+from services.collections.rules.terms import Terms
 from shared.db import execute
 from shared.events import Event
 from shared.events.collections import PaymentPlanBroken, PaymentPlanCompleted, PromiseBroken, PromiseKept, StatusChanged
-from shared.operator import Operator
 
 PROMISES = """
 UPDATE promise p SET state = t.state, state_at = t.at FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(id, state, at)
@@ -63,13 +61,6 @@ class Written:
     dispatches: list[tuple[Facts, Invoice]] = field(default_factory=list)
     reviewed: list[tuple[UUID, datetime | None]] = field(default_factory=list)
     listing: Listing = field(default_factory=Listing)
-
-
-async def reassess(session: AsyncSession, ids: Sequence[UUID], *, operator: Operator, now: datetime) -> int:
-    """Assess these accounts at `now` and write what changed. Answers how many there were."""
-    changes = await lock_accounts(session, ids, book=Book(operator), now=now)
-    await settle(session, changes)
-    return len(changes.versions)
 
 
 async def settle(session: AsyncSession, changes: Changes) -> dict[UUID, Facts]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from services.collections.models import Notice, Suspension
+from services.collections.models import Suspension
 from services.collections.operations.tidings import touch
 from services.collections.rules.states import SuspensionState
 from shared.db import execute, rows
@@ -26,7 +26,17 @@ from shared.operator import Operator
 
 Answer = ServiceSuspended | SuspensionCancelled | ReconnectionOrdered | ServiceReconnected
 E = TypeVar("E", bound=Answer)
+M = TypeVar("M", MessageAccepted, MessageFailed)
 TICKETING = "ticketing"
+NOTICES = "SELECT id, account_id FROM suspension_notice WHERE id = ANY($1::uuid[])"
+ACCEPTED = """
+UPDATE suspension_notice n SET accepted_at = t.at, failed_at = NULL, failure = NULL FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at)
+WHERE n.id = t.id AND n.accepted_at IS NULL
+"""
+FAILED = """
+UPDATE suspension_notice n SET failed_at = t.at, failure = t.failure
+FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS t(id, at, failure) WHERE n.id = t.id AND n.accepted_at IS NULL
+"""
 CUT_STATES = (SuspensionState.REQUESTED, SuspensionState.WITHDRAWN)
 
 
@@ -100,20 +110,36 @@ async def switch_unresolved(session: AsyncSession, *, event: SwitchUnresolved, n
         found.unresolved_at, found.unresolved = event.at, event.detail
 
 
-async def message_accepted(session: AsyncSession, *, event: MessageAccepted, now: datetime) -> None:
-    """All mail servers took the notice: the hours before the cut begin (VIP-10)."""
-    await touch(session, [event.customer_id], now=now)
-    notice = await _notice(session, event.reference)
-    if notice is not None and notice.accepted_at is None:
-        notice.accepted_at, notice.failed_at, notice.failure = event.accepted_at, None, None
+async def messages_accepted(session: AsyncSession, *, events: Sequence[MessageAccepted], now: datetime) -> None:
+    """All mail servers took these notices: the hours before the cut begin (VIP-10). Other mails change nothing here."""
+    told = await _of_notices(session, events[::-1], now)  # the first counts
+    if told:
+        await execute(session, ACCEPTED, list(told), [each.accepted_at for each in told.values()])
 
 
-async def message_failed(session: AsyncSession, *, event: MessageFailed, now: datetime) -> None:
+async def messages_failed(session: AsyncSession, *, events: Sequence[MessageFailed], now: datetime) -> None:
     """Somebody will not get the notice: it does not count until it is mended or sent anew."""
-    await touch(session, [event.customer_id], now=now)
-    notice = await _notice(session, event.reference)
-    if notice is not None and notice.accepted_at is None:
-        notice.failed_at, notice.failure = event.failed_at, f"{event.recipient}: {event.reason}"
+    told = await _of_notices(session, events, now)
+    failures = [f"{each.recipient}: {each.reason}" for each in told.values()]
+    if told:
+        await execute(session, FAILED, list(told), [each.failed_at for each in told.values()], failures)
+
+
+async def _of_notices(session: AsyncSession, events: Sequence[M], now: datetime) -> dict[UUID, M]:
+    """What is told of notices, by notice, the last of each; the accounts are locked, and looked at again."""
+    told = {notice: each for each in events if (notice := _as_id(each.reference)) is not None}
+    known = {row.id: row.account_id for row in await rows(session, NOTICES, list(told))} if told else {}
+    if known:
+        await touch(session, known.values(), now=now)
+    return {notice: told[notice] for notice in known}
+
+
+def _as_id(reference: str) -> UUID | None:
+    """What a message refers to, unless that is no id of ours."""
+    try:
+        return UUID(reference)
+    except ValueError:
+        return None
 
 
 async def _suspensions(session: AsyncSession, events: Sequence[E], now: datetime) -> list[tuple[Suspension, E]]:
@@ -141,12 +167,3 @@ def _target(operator: Operator, policy: str, basis: str) -> str:
 async def _unfinished(session: AsyncSession, customer_id: UUID) -> Suspension | None:
     query = select(Suspension).where(Suspension.account_id == customer_id).order_by(col(Suspension.requested_at).desc()).limit(1)
     return (await session.execute(query)).scalars().first()
-
-
-async def _notice(session: AsyncSession, reference: str) -> Notice | None:
-    """The notice that a message refers to; None for messages about something else."""
-    try:
-        notice_id = UUID(reference)
-    except ValueError:
-        return None
-    return await session.get(Notice, notice_id, populate_existing=True)
