@@ -6,31 +6,9 @@ from pydantic import Field, model_validator
 
 from shared.events import CATALOGUE, Event
 from shared.operator.base import Code, Document, Text
+from shared.operator.conditions import Condition, holds
 
 Channel = Literal["email"]
-
-
-class Unless(Document):
-    """`{not: …}`: any value but these."""
-
-    other_than: str | list[str] = Field(alias="not")
-
-
-Condition = str | list[str] | Unless
-
-
-def holds(condition: Condition, value: object) -> bool:
-    """Does a field's value satisfy a condition: equal to it, one of its list, or none of its `not`?"""
-    if isinstance(condition, Unless):
-        return not holds(condition.other_than, value)
-    return str(value) in values_of(condition)
-
-
-def values_of(condition: Condition) -> list[str]:
-    """The values that a condition names."""
-    if isinstance(condition, Unless):
-        return values_of(condition.other_than)
-    return condition if isinstance(condition, list) else [condition]
 
 
 class Receivers(Document):

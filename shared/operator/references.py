@@ -13,8 +13,9 @@ from shared.events import CATALOGUE
 from shared.events.base import Event
 from shared.events.collections import ReminderRequested, SuspensionNoticeRequested
 from shared.operator.company import Company
+from shared.operator.conditions import Condition, values_of
 from shared.operator.files import Place
-from shared.operator.notices import Condition, Notice, values_of
+from shared.operator.notices import Notice
 from shared.operator.operator import Operator
 from shared.operator.permissions import PERMISSIONS
 from shared.operator.policies import Policy

@@ -1,0 +1,39 @@
+"""`when:` in an operator's files: what fields or facts must be for something to hold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from shared.operator.base import Code, Document
+
+
+class Unless(Document):
+    """`{not: …}`: any value but these."""
+
+    other_than: str | list[str] = Field(alias="not")
+
+
+Condition = str | list[str] | Unless
+When = dict[Code, Condition]
+
+
+def holds(condition: Condition, value: object) -> bool:
+    """Does a value satisfy a condition: equal to it, one of its list, or none of its `not`? Of several values one is enough."""
+    if isinstance(condition, Unless):
+        return not holds(condition.other_than, value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(holds(condition, each) for each in value)
+    return (str(value).lower() if isinstance(value, bool) else str(value)) in values_of(condition)
+
+
+def all_hold(when: Mapping[str, Condition], facts: Mapping[str, Any]) -> bool:
+    """Do all conditions hold? A fact that is not known satisfies none but a `not`."""
+    return all(holds(condition, facts.get(name, ())) for name, condition in when.items())
+
+
+def values_of(condition: Condition) -> list[str]:
+    """The values that a condition names."""
+    if isinstance(condition, Unless):
+        return values_of(condition.other_than)
+    return condition if isinstance(condition, list) else [condition]
