@@ -52,7 +52,7 @@ class Ticket(Table, table=True):
 
 class TicketStep(Table, table=True):
     """One turn of a step. `desk` and `person` say whose list an open task is on; `filled` is what the system looked up for its form when
-    it opened: by field, `value` and `looked_up_at`."""
+    it opened: by field, `value` and `looked_up_at`; `appointment` is a work order's (`rules.appointments.Appointment`)."""
 
     __tablename__ = "ticket_step"
     __table_args__ = (
@@ -76,4 +76,5 @@ class TicketStep(Table, table=True):
     outcome: str | None = None
     filled: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'")))
     captured: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+    appointment: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True))
     comment: str | None = Field(default=None, sa_column=Column(Text))

@@ -4,11 +4,13 @@ from enum import StrEnum
 
 
 class StepState(StrEnum):
-    """A turn of a step: called for but held by its joins, open, finished, or dropped because the ticket closed first."""
+    """A turn of a step: called for but held by its joins, open, finished, skipped because its `when` does not hold, or dropped because the
+    ticket closed first."""
 
     WAITING = "WAITING"
     OPEN = "OPEN"
     FINISHED = "FINISHED"
+    SKIPPED = "SKIPPED"
     DROPPED = "DROPPED"
 
 
