@@ -214,7 +214,8 @@ class SuspensionNoticeRequested(Event):
 
 class SuspensionRequested(Event):
     """Cut the service. Ticketing opens the ticket of `procedure`; the request is not the cut. `invoice_ids` are what is owed; the order
-    falls when they are reported as paid in full, or with `release_on` any when any payment is reported."""
+    falls when they are reported as paid in full, or with `release_on` any when any payment is reported. `except_services` are on hold and
+    stay on."""
 
     TYPE: ClassVar[str] = "collections.suspension_requested.v1"
     suspension_id: UUID
@@ -229,6 +230,7 @@ class SuspensionRequested(Event):
     release_on: Literal["full", "any"] = "full"
     agent: str
     requested_at: datetime
+    except_services: list[UUID] = []
 
 
 class SuspensionWithdrawn(Event):
@@ -289,3 +291,30 @@ class FeeDue(Event):
     rule: str
     reason: str
     due_at: datetime
+
+
+class HoldPlaced(Event):
+    """The customer, or one of its services, is left out of reminders, notices and cuts until an instant: somebody answers for that."""
+
+    TYPE: ClassVar[str] = "collections.hold_placed.v1"
+    hold_id: UUID
+    customer_id: UUID
+    service_id: UUID | None = None
+    reason: str
+    owner: str
+    until: datetime
+    placed_by: str
+    placed_at: datetime
+
+
+class HoldEnded(Event):
+    """A hold is over: its instant came (`expired`), or somebody ended it before."""
+
+    TYPE: ClassVar[str] = "collections.hold_ended.v1"
+    hold_id: UUID
+    customer_id: UUID
+    service_id: UUID | None = None
+    cause: Literal["expired", "ended"]
+    reason: str
+    ended_by: str
+    ended_at: datetime

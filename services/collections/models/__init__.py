@@ -15,15 +15,31 @@ from services.collections.models.agreements import Plan, PlanInstalment, Promise
 from services.collections.models.base import Table
 from services.collections.models.cuts import Notice, Suspension
 from services.collections.models.happenings import Dossier, Happening
-from services.collections.models.people import Contact, ContactKind, PortfolioChange, SegmentChange, SegmentList, SegmentListRow
+from services.collections.models.people import (
+    Contact,
+    ContactKind,
+    Distribution,
+    DistributionMove,
+    PortfolioChange,
+    PortfolioCover,
+    SegmentChange,
+    SegmentList,
+    SegmentListRow,
+)
+from services.collections.models.planning import CutApproval, CutSimulation, Hold, SimulatedStep
 
 __all__ = [
     "Account",
     "AccountReview",
     "Contact",
     "ContactKind",
+    "CutApproval",
+    "CutSimulation",
+    "Distribution",
+    "DistributionMove",
     "Dossier",
     "Happening",
+    "Hold",
     "Invoice",
     "ListedAccount",
     "Notice",
@@ -33,12 +49,14 @@ __all__ = [
     "Plan",
     "PlanInstalment",
     "PortfolioChange",
+    "PortfolioCover",
     "Promise",
     "Reminder",
     "Review",
     "SegmentChange",
     "SegmentList",
     "SegmentListRow",
+    "SimulatedStep",
     "StatusChange",
     "Suspension",
     "Table",

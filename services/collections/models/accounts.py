@@ -18,7 +18,8 @@ class Account(Table, table=True):
 
     `status` with its since, rule and reason is a cache of the one status function (rules/standing.py), never edited. `version` counts the
     account's events and is the API's ETag. `source_agent` is the agent that billing last named: a later one of ours is not overwritten by
-    the same name. `next_review_at` is written by the release before this one alone, which may still run beside it (AccountReview).
+    the same name. `last_contact_at` is when somebody last spoke with the customer. `next_review_at` is written by the release before
+    this one alone, which may still run beside it (AccountReview).
     """
 
     __tablename__ = "account"
@@ -61,6 +62,7 @@ class Account(Table, table=True):
     version: int = 0
     next_review_at: datetime | None = utc(nullable=True)
     registered_at: datetime = utc()
+    last_contact_at: datetime | None = utc(nullable=True)
 
 
 class AccountReview(Table, table=True):

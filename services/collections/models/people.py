@@ -1,15 +1,16 @@
 """What people did with accounts: lists that Sales sent, portfolios, and every contact with a customer."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, Integer
+from sqlalchemy import CheckConstraint, Index, Integer
 from sqlmodel import Field
 
 from services.collections.models.base import Table
 from services.collections.rules.listing import RowOutcome
-from shared.db import new_id, one_of, period_column, utc
+from shared.db import currency_column, money_column, new_id, one_of, period_column, utc
 
 
 class SegmentList(Table, table=True):
@@ -61,7 +62,10 @@ class PortfolioChange(Table, table=True):
     """An account came into an agent's portfolio: from whose, by whom and why (VIP-4)."""
 
     __tablename__ = "portfolio_change"
-    __table_args__ = (Index("ix_portfolio_change_customer", "customer_id", "assigned_at"),)
+    __table_args__ = (
+        Index("ix_portfolio_change_customer", "customer_id", "assigned_at"),
+        Index("ix_portfolio_change_assigned", "assigned_at", "id"),
+    )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     customer_id: UUID
     previous: str | None = None
@@ -69,6 +73,60 @@ class PortfolioChange(Table, table=True):
     reason: str
     assigned_by: str
     assigned_at: datetime = utc()
+
+
+class PortfolioCover(Table, table=True):
+    """From `from_at` until `until` somebody stands in for an absent agent: sees its list and does what only the assigned agent may
+    (VIP-9). `ended_at` is when it was called off before that."""
+
+    __tablename__ = "portfolio_cover"
+    __table_args__ = (
+        CheckConstraint("until > from_at", name="ck_portfolio_cover_until"),
+        CheckConstraint("agent <> covered_by", name="ck_portfolio_cover_other"),
+        CheckConstraint("(ended_at IS NULL) = (ended_by IS NULL)", name="ck_portfolio_cover_ended"),
+        Index("ix_portfolio_cover_agent", "agent", "until"),
+        Index("ix_portfolio_cover_by", "covered_by", "until"),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    agent: str
+    covered_by: str
+    from_at: datetime = utc()
+    until: datetime = utc()
+    reason: str
+    made_by: str
+    made_at: datetime = utc()
+    ended_at: datetime | None = utc(nullable=True)
+    ended_by: str | None = None
+
+
+class Distribution(Table, table=True):
+    """How customers of a policy would be divided among agents by a rule: shown first, and then applied as it was shown."""
+
+    __tablename__ = "distribution"
+    __table_args__ = (
+        CheckConstraint("balanced_by IN ('count', 'amount')", name="ck_distribution_balanced_by"),
+        CheckConstraint("(applied_at IS NULL) = (applied_by IS NULL)", name="ck_distribution_applied"),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    policy: str
+    balanced_by: str
+    reason: str
+    made_by: str
+    made_at: datetime = utc()
+    applied_by: str | None = None
+    applied_at: datetime | None = utc(nullable=True)
+
+
+class DistributionMove(Table, table=True):
+    """A customer that changes hands by a distribution; `amount` is what it pays a month."""
+
+    __tablename__ = "distribution_move"
+    distribution_id: UUID = Field(primary_key=True, foreign_key="distribution.id")
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+    previous: str | None = None
+    agent: str
+    amount: Decimal = money_column()
+    currency: str = currency_column()
 
 
 class ContactKind(StrEnum):

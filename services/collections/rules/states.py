@@ -52,6 +52,7 @@ class WithdrawCause(StrEnum):
     OUTAGE = "OUTAGE"
     AGREEMENT = "AGREEMENT"
     NOTHING_OWED = "NOTHING_OWED"
+    HOLD = "HOLD"
 
 
 class DossierState(StrEnum):
@@ -60,6 +61,28 @@ class DossierState(StrEnum):
     QUEUED = "QUEUED"
     READY = "READY"
     FAILED = "FAILED"
+
+
+class SimulationState(StrEnum):
+    """How far a simulation is."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+
+
+class StepKind(StrEnum):
+    """What would happen to an account on a simulated day: the system reminds, sends a notice or cuts; its agent may send the notice or
+    cut from then on; or a notice or a cut is due and a hold keeps it off."""
+
+    REMIND = "REMIND"
+    NOTICE = "NOTICE"
+    CUT = "CUT"
+    NOTICE_POSSIBLE = "NOTICE_POSSIBLE"
+    CUT_POSSIBLE = "CUT_POSSIBLE"
+    HELD_REMIND = "HELD_REMIND"
+    HELD_NOTICE = "HELD_NOTICE"
+    HELD_CUT = "HELD_CUT"
 
 
 UNFINISHED = (SuspensionState.REQUESTED, SuspensionState.WITHDRAWN, SuspensionState.SUSPENDED, SuspensionState.RECONNECTING)
