@@ -23,7 +23,7 @@ from services.notifier.rules.recipients import recipients
 from services.notifier.rules.states import DeliveryState, MessageState, Outcome, message_state, verdict
 from shared.db import execute, lock, ring, rows
 from shared.errors import Conflict, NotFound
-from shared.events.notifier import MessageAccepted
+from shared.events.notifier import DeliveryProof, MessageAccepted
 from shared.lease import LEASE
 from shared.operator import Operator
 from shared.outbox import Outgoing, publish_many
@@ -121,20 +121,35 @@ async def _judge(session: AsyncSession, messages: Sequence[Message], now: dateti
         message.accepted_at = max(each.accepted_at for each in own if each.accepted_at)
         if message.customer_id is not None:
             message.version += 1
-            told.append(_accepted_event(message, message.customer_id, len(own), message.accepted_at))
+            told.append(_accepted_event(message, message.customer_id, own, message.accepted_at))
     return told
 
 
-def _accepted_event(message: Message, customer_id: UUID, recipients: int, accepted_at: datetime) -> Outgoing:
+def _accepted_event(message: Message, customer_id: UUID, deliveries: Sequence[Delivery], accepted_at: datetime) -> Outgoing:
     event = MessageAccepted(
         message_id=message.id,
         customer_id=customer_id,
         notice=message.notice,
         reference=message.reference,
-        recipients=recipients,
+        recipients=len(deliveries),
         accepted_at=accepted_at,
+        subject=message.subject,
+        deliveries=[_proof(each) for each in deliveries],
     )
     return Outgoing(event, f"message/{message.id}", message.version)
+
+
+def _proof(delivery: Delivery) -> DeliveryProof:
+    """A delivery that its server accepted."""
+    assert delivery.accepted_at is not None
+    return DeliveryProof(
+        name=delivery.name,
+        recipient=delivery.address or "",
+        message_id=delivery.header_id,
+        accepted_at=delivery.accepted_at,
+        code=delivery.smtp_code,
+        reply=delivery.detail,
+    )
 
 
 async def retry_delivery(session: AsyncSession, *, operator: Operator, delivery_id: UUID, now: datetime) -> Message:

@@ -1,7 +1,7 @@
 """Orders to reconnect: at most one of a suspension, and sent only once the cut's outcome is known."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from services.ticketing.queries.orders import live_reconnection
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.ticket import SYSTEM, Cause
 from shared.db import lock, new_id
-from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected
+from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected, SwitchProof
 from shared.operator import Operator, Policy
 from shared.outbox import Outgoing, publish, publish_many
 
@@ -29,6 +29,7 @@ class Back:
     reconnection: Reconnection
     order: Suspension
     customer: Customer
+    proof: list[SwitchProof] = field(default_factory=list)
 
 
 async def order_reconnection(session: AsyncSession, *, order: Suspension, cause: Cause, operator: Operator, now: datetime) -> None:
@@ -93,7 +94,8 @@ async def conclude(session: AsyncSession, *, backs: Sequence[Back], done: bool, 
         await session.flush()
         return
     told = []
-    for back, order in ((each.reconnection, each.order) for each in backs):
+    for each in backs:
+        back, order = each.reconnection, each.order
         back.state, order.state = ReconnectionState.DONE, SuspensionState.RECONNECTED
         order.version += 1
         assert back.ticket_id is not None
@@ -105,6 +107,7 @@ async def conclude(session: AsyncSession, *, backs: Sequence[Back], done: bool, 
             basis=back.basis,
             target_status=back.target_status,
             reconnected_at=now,
+            proof=each.proof,
         )
         told.append(Outgoing(event, f"suspension/{order.id}", order.version))
     await publish_many(session, told, now=now)

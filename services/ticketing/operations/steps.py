@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.ticketing.models import Customer, Ticket
+from services.ticketing.models import Customer, NetworkSwitch, Ticket
 from services.ticketing.operations import reconnections, suspensions, tickets
 from services.ticketing.operations.reconnections import Back
+from services.ticketing.operations.telling import proof_of
 from services.ticketing.operations.tickets import Move
 from services.ticketing.queries.orders import reconnections_of, suspensions_by_id, suspensions_of
 from services.ticketing.queries.tickets import get_ticket, tickets_that_end_on
@@ -67,6 +68,7 @@ class Settled:
     step: str
     action: SwitchAction
     result: StepResult
+    switches: Sequence[NetworkSwitch] = ()
 
 
 async def settle_steps(session: AsyncSession, *, settled: Sequence[Settled], operator: Operator, now: datetime) -> None:
@@ -76,8 +78,9 @@ async def settle_steps(session: AsyncSession, *, settled: Sequence[Settled], ope
     """
     done = [each for each in settled if each.result.outcome == "done"]
     cuts = await suspensions_of(session, [each.ticket.id for each in done if each.action == "suspend"])
-    for order in cuts.values():
-        await suspensions.carry_out(session, order=order, now=now)
+    proofs = {each.ticket.id: proof_of(each.switches) for each in done}
+    for ticket_id, order in cuts.items():
+        await suspensions.carry_out(session, order=order, proof=proofs[ticket_id], now=now)
     await _conclude(session, [each for each in done if each.action == "reconnect"], done=True, now=now)
     moves = [Move(each.ticket, each.customer, SwitchResult(each.step, each.result.outcome, each.result.detail)) for each in settled]
     await move(session, moves=moves, operator=operator, now=now)
@@ -88,11 +91,12 @@ async def settle_steps(session: AsyncSession, *, settled: Sequence[Settled], ope
 async def _conclude(session: AsyncSession, ended: Sequence[Settled | Move], *, done: bool, now: datetime) -> None:
     """Conclude the reconnections that these tickets carry out and that are not concluded yet."""
     customers = {each.ticket.id: each.customer for each in ended}
+    proofs = {each.ticket.id: proof_of(each.switches) for each in ended if isinstance(each, Settled)}
     found = await reconnections_of(session, customers) if customers else {}
     open_ones = {ticket: back for ticket, back in found.items() if done or back.state == ReconnectionState.ORDERED}
     if open_ones:
         cuts = await suspensions_by_id(session, [back.suspension_id for back in open_ones.values()])
-        backs = [Back(back, cuts[back.suspension_id], customers[ticket]) for ticket, back in open_ones.items()]
+        backs = [Back(back, cuts[back.suspension_id], customers[ticket], proofs.get(ticket, [])) for ticket, back in open_ones.items()]
         await reconnections.conclude(session, backs=backs, done=done, now=now)
 
 

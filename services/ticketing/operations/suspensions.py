@@ -27,7 +27,7 @@ from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.ticket import THE_SYSTEM, Cancel, Cause, Finish
 from shared.clock import machine_now
 from shared.db import lock
-from shared.events.ticketing import ServiceSuspended, SuspensionCancelled
+from shared.events.ticketing import ServiceSuspended, SuspensionCancelled, SwitchProof
 from shared.operator import REQUESTER, Operator
 from shared.outbox import publish
 
@@ -80,14 +80,16 @@ async def release(session: AsyncSession, *, order: Suspension, cause: Cause, ope
         await _complete(session, ticket, customer, cause, operator=operator, now=now)
 
 
-async def carry_out(session: AsyncSession, *, order: Suspension, now: datetime) -> None:
-    """The network did cut the service: tell it. The customer is locked already."""
+async def carry_out(session: AsyncSession, *, order: Suspension, proof: list[SwitchProof], now: datetime) -> None:
+    """The network did cut the service: tell it, and what stands behind it. The customer is locked already."""
     if order.state != SuspensionState.REQUESTED:
         order.withdrawn_at = order.withdrawn_at or now  # it had fallen already, and yet the network did it
     order.state, order.settled_at, order.settled_machine_at = SuspensionState.SUSPENDED, now, machine_now()
     order.version += 1
     assert order.ticket_id is not None
-    event = ServiceSuspended(suspension_id=order.id, ticket_id=order.ticket_id, customer_id=order.customer_id, suspended_at=now)
+    event = ServiceSuspended(
+        suspension_id=order.id, ticket_id=order.ticket_id, customer_id=order.customer_id, suspended_at=now, proof=proof
+    )
     await publish(session, event, subject=f"suspension/{order.id}", version=order.version, now=now)
 
 

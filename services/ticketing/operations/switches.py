@@ -115,7 +115,7 @@ async def _settle(
             )
             ring(session, "switching")
         elif result is not None:
-            settled.append(Settled(ticket, customers[ticket.customer_id], step, action, result))
+            settled.append(Settled(ticket, customers[ticket.customer_id], step, action, result, all_of_step))
     while settled:  # two steps of one ticket follow each other
         turn = {each.ticket.id: each for each in reversed(settled)}
         await settle_steps(session, settled=list(turn.values()), operator=operator, now=now)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, Ticket, TicketStep
 from services.ticketing.operations.queueing import cancel_switches, queue_switches
+from services.ticketing.operations.telling import finished_tasks
 from services.ticketing.queries.tickets import Seen, as_engine, engine_tickets
 from services.ticketing.rules import engine
 from services.ticketing.rules.refusals import NotTheirs
@@ -110,6 +111,7 @@ async def _advance(session: AsyncSession, moves: Sequence[Move], seen: Mapping[U
             except NotTheirs as refusal:
                 raise refusal.named(names_of(operator)) from None
             await _store(session, ticket, procedure, before, after, operator)
+            told += finished_tasks(ticket, procedure, before, after)
             pending = await _carry_out(session, move, after, effects, told, operator=operator, now=now)
             before = after
     await session.flush()
