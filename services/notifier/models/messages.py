@@ -1,6 +1,6 @@
 """Messages and their deliveries."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,8 @@ from shared.db import new_id, one_of, utc
 
 class Message(Table, table=True):
     """What a notice made of an event: one per event and notice, whatever arrives twice. `reference` is what the event is about (its notice,
-    ticket, invoice …); `version` counts the message's events."""
+    ticket, invoice …). `not_before` is set where the policy's hours or its messages per day make it wait, `held` says so in Spanish, and
+    `day` is the customer's day that it counts for (none: it counts for no day). `version` counts the message's events."""
 
     __tablename__ = "message"
     __table_args__ = (
@@ -24,6 +25,7 @@ class Message(Table, table=True):
         Index("ix_message_customer", "customer_id", "id"),
         Index("ix_message_notice", "notice", "id"),
         Index("ix_message_state", "state", "id"),
+        Index("ix_message_day", "customer_id", "day", postgresql_where=text("day IS NOT NULL")),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     notice: str
@@ -39,6 +41,9 @@ class Message(Table, table=True):
     recipients: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     reply_to: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     attached_invoice_id: UUID | None = None
+    not_before: datetime | None = utc(nullable=True)
+    held: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    day: date | None = None
     created_at: datetime = utc()
     accepted_at: datetime | None = utc(nullable=True)
     version: int = 0
@@ -46,13 +51,14 @@ class Message(Table, table=True):
 
 class Delivery(Table, table=True):
     """A message on its way to one address (none: nobody has told one yet). `next_attempt_at` is business time; `claimed_until` is machine
-    time: a worker that was killed loses the row then."""
+    time: a worker that was killed loses the row then. One that `rides_with` another goes out in that one's mail and shares its fate."""
 
     __tablename__ = "delivery"
     __table_args__ = (
         one_of("state", DeliveryState, "ck_delivery_state"),
         Index("ix_delivery_message", "message_id"),
         Index("ix_delivery_due", "next_attempt_at", postgresql_where=text("next_attempt_at IS NOT NULL")),
+        Index("ix_delivery_rides", "rides_with", postgresql_where=text("rides_with IS NOT NULL")),
         Index("ix_delivery_claimed", "claimed_until", postgresql_where=text("state = 'SENDING'")),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -60,6 +66,7 @@ class Delivery(Table, table=True):
     name: str
     address: str | None = None
     header_id: str
+    rides_with: UUID | None = Field(default=None, foreign_key="delivery.id")
     state: str = DeliveryState.QUEUED
     attempts: int = 0
     next_attempt_at: datetime | None = utc(nullable=True)

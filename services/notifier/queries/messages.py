@@ -1,4 +1,4 @@
-"""Notifier's reads."""
+"""Messages, their deliveries, and what is known of customers and invoices."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,6 @@ from services.notifier.models import Assignment, Customer, Delivery, Invoice, Me
 from services.notifier.rules.states import DeliveryState, MessageState
 from shared.db import rows
 from shared.errors import NotFound
-from shared.invariants import broken
 
 
 @dataclass(frozen=True)
@@ -150,8 +149,3 @@ CHECKS = {
     "no more is owed of an invoice than when it was issued": """
         SELECT number FROM invoice WHERE open_amount NOT BETWEEN 0 AND (data->>'balance')::numeric""",
 }
-
-
-async def invariants(session: AsyncSession) -> list[str]:
-    """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
-    return await broken(session, CHECKS)

@@ -1,0 +1,43 @@
+"""Notifier's reads."""
+
+from collections.abc import Mapping
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.notifier.queries import messages, webhooks
+from services.notifier.queries.messages import (
+    Known,
+    MessageView,
+    OpenInvoice,
+    deliveries_of,
+    find_messages,
+    get_message,
+    known_facts,
+    next_attempt,
+    printable_invoices,
+)
+from shared.invariants import broken
+
+__all__ = [
+    "Known",
+    "MessageView",
+    "OpenInvoice",
+    "deliveries_of",
+    "find_messages",
+    "gauges",
+    "get_message",
+    "invariants",
+    "known_facts",
+    "next_attempt",
+    "printable_invoices",
+]
+
+
+async def gauges(session: AsyncSession) -> Mapping[tuple[str, str], float]:
+    """Deliveries, messages, subscriptions and what is on its way to them, by state."""
+    return {**await messages.gauges(session), **await webhooks.gauges(session)}
+
+
+async def invariants(session: AsyncSession) -> list[str]:
+    """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
+    return await broken(session, messages.CHECKS | webhooks.CHECKS)

@@ -1,0 +1,103 @@
+"""Webhooks: subscriptions, what is on its way to them, and when that is due."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from services.notifier.models import Webhook, WebhookAttempt, WebhookEvent, WebhookPost
+from services.notifier.rules.webhooks import PostState, WebhookState
+from shared.db import rows
+from shared.errors import NotFound
+
+# No earlier post of the same customer to the same subscriber is still under way.
+ITS_TURN = """NOT EXISTS (SELECT FROM webhook_post e WHERE e.webhook_id = d.webhook_id AND e.key = d.key AND e.id < d.id
+    AND e.state IN ('QUEUED', 'SENDING'))"""
+NEXT = f"""
+SELECT min(CASE WHEN d.state = 'SENDING' THEN $1 ELSE greatest(d.next_attempt_at, w.rests_until) END) AS at
+FROM webhook w CROSS JOIN LATERAL (
+    SELECT state, next_attempt_at FROM webhook_post d
+    WHERE d.webhook_id = w.id AND d.state IN ('QUEUED', 'SENDING') AND {ITS_TURN}
+    ORDER BY next_attempt_at NULLS FIRST LIMIT 1) AS d
+WHERE w.state = 'ACTIVE'
+"""
+WITH_WORK = f"""
+SELECT w.id FROM webhook w WHERE w.state = 'ACTIVE' AND (w.rests_until IS NULL OR w.rests_until <= $1) AND EXISTS (
+    SELECT FROM webhook_post d WHERE d.webhook_id = w.id AND {ITS_TURN}
+    AND (d.state = 'QUEUED' AND d.next_attempt_at <= $1 OR d.state = 'SENDING' AND d.claimed_until < clock_timestamp()))
+ORDER BY w.id
+"""
+
+
+async def next_post(session: AsyncSession, now: datetime) -> datetime | None:
+    """When something is sent next (business time): now while something is under way."""
+    return (await rows(session, NEXT, now))[0].at  # type: ignore[no-any-return]
+
+
+async def webhooks_with_work(session: AsyncSession, now: datetime) -> list[UUID]:
+    """The subscriptions to which something is to be sent now."""
+    return [row.id for row in await rows(session, WITH_WORK, now)]
+
+
+async def find_webhooks(session: AsyncSession, *, state: WebhookState | None, before: UUID | None, limit: int) -> Sequence[Webhook]:
+    """Subscriptions, the newest first."""
+    query = select(Webhook).order_by(col(Webhook.id).desc()).limit(limit)
+    if state is not None:
+        query = query.where(Webhook.state == state)
+    if before is not None:
+        query = query.where(col(Webhook.id) < before)
+    return (await session.execute(query)).scalars().all()
+
+
+async def get_webhook(session: AsyncSession, webhook_id: UUID) -> Webhook:
+    """A subscription. Raises NotFound."""
+    found = await session.get(Webhook, webhook_id)
+    if found is None:
+        raise NotFound(f"No existe la suscripción {webhook_id}.")
+    return found
+
+
+async def find_posts(
+    session: AsyncSession, webhook_id: UUID, *, state: PostState | None, event_type: str | None, before: int | None, limit: int
+) -> Sequence[tuple[WebhookPost, WebhookEvent]]:
+    """What was sent or is to be sent to a subscription, the latest first."""
+    query = select(WebhookPost, WebhookEvent).join(WebhookEvent, col(WebhookEvent.id) == col(WebhookPost.event_id))
+    query = query.where(WebhookPost.webhook_id == webhook_id).order_by(col(WebhookPost.id).desc()).limit(limit)
+    if state is not None:
+        query = query.where(WebhookPost.state == state)
+    if event_type is not None:
+        query = query.where(WebhookEvent.type == event_type)
+    if before is not None:
+        query = query.where(col(WebhookPost.id) < before)
+    return [(post, event) for post, event in (await session.execute(query)).all()]
+
+
+async def get_post(session: AsyncSession, webhook_id: UUID, event_id: UUID) -> tuple[WebhookPost, WebhookEvent, Sequence[WebhookAttempt]]:
+    """One event on its way to a subscription, with every try. Raises NotFound."""
+    query = select(WebhookPost, WebhookEvent).join(WebhookEvent, col(WebhookEvent.id) == col(WebhookPost.event_id))
+    found = (await session.execute(query.where(WebhookPost.webhook_id == webhook_id, WebhookPost.event_id == event_id))).first()
+    if found is None:
+        raise NotFound(f"La suscripción no tiene el evento {event_id}.")
+    post, event = found
+    tries = select(WebhookAttempt).where(WebhookAttempt.post_id == post.id).order_by(col(WebhookAttempt.id))
+    return post, event, (await session.execute(tries)).scalars().all()
+
+
+async def gauges(session: AsyncSession) -> Mapping[tuple[str, str], float]:
+    """Subscriptions and posts by state."""
+    found = {("webhooks", str(state)): 0.0 for state in WebhookState} | {("webhook_posts", str(state)): 0.0 for state in PostState}
+    for table, kind in (("webhook", "webhooks"), ("webhook_post", "webhook_posts")):
+        for row in await rows(session, f"SELECT state, count(*) AS n FROM {table} GROUP BY state"):
+            found[kind, row.state] = float(row.n)
+    return found
+
+
+CHECKS = {
+    "what a subscriber has taken was answered with 2xx at some try": """
+        SELECT p.id FROM webhook_post p WHERE p.state = 'DELIVERED' AND NOT EXISTS (
+            SELECT FROM webhook_attempt a WHERE a.post_id = p.id AND a.status BETWEEN 200 AND 299)""",
+    "what is queued for a subscriber will be tried": """
+        SELECT id FROM webhook_post WHERE (state = 'QUEUED') <> (next_attempt_at IS NOT NULL)""",
+}
