@@ -146,9 +146,42 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """The account, or one of its services, is left out of reminders, notices and cuts from `placed_at` until `until`, or until somebody
+    ended it before (`ended_at`; one that expired has it, too, once that was told)."""
+
+    id: UUID
+    service_id: UUID | None
+    reason: str
+    owner: str
+    placed_at: datetime
+    until: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Somebody stands in for the account's agent from `from_at` until `until`, or until it was called off before (`ended_at`)."""
+
+    covered_by: str
+    from_at: datetime
+    until: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Since `approved_at` a manager allows that the account is cut from `from_at` until `until`."""
+
+    from_at: datetime
+    until: datetime
+    approved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything about one account. `status` and `status_since` are what was last told. Lists are in the order of their instants,
-    invoices in that of their due dates."""
+    invoices in that of their due dates. `services` are the ids of those that it has now, read only where one of them is on hold."""
 
     account_id: UUID
     policy: str
@@ -169,6 +202,11 @@ class Facts:
     notices: tuple[Notice, ...] = ()
     suspensions: tuple[Suspension, ...] = ()
     outages: tuple[Outage, ...] = field(default=())
+    holds: tuple[Hold, ...] = ()
+    covers: tuple[Cover, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    services: tuple[UUID, ...] = ()
+    last_contact_at: datetime | None = None
 
 
 def known_instants(facts: Facts) -> Iterator[datetime]:
@@ -187,6 +225,10 @@ def known_instants(facts: Facts) -> Iterator[datetime]:
         yield from _given(cut.requested_at, cut.suspended_at, cut.reconnected_at)
     for outage in facts.outages:
         yield from _given(outage.declared_at, outage.closed_at)
+    for hold in facts.holds:
+        yield from _given(hold.placed_at, hold.until, hold.ended_at)
+    for approval in facts.approvals:
+        yield from _given(approval.from_at, approval.approved_at)
 
 
 def _given(*instants: datetime | None) -> Iterator[datetime]:
