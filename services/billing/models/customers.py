@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Index, Integer, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from services.billing.models.base import Table
-from shared.db import currency_column, money_column, new_id, period_column, sorted_text, utc
+from services.billing.rules.states import AgreementState
+from shared.db import currency_column, money_column, new_id, one_of, period_column, sorted_text, utc
 
 
 class Customer(Table, table=True):
@@ -83,6 +84,59 @@ class Service(Table, table=True):
     currency: str = currency_column()
     active_from: date
     active_to: date | None = None
+
+
+class PlanChange(Table, table=True):
+    """A service has another plan from `effective_from` on (operator's zone). The service's own row tells the plan of today: a change whose
+    day has not come is applied to it later. `from_*` is what the row said, or was going to say, when the change was decided."""
+
+    __tablename__ = "plan_change"
+    __table_args__ = (
+        CheckConstraint("from_amount >= 0 AND to_amount >= 0", name="ck_plan_change_amounts"),
+        Index("ix_plan_change_service", "service_id", "effective_from", "id"),
+        Index("ix_plan_change_customer", "customer_id", "id"),
+        Index("ix_plan_change_day", "effective_from"),
+        Index("ix_plan_change_pending", "effective_from", "id", postgresql_where=text("applied_at IS NULL")),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    customer_id: UUID = Field(foreign_key="customer.id")
+    service_id: UUID = Field(foreign_key="service.id")
+    effective_from: date
+    from_plan: str
+    from_amount: Decimal = money_column()
+    to_plan: str
+    to_kind: str
+    to_amount: Decimal = money_column()
+    currency: str = currency_column()
+    reason: str
+    reference: UUID | None = None
+    changed_at: datetime = utc()
+    changed_by: str
+    applied_at: datetime | None = utc(nullable=True)
+
+
+class Agreement(Table, table=True):
+    """What was agreed with a customer in a ticket, and what became of it here; `refusal` tells why it was not carried out."""
+
+    __tablename__ = "agreement"
+    __table_args__ = (
+        one_of("state", AgreementState, "ck_agreement_state"),
+        Index("ix_agreement_customer", "customer_id", "id"),
+        Index("ix_agreement_state", "state", "id"),
+    )
+    id: UUID = Field(primary_key=True)
+    ticket_id: UUID
+    customer_id: UUID = Field(foreign_key="customer.id")
+    service_id: UUID | None = None
+    kind: str
+    plan_code: str | None = None
+    effective_from: date
+    detail: str
+    agreed_by: str
+    agreed_at: datetime = utc()
+    state: str
+    refusal: str | None = None
+    received_at: datetime = utc()
 
 
 class CustomerHistory(Table, table=True):

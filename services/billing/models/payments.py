@@ -4,18 +4,23 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import DDL, BigInteger, CheckConstraint, Column, Identity, Index, event, text
+from sqlalchemy import DDL, BigInteger, CheckConstraint, Column, Identity, Index, Numeric, event, text
 from sqlmodel import Field
 
 from services.billing.models.base import Table
 from services.billing.rules.states import Account, PaymentState
 from shared.db import currency_column, money_column, new_id, one_of, utc
 
+# A payment that somebody says was made, and that nobody has denied.
+COUNTS = "state IN ('REPORTED', 'CONFIRMED')"
+
 
 class Payment(Table, table=True):
-    """Money that a customer says it paid. One reference counts once per channel; a rejected one may be reported again.
+    """Money that a customer says it paid. One reference counts once per channel; one that does not count any more may be reported again.
 
-    `unallocated` is what no open invoice took; it goes to the next one that is issued. `paid_on` is the day in the bank's books.
+    `unallocated` is what no open invoice took; it goes to the next one that is issued. `refunded` was given back. `paid_on` is the day in
+    the bank's books. `moved_from` is the payment of another customer as which this one was booked before; `reject_reason` tells why a
+    rejected or reversed payment does not count.
     """
 
     __tablename__ = "payment"
@@ -23,17 +28,18 @@ class Payment(Table, table=True):
         one_of("state", PaymentState, "ck_payment_state"),
         CheckConstraint("amount > 0", name="ck_payment_amount"),
         CheckConstraint("unallocated BETWEEN 0 AND amount", name="ck_payment_unallocated"),
+        CheckConstraint("refunded BETWEEN 0 AND amount - unallocated", name="ck_payment_refunded"),
         Index(
             "uq_payment_reference",
             text("lower(channel)"),
             text("lower(reference)"),
             unique=True,
-            postgresql_where=text("state <> 'REJECTED'"),
+            postgresql_where=text(COUNTS),
         ),
         Index("ix_payment_customer", "customer_id", "id"),
         Index("ix_payment_state", "state", "id"),
         Index("ix_payment_reference", text("lower(reference)")),
-        Index("ix_payment_unallocated", "customer_id", postgresql_where=text("unallocated > 0 AND state <> 'REJECTED'")),
+        Index("ix_payment_unallocated", "customer_id", postgresql_where=text(f"unallocated > 0 AND {COUNTS}")),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     customer_id: UUID = Field(foreign_key="customer.id")
@@ -41,6 +47,7 @@ class Payment(Table, table=True):
     reference: str
     amount: Decimal = money_column()
     unallocated: Decimal = money_column()
+    refunded: Decimal = Field(default=Decimal(0), sa_column=Column(Numeric(18, 4), nullable=False, server_default=text("0")))
     currency: str = currency_column()
     state: str = PaymentState.REPORTED
     paid_on: date
@@ -49,12 +56,15 @@ class Payment(Table, table=True):
     settled_at: datetime | None = utc(nullable=True)
     settled_by: str | None = None
     reject_reason: str | None = None
+    reversed_at: datetime | None = utc(nullable=True)
+    reversed_by: str | None = None
+    moved_from: UUID | None = Field(default=None, foreign_key="payment.id")
     import_id: UUID | None = None
     version: int = 1
 
 
 class PaymentAllocation(Table, table=True):
-    """The part of a payment that went to one invoice. Of a rejected payment it says what was believed."""
+    """The part of a payment that went to one invoice. Of a payment that counts no longer it says what was believed."""
 
     __tablename__ = "payment_allocation"
     __table_args__ = (
@@ -66,6 +76,22 @@ class PaymentAllocation(Table, table=True):
     amount: Decimal = money_column()
     currency: str = currency_column()
     allocated_at: datetime = utc()
+
+
+class Refund(Table, table=True):
+    """Money that the customer had left over and that was given back to it; the postings tell of which payments."""
+
+    __tablename__ = "refund"
+    __table_args__ = (CheckConstraint("amount > 0", name="ck_refund_amount"), Index("ix_refund_customer", "customer_id", "id"))
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    customer_id: UUID = Field(foreign_key="customer.id")
+    amount: Decimal = money_column()
+    currency: str = currency_column()
+    channel: str
+    reference: str
+    reason: str
+    refunded_at: datetime = utc()
+    refunded_by: str
 
 
 class Posting(Table, table=True):
@@ -85,6 +111,8 @@ class Posting(Table, table=True):
     customer_id: UUID
     invoice_id: UUID | None = Field(default=None, foreign_key="invoice.id")
     payment_id: UUID | None = Field(default=None, foreign_key="payment.id")
+    credit_note_id: UUID | None = Field(default=None, foreign_key="credit_note.id")
+    refund_id: UUID | None = Field(default=None, foreign_key="refund.id")
     debit: str
     credit: str
     amount: Decimal = money_column()

@@ -22,8 +22,8 @@ from shared.outbox import Outgoing, publish_many
 CUSTOMERS = "SELECT id, external_id FROM customer WHERE external_id = ANY($1::text[]) AND ($2::text IS NULL OR external_source = $2)"
 INVOICES = "SELECT id, number, customer_id, state FROM invoice WHERE number = ANY($1::text[])"
 KNOWN = (
-    "SELECT id, customer_id, channel, reference, amount FROM payment WHERE lower(reference) = ANY($1::text[]) AND state <> 'REJECTED' "
-    "ORDER BY id"
+    "SELECT id, customer_id, channel, reference, amount FROM payment WHERE lower(reference) = ANY($1::text[]) "
+    "AND state IN ('REPORTED', 'CONFIRMED') ORDER BY id"
 )
 
 

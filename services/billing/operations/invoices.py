@@ -67,7 +67,8 @@ async def void_invoice(session: AsyncSession, *, invoice_id: UUID, reason: str, 
 
 
 PAID_BY = """
-SELECT 1 AS paid FROM payment_allocation a JOIN payment p ON p.id = a.payment_id WHERE a.invoice_id = $1 AND p.state <> 'REJECTED' LIMIT 1
+SELECT 1 AS paid FROM payment_allocation a JOIN payment p ON p.id = a.payment_id
+WHERE a.invoice_id = $1 AND p.state IN ('REPORTED', 'CONFIRMED') LIMIT 1
 """
 
 REVERSE = """

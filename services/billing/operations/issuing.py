@@ -102,7 +102,7 @@ ISSUE_PRICED = _issue(f"round(coalesce(($19::jsonb ->> s.id::text)::numeric, {SH
 
 PREPAID = """
 SELECT DISTINCT p.customer_id FROM billing_run_customer p JOIN payment m ON m.customer_id = p.customer_id
-WHERE p.run_id = $1 AND p.ordinal BETWEEN $2 AND $3 AND m.unallocated > 0 AND m.state <> 'REJECTED'
+WHERE p.run_id = $1 AND p.ordinal BETWEEN $2 AND $3 AND m.unallocated > 0 AND m.state IN ('REPORTED', 'CONFIRMED')
 """
 
 

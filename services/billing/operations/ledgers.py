@@ -31,7 +31,8 @@ FIELDS = (
 )
 PAYMENTS = (
     f"SELECT customer_id, state, {', '.join(FIELDS)} FROM payment "
-    "WHERE (customer_id = ANY($1::uuid[]) AND unallocated > 0 AND state <> 'REJECTED') OR id = ANY($2::uuid[]) ORDER BY id FOR UPDATE"
+    "WHERE (customer_id = ANY($1::uuid[]) AND unallocated > 0 AND state IN ('REPORTED', 'CONFIRMED')) OR id = ANY($2::uuid[]) "
+    "ORDER BY id FOR UPDATE"
 )
 PARTS = "SELECT payment_id, invoice_id, amount FROM payment_allocation WHERE payment_id = ANY($1::uuid[]) ORDER BY allocated_at, invoice_id"
 

@@ -27,7 +27,7 @@ TAKEN = """
 SELECT t.id AS asked, p.id, p.customer_id, c.name FROM unnest($1::uuid[], $2::text[], $3::text[]) AS t(id, channel, reference)
 CROSS JOIN LATERAL (
     SELECT id, customer_id FROM payment
-    WHERE lower(channel) = lower(t.channel) AND lower(reference) = lower(t.reference) AND state <> 'REJECTED' LIMIT 1
+    WHERE lower(channel) = lower(t.channel) AND lower(reference) = lower(t.reference) AND state IN ('REPORTED', 'CONFIRMED') LIMIT 1
 ) AS p JOIN customer c ON c.id = p.customer_id
 """
 

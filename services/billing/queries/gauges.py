@@ -12,7 +12,7 @@ SELECT 'billing_imports' AS name, lower(state) AS kind, count(*) AS value FROM i
 UNION ALL SELECT 'billing_runs', lower(state), count(*) FROM billing_run GROUP BY state
 UNION ALL SELECT 'billing_chunks', 'open', count(*) FROM billing_chunk WHERE done_at IS NULL
 UNION ALL SELECT 'billing_invoices', 'not_yet_due', count(*) FROM invoice WHERE {UNJUDGED}
-UNION ALL SELECT 'billing_payments', 'left_over', count(*) FROM payment WHERE unallocated > 0 AND state <> 'REJECTED'
+UNION ALL SELECT 'billing_payments', 'left_over', count(*) FROM payment WHERE unallocated > 0 AND state IN ('REPORTED', 'CONFIRMED')
 """
 
 

@@ -22,10 +22,10 @@ CHECKS = {
         ) r ON r.invoice_id = i.id WHERE i.reported <> coalesce(r.amount, 0)""",
     "every payment is its parts and what is left over": """
         SELECT p.reference FROM payment p LEFT JOIN (SELECT payment_id, sum(amount) AS amount FROM payment_allocation GROUP BY 1) a
-        ON a.payment_id = p.id WHERE p.state <> 'REJECTED' AND p.amount <> p.unallocated + coalesce(a.amount, 0)""",
+        ON a.payment_id = p.id WHERE p.state IN ('REPORTED', 'CONFIRMED') AND p.amount <> p.unallocated + coalesce(a.amount, 0)""",
     "nobody who has money left over owes an invoice": """
-        SELECT i.number FROM invoice i JOIN payment p ON p.customer_id = i.customer_id AND p.unallocated > 0 AND p.state <> 'REJECTED'
-        WHERE i.state = 'OPEN' AND i.balance > i.reported""",
+        SELECT i.number FROM invoice i JOIN payment p ON p.customer_id = i.customer_id AND p.unallocated > 0
+        AND p.state IN ('REPORTED', 'CONFIRMED') WHERE i.state = 'OPEN' AND i.balance > i.reported""",
     "the customer's credit is what confirmed payments have left over": """
         SELECT customer_id FROM (
             SELECT customer_id, CASE WHEN credit = 'CUSTOMER_CREDIT' THEN amount ELSE -amount END AS amount FROM posting

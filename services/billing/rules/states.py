@@ -12,11 +12,34 @@ class InvoiceState(StrEnum):
 
 
 class PaymentState(StrEnum):
-    """REPORTED: somebody says so, and it already counts (VIP-12, VIP-20). CONFIRMED: the money is there. REJECTED: it never came."""
+    """REPORTED: somebody says so, and it already counts (VIP-12, VIP-20). CONFIRMED: the money is there. REJECTED: it never came.
+    REVERSED: it counted and counts no longer, because the bank took it back or it was another customer's."""
 
     REPORTED = "REPORTED"
     CONFIRMED = "CONFIRMED"
     REJECTED = "REJECTED"
+    REVERSED = "REVERSED"
+
+    @property
+    def counts(self) -> bool:
+        return self in (PaymentState.REPORTED, PaymentState.CONFIRMED)
+
+
+class DisputeState(StrEnum):
+    """OPEN: nobody collects the amount. ACCEPTED: a credit note took it back. REJECTED: it is owed after all."""
+
+    OPEN = "OPEN"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+
+
+class AgreementState(StrEnum):
+    """What became of something agreed in a ticket. CARRIED_OUT: the plan was changed. NOTED: nothing to change in billing, a note is kept.
+    REFUSED: it cannot be carried out as it stands there; somebody looks at it."""
+
+    CARRIED_OUT = "CARRIED_OUT"
+    NOTED = "NOTED"
+    REFUSED = "REFUSED"
 
 
 class RunState(StrEnum):
