@@ -5,11 +5,12 @@
 
 from shared.operator.base import Document
 from shared.operator.company import Company, Desk, FiscalSeries, Person, Plan, Rule, Tax
+from shared.operator.forms import CaptureField
 from shared.operator.loading import OperatorError, check_operator, load_operator
 from shared.operator.notices import Notice, Receivers
 from shared.operator.operator import Operator
 from shared.operator.policies import AllowedFrom, Criterion, Policy, Promises, Qualification, Reminder, Suspension
-from shared.operator.procedures import REQUESTER, CaptureField, Deadline, Outcome, Procedure, Step
+from shared.operator.procedures import REQUESTER, Deadline, Opening, Outcome, Procedure, Step
 
 __all__ = [
     "REQUESTER",
@@ -22,6 +23,7 @@ __all__ = [
     "Document",
     "FiscalSeries",
     "Notice",
+    "Opening",
     "Operator",
     "OperatorError",
     "Outcome",

@@ -8,12 +8,13 @@ from pydantic import Field, model_validator
 
 from shared.operator.base import Code, Document, Duration, Text
 
-StatusCode = Literal["active", "temporary_active", "under_review", "payment_plan", "suspended"]
+StatusCode = Literal["active", "temporary_active", "under_review", "payment_plan", "suspended", "recovery"]
 Basis = Literal["payment", "promise", "payment_plan", "review"]
 # The decisions of a policy that refusals and explanations justify with a rule of the operator's documents.
 Decision = Literal[
     "segment", "due", "portfolio", "dispatch", "receipt", "documentation", "follow_up", "agent", "status", "notice", "promises",
-    "day", "suspended", "reconnection", "status_after", "negotiated", "returns", "outage",
+    "day", "suspended", "reconnection", "status_after", "negotiated", "returns", "outage", "recovery",
+    "hold",
 ]  # fmt: skip
 
 
@@ -85,10 +86,21 @@ class ByDelivery(Document):
     third_party: Code
 
 
+class Approval(Document):
+    """The system cuts on a day only whom a manager approved for it, at most `daily_cap` a day; `order` says who comes first when more are
+    due. `rule` is the operator's, for refusals and explanations."""
+
+    required: bool = True
+    daily_cap: int | None = Field(default=None, ge=1)
+    order: Literal["largest_debt", "oldest_debt"] = "largest_debt"
+    rule: str
+
+
 class Suspension(Document):
     """When, by whom and how a customer is cut. `reported_payment_counts`: what holds it off, a payment reported in full or any.
     `wait_for_late_debts`: how long a debt waits that allowed a cut already when it was imported. `retry_refused_after`: when the system
-    orders again what the network refused, a cut or a reconnection; without it only a person does."""
+    orders again what the network refused, a cut or a reconnection; without it only a person does. `approval`: of what the system decides.
+    """
 
     allowed_from: AllowedFrom
     wait_for_late_debts: Duration | None = None
@@ -97,6 +109,7 @@ class Suspension(Document):
     only_assigned_agent: bool
     notice: SuspensionNotice | None = None
     reported_payment_counts: Literal["full", "any"] = "full"
+    approval: Approval | None = None
     procedure: ByDelivery
 
 
@@ -108,6 +121,15 @@ class Reconnection(Document):
     procedure: ByDelivery
 
 
+class Recovery(Document):
+    """When the case of a cut customer that still owes goes to recovery: this day of a month that follows the oldest unpaid one, the first
+    after the cut, at an hour in the operator's time zone. `procedure` is what ticketing opens then."""
+
+    day_of_month: int = Field(ge=1, le=31)
+    at: time = time(0)
+    procedure: Code
+
+
 class Choice(Document):
     """What the operator's document leaves open and these files decide; explanations say so."""
 
@@ -116,7 +138,8 @@ class Choice(Document):
 
 
 class Policy(Document):
-    """policies/<code>.yaml."""
+    """policies/<code>.yaml. `worked_by_agents`: what the system decides is followed up by the customers' agents, too: they are in the
+    worklist."""
 
     code: Code
     name: Text
@@ -129,7 +152,20 @@ class Policy(Document):
     reminders: list[Reminder] = []
     suspension: Suspension
     reconnection: Reconnection
+    recovery: Recovery | None = None
     choices: list[Choice] = []
+    worked_by_agents: bool = False
+
+    @property
+    def for_people(self) -> bool:
+        """Do people work on these customers: because they decide, because they send the invoice, or because the operator wants it?"""
+        return self.worked_by_agents or self.decided_by == "person" or self.invoice.sent_by == "agent"
+
+    @model_validator(mode="after")
+    def _approvable(self) -> Self:
+        if self.suspension.approval is not None and self.decided_by == "person":
+            raise ValueError("`suspension.approval` es para lo que decide el sistema: con `decided_by: person` ya decide una persona")
+        return self
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -138,7 +174,7 @@ class Policy(Document):
             ("rules", Decision, self.rules),
             ("reconnection.target_status", Basis, self.reconnection.target_status),
         ):
-            missing = sorted(set(get_args(wanted)) - set(given))
+            missing = sorted(set(get_args(wanted)) - set(given) - (set() if self.recovery else {"recovery"}))
             if missing:
                 raise ValueError(f"a `{name}` le falta: {', '.join(missing)}")
         return self

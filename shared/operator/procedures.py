@@ -1,38 +1,36 @@
 """procedures/*.yaml: what ticketing runs, step by step."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from shared.operator.base import Code, Document, Text
+from shared.operator.forms import CaptureField, CaptureKind, form_mistake
 
-Action = Literal["network.suspend", "network.reconnect"]
+Action = Literal["network.suspend", "network.reconnect", "network.change", "agreement.tell"]
+# What an action must and may be told (`uses`), by name: the kinds of field that can tell it.
+AGREED: Mapping[str, tuple[CaptureKind, ...]] = {"kind": ("choice",), "from": ("date",), "detail": ("text", "comment")}
+CHANGED: Mapping[str, tuple[CaptureKind, ...]] = {"plan": ("plan",), "service": ("service",)}
+MUST_USE: Mapping[Action, Mapping[str, tuple[CaptureKind, ...]]] = {"agreement.tell": AGREED, "network.change": {"plan": ("plan",)}}
+MAY_USE: Mapping[Action, Mapping[str, tuple[CaptureKind, ...]]] = {
+    "agreement.tell": AGREED | CHANGED,
+    "network.change": CHANGED | {"from": ("date",)},
+}
+# What an agreement may be about, as billing understands it.
+AGREEMENTS = ("upgrade", "downgrade", "plan_change", "other")
 # What ticketing hears of a customer and a procedure may end on.
 ClosingEvent = Literal["payment_reported", "payment_confirmed", "invoice_voided", "suspension_withdrawn"]
 REQUESTER = "requester"
 PLACES = 5_000
 
 
-class CaptureField(Document):
-    """Something that must (or may) be written down to finish a step. `comment` is the comment that finishes it."""
-
-    name: Code
-    label: Text
-    kind: Literal["text", "comment", "number", "date", "yes_no", "choice"] = "text"
-    required: bool = True
-    choices: list[Text] = []
-
-    @model_validator(mode="after")
-    def _choices(self) -> Self:
-        if (self.kind == "choice") != bool(self.choices):
-            raise ValueError("`choices` y `kind: choice` van juntos")
-        return self
-
-
 class Deadline(Document):
-    """How long a step may stay open: round the clock, or counted on the business calendar."""
+    """How long a step may stay open: round the clock, or counted on the business calendar. `from` counts business days from a date that
+    was written down (that day not counted) rather than from the step's opening."""
 
+    from_: Code | None = Field(default=None, alias="from")
     hours: int | None = Field(default=None, ge=1)
     business_hours: int | None = Field(default=None, ge=1)
     business_days: int | None = Field(default=None, ge=1)
@@ -41,14 +39,18 @@ class Deadline(Document):
     def _one(self) -> Self:
         if sum(each is not None for each in (self.hours, self.business_hours, self.business_days)) != 1:
             raise ValueError("indique `hours`, `business_hours` o `business_days`, uno de los tres")
+        if self.from_ is not None and self.business_days is None:
+            raise ValueError("`from` cuenta días hábiles: indique `business_days`")
         return self
 
 
 class Outcome(Document):
-    """What follows from an outcome: steps that open, or the ticket closes with this outcome. Neither: the piece of work just ends."""
+    """What follows from an outcome: steps that open, or the ticket closes with this outcome. Neither: the piece of work just ends.
+    `starts` begins other procedures, as tickets of their own that know what this one knows."""
 
     label: Text
     opens: list[Code] = []
+    starts: list[Code] = []
     closes: Code | None = None
 
 
@@ -61,6 +63,7 @@ class Step(Document):
     kind: Literal["task", "automatic"]
     role: Code | None = None
     action: Action | None = None
+    uses: dict[str, Code] = {}
     rule: str | None = None
     capture: list[CaptureField] = []
     deadline: Deadline | None = None
@@ -73,6 +76,31 @@ class Step(Document):
             raise ValueError("un paso `task` necesita `role`; uno `automatic` no lo tiene")
         if (self.kind == "automatic") != (self.action is not None):
             raise ValueError("un paso `automatic` necesita `action`; uno `task` no la tiene")
+        self._uses_what_the_action_wants()
+        if mistake := form_mistake(self.capture, self.outcomes):
+            raise ValueError(mistake)
+        return self
+
+    def _uses_what_the_action_wants(self) -> None:
+        must, may = (MUST_USE.get(self.action, {}), MAY_USE.get(self.action, {})) if self.action else ({}, {})
+        if missing := sorted(must.keys() - self.uses.keys()):
+            raise ValueError(f"`{self.action}` necesita en `uses`: {', '.join(missing)}")
+        if strange := sorted(self.uses.keys() - may.keys()):
+            raise ValueError(f"`uses` no lleva: {', '.join(strange)}; esta acción usa: {', '.join(sorted(may)) or 'nada'}")
+
+
+class Opening(Document):
+    """People of these desks may open a ticket of the procedure, writing this down. `single`: not while one of the same customer is open."""
+
+    by: list[Code] = Field(min_length=1)
+    rule: str | None = None
+    capture: list[CaptureField] = []
+    single: bool = False
+
+    @model_validator(mode="after")
+    def _form(self) -> Self:
+        if mistake := form_mistake(self.capture, {}):
+            raise ValueError(mistake)
         return self
 
 
@@ -93,7 +121,7 @@ class Cancel(Document):
 
 class Procedure(Document):
     """procedures/<code>.yaml. A running ticket keeps the version that it started with. `ends` closes it once nothing is open any more:
-    procedures whose last pieces of work run in parallel need it."""
+    procedures whose last pieces of work run in parallel need it. Without `opening` only the system opens its tickets."""
 
     code: Code
     version: int = Field(ge=1)
@@ -101,6 +129,7 @@ class Procedure(Document):
     name: Text
     rules: list[str]
     desk: Code
+    opening: Opening | None = None
     start: list[Code] = Field(min_length=1)
     steps: list[Step] = Field(min_length=1)
     outcomes: dict[Code, Text] = Field(min_length=1)
@@ -131,6 +160,11 @@ class Procedure(Document):
     def step(self, code: str) -> Step:
         """A step by its code. Raises KeyError."""
         return {step.code: step for step in self.steps}[code]
+
+    @property
+    def fields(self) -> list[CaptureField]:
+        """Everything that may be written down in a ticket of this procedure."""
+        return [*(self.opening.capture if self.opening else []), *(field for step in self.steps for field in step.capture)]
 
 
 @dataclass(frozen=True)

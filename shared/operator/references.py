@@ -124,6 +124,8 @@ def _policy_uses(policy: Policy) -> Iterator[tuple[str, Place, str, str]]:
         yield name, ("reminders", at, "notice"), "aviso", reminder.notice
     if policy.suspension.notice is not None:
         yield name, ("suspension", "notice", "name"), "aviso", policy.suspension.notice.name
+    if policy.suspension.approval is not None:
+        yield name, ("suspension", "approval", "rule"), "regla", policy.suspension.approval.rule
 
 
 def _procedure_uses(procedure: Procedure) -> Iterator[tuple[str, Place, str, str]]:

@@ -5,12 +5,12 @@ A loop back opens a step a second time, so a ticket keeps turns of steps. What c
 both, and a join is satisfied by last turns alone. A step that is already open or held is not opened again by a second branch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from services.ticketing.rules.capture import comment_of, read_captured
+from services.ticketing.rules.capture import Form, comment_of, read_form
 from services.ticketing.rules.refusals import cannot_cancel, closed_already, not_open, not_theirs, unknown_step, wrong_form, wrong_outcome
 from services.ticketing.rules.states import StepState
 from services.ticketing.rules.ticket import (
@@ -24,15 +24,18 @@ from services.ticketing.rules.ticket import (
     DeadlinePassed,
     Effect,
     EventArrived,
+    FillIn,
     Finish,
     Input,
     Late,
     Open,
     OpenTask,
     Owner,
+    StartProcedure,
     SwitchClaimed,
     SwitchNetwork,
     SwitchResult,
+    TellAgreement,
     Ticket,
     Turn,
 )
@@ -69,8 +72,11 @@ def cancellable(procedure: Procedure, ticket: Ticket) -> bool:
     return not touched and past.isdisjoint(procedure.cancel.until)
 
 
-def deadline_at(deadline: Deadline, opened_at: datetime, calendar: BusinessCalendar) -> datetime:
-    """When a step that opens now has to be finished (UTC)."""
+def deadline_at(deadline: Deadline, opened_at: datetime, calendar: BusinessCalendar, known: Mapping[str, Any]) -> datetime:
+    """When a step that opens now has to be finished (UTC): counted from its opening, or from a day that is known of the ticket."""
+    day = known.get(deadline.from_) if deadline.from_ else None
+    if day is not None and deadline.business_days is not None:
+        return calendar.end_of_day(calendar.nth_business_day(date.fromisoformat(day), deadline.business_days))
     if deadline.hours is not None:
         return opened_at + timedelta(hours=deadline.hours)
     if deadline.business_hours is not None:
@@ -109,11 +115,12 @@ class _Change:
             raise not_theirs(self.procedure, task, owner, given.actor)
         if given.outcome not in task.outcomes:
             raise wrong_outcome(task, given.outcome)
-        captured, missing, wrong = read_captured(task, given.captured, given.comment)
-        if missing or wrong:
-            raise wrong_form(self.procedure, task, missing, wrong)
-        said = comment_of(task, captured, given.comment)
-        self._end(turn, task, given.outcome, by=given.actor.person, captured=captured, comment=said)
+        form = Form(task.capture, task.rule, self.calendar.today(self.now), self.ticket.known(), turn.filled)
+        written = read_form(form, given.captured, given.comment, given.named, given.outcome)
+        if written.missing or written.wrong:
+            raise wrong_form(self.procedure, task, written.missing, written.wrong)
+        said = comment_of(task, written.values, given.comment)
+        self._end(turn, task, given.outcome, by=given.actor.person, captured=written.values, comment=said)
 
     def claim(self, given: SwitchClaimed) -> None:
         turn = self.ticket.latest(given.step)
@@ -164,14 +171,19 @@ class _Change:
                 self._start(task, turn)
 
     def _start(self, task: Step, turn: Turn) -> None:
-        deadline = deadline_at(task.deadline, self.now, self.calendar) if task.deadline else None
+        known = self.ticket.known()
+        deadline = deadline_at(task.deadline, self.now, self.calendar, known) if task.deadline else None
         self._put(replace(turn, state=StepState.OPEN, opened_at=self.now, deadline=deadline))
         if deadline is not None:
             self.effects.append(ArmDeadline(task.code, turn.number, deadline))
-        if task.action is not None:
-            self.effects.append(SwitchNetwork(task.code, task.action))
-        else:
-            self.effects.append(OpenTask(task.code, owner_of(self.procedure, self.ticket, task)))
+        if any(field.fill for field in task.capture):
+            self.effects.append(FillIn(task.code, turn.number))
+        self.effects.append(self._begun(task, {name: known[field] for name, field in task.uses.items() if field in known}))
+
+    def _begun(self, task: Step, uses: Mapping[str, Any]) -> Effect:
+        if task.action is None:
+            return OpenTask(task.code, owner_of(self.procedure, self.ticket, task))
+        return TellAgreement(task.code, uses) if task.action == "agreement.tell" else SwitchNetwork(task.code, task.action, uses)
 
     def _end(self, turn: Turn, task: Step, outcome: str, *, by: str, captured: dict[str, Any], comment: str | None) -> None:
         """Finish a turn and follow its outcome."""
@@ -179,6 +191,7 @@ class _Change:
         if turn.deadline is not None:
             self.effects.append(CancelDeadline(turn.code, turn.number))
         follows = task.outcomes[outcome]
+        self.effects += [StartProcedure(code, by) for code in follows.starts]
         if follows.closes is not None:
             self._close(follows.closes, comment)
             return

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from services.ticketing.rules.capture import Named
 from services.ticketing.rules.states import StepState
 from shared.operator.procedures import Action
 
@@ -15,7 +16,8 @@ SwitchOutcome = Literal["done", "refused", "cancelled"]
 
 @dataclass(frozen=True)
 class Turn:
-    """A step's n-th turn (a loop opens a step again). `claimed`: its network switch may already be happening. Instants are UTC."""
+    """A step's n-th turn (a loop opens a step again). `claimed`: its network switch may already be happening. `filled` is what the system
+    looked up for its form. Instants are UTC."""
 
     code: str
     number: int
@@ -27,6 +29,7 @@ class Turn:
     finished_at: datetime | None = None
     by: str | None = None
     outcome: str | None = None
+    filled: Mapping[str, Any] = field(default_factory=dict)
     captured: Mapping[str, Any] = field(default_factory=dict)
     comment: str | None = None
 
@@ -42,10 +45,12 @@ class Closure:
 
 @dataclass(frozen=True)
 class Ticket:
-    """A procedure under way. `requester` asked for it (SYSTEM: no person did); `agent` looks after the customer."""
+    """A procedure under way. `requester` asked for it (SYSTEM: no person did); `agent` looks after the customer. `facts` is what was known
+    when it began: how its services are delivered, what was written down to open it, what the ticket knew that started it."""
 
     requester: str
     agent: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
     turns: tuple[Turn, ...] = ()
     closed: Closure | None = None
 
@@ -57,6 +62,14 @@ class Ticket:
         """The steps whose last turn is in this state."""
         last = {turn.code: turn.state for turn in self.turns}
         return frozenset(code for code, found in last.items() if found is state)
+
+    def known(self) -> dict[str, Any]:
+        """What is known of the ticket by now, by name: its facts, and what was written down in finished steps, the latest last."""
+        found = dict(self.facts)
+        for turn in self.turns:
+            if turn.state is StepState.FINISHED:
+                found |= turn.captured
+        return found
 
     @property
     def open(self) -> frozenset[str]:
@@ -101,13 +114,14 @@ class Open:
 
 @dataclass(frozen=True)
 class Finish:
-    """Somebody finishes a task."""
+    """Somebody finishes a task. `named` is what the form may name."""
 
     step: str
     outcome: str
     actor: Actor
     captured: Mapping[str, Any] = field(default_factory=dict)
     comment: str | None = None
+    named: Named = field(default_factory=Named)
 
 
 @dataclass(frozen=True)
@@ -164,10 +178,35 @@ class OpenTask:
 
 @dataclass(frozen=True)
 class SwitchNetwork:
-    """The network is to switch all of the customer's services."""
+    """The network is to switch all of the customer's services, or to change one: `uses` of the step, looked up in what is known."""
 
     step: str
     action: Action
+    uses: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TellAgreement:
+    """What the customer agreed to is to be told: `uses` of the step, looked up in what is known."""
+
+    step: str
+    agreed: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StartProcedure:
+    """Another procedure begins, as a ticket of its own that knows what this one knows. `by` brought it about."""
+
+    code: str
+    by: str
+
+
+@dataclass(frozen=True)
+class FillIn:
+    """What the system can look up for the form of a turn that opened."""
+
+    step: str
+    number: int
 
 
 @dataclass(frozen=True)
@@ -209,4 +248,4 @@ class Closed:
     comment: str | None
 
 
-Effect = OpenTask | SwitchNetwork | CancelSwitch | ArmDeadline | CancelDeadline | Late | Closed
+Effect = OpenTask | FillIn | SwitchNetwork | TellAgreement | StartProcedure | CancelSwitch | ArmDeadline | CancelDeadline | Late | Closed
