@@ -3,6 +3,8 @@
 from services.collections.models.accounts import (
     Account,
     AccountReview,
+    Deduction,
+    Fee,
     Invoice,
     ListedAccount,
     Outage,
@@ -15,6 +17,7 @@ from services.collections.models.agreements import Plan, PlanInstalment, Promise
 from services.collections.models.base import Table
 from services.collections.models.cuts import Notice, Suspension
 from services.collections.models.happenings import Dossier, Happening
+from services.collections.models.past import Past
 from services.collections.models.people import (
     Contact,
     ContactKind,
@@ -35,15 +38,18 @@ __all__ = [
     "ContactKind",
     "CutApproval",
     "CutSimulation",
+    "Deduction",
     "Distribution",
     "DistributionMove",
     "Dossier",
+    "Fee",
     "Happening",
     "Hold",
     "Invoice",
     "ListedAccount",
     "Notice",
     "Outage",
+    "Past",
     "Payment",
     "PaymentPart",
     "Plan",

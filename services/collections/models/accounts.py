@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
 from services.collections.models.base import Table
-from shared.db import currency_column, money_column, new_id, period_column, sorted_text, utc
+from services.collections.rules.states import DeductionKind, FeeKind
+from shared.db import currency_column, money_column, new_id, one_of, period_column, sorted_text, utc
 
 
 class Account(Table, table=True):
@@ -62,6 +63,7 @@ class Account(Table, table=True):
     version: int = 0
     next_review_at: datetime | None = utc(nullable=True)
     registered_at: datetime = utc()
+    known_at: datetime | None = utc(nullable=True)
     last_contact_at: datetime | None = utc(nullable=True)
 
 
@@ -124,7 +126,7 @@ class StatusChange(Table, table=True):
 
 class Invoice(Table, table=True):
     """An invoice as billing told it. `balance` is what was owed on it when it came; `due_ends_at` is when the due date's day ends.
-    `dispatched_at` and `receipt_confirmed_at` are ours (VIP-5, VIP-6)."""
+    `dispatched_at` and `receipt_confirmed_at` are ours (VIP-5, VIP-6). `fee` is set where it charges a fee (rules/charging.py)."""
 
     __tablename__ = "invoice"
     __table_args__ = (
@@ -150,10 +152,12 @@ class Invoice(Table, table=True):
     dispatched_by: str | None = None
     receipt_confirmed_at: datetime | None = utc(nullable=True)
     receipt_confirmed_by: str | None = None
+    fee: str | None = None
+    known_at: datetime | None = utc(nullable=True)
 
 
 class Payment(Table, table=True):
-    """A payment as billing told it: reported, and then confirmed or rejected."""
+    """A payment as billing told it: reported, and then confirmed or rejected; `reversed_at` when it bounced after all that."""
 
     __tablename__ = "payment"
     __table_args__ = (
@@ -171,18 +175,69 @@ class Payment(Table, table=True):
     confirmed_at: datetime | None = utc(nullable=True)
     rejected_at: datetime | None = utc(nullable=True)
     reject_reason: str | None = None
+    reversed_at: datetime | None = utc(nullable=True)
+    reverse_reason: str | None = None
+    known_at: datetime | None = utc(nullable=True)
 
 
 class PaymentPart(Table, table=True):
-    """The part of a payment that goes to one invoice, and since when."""
+    """The part of a payment that goes to one invoice, and since when; nothing of it is left where a credit note took its place."""
 
     __tablename__ = "payment_part"
-    __table_args__ = (CheckConstraint("amount > 0", name="ck_payment_part_amount"), Index("ix_payment_part_invoice", "invoice_id"))
+    __table_args__ = (CheckConstraint("amount >= 0", name="ck_payment_part_amount"), Index("ix_payment_part_invoice", "invoice_id"))
     payment_id: UUID = Field(primary_key=True, foreign_key="payment.id")
     invoice_id: UUID = Field(primary_key=True, foreign_key="invoice.id")
     amount: Decimal = money_column()
     currency: str = currency_column()
     believed_at: datetime = utc()
+    known_at: datetime | None = utc(nullable=True)
+
+
+class Deduction(Table, table=True):
+    """What nobody collects of an invoice: a credit note took it back for good, or it is disputed, from `since` to `until`."""
+
+    __tablename__ = "deduction"
+    __table_args__ = (
+        one_of("kind", DeductionKind, "ck_deduction_kind"),
+        CheckConstraint("amount > 0", name="ck_deduction_amount"),
+        CheckConstraint("kind = 'DISPUTE' OR until IS NULL", name="ck_deduction_until"),
+        Index("ix_deduction_account", "account_id"),
+    )
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    invoice_id: UUID = Field(foreign_key="invoice.id")
+    kind: str
+    amount: Decimal = money_column()
+    currency: str = currency_column()
+    reason: str
+    by: str | None = None
+    since: datetime = utc()
+    until: datetime | None = utc(nullable=True)
+    outcome: str | None = None
+    closed_by: str | None = None
+    known_at: datetime | None = utc(nullable=True)
+
+
+class Fee(Table, table=True):
+    """A fee of the policy that became due and was told to billing. `occasion` is what it is charged for once: a late invoice, a month, or
+    a reconnection."""
+
+    __tablename__ = "fee"
+    __table_args__ = (
+        UniqueConstraint("account_id", "occasion", name="uq_fee_occasion"),
+        one_of("kind", FeeKind, "ck_fee_kind"),
+        CheckConstraint("amount > 0", name="ck_fee_amount"),
+    )
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    occasion: str
+    kind: str
+    invoice_id: UUID | None = Field(default=None, foreign_key="invoice.id")
+    amount: Decimal = money_column()
+    currency: str = currency_column()
+    rule: str
+    reason: str
+    due_at: datetime = utc()
 
 
 class Reminder(Table, table=True):
@@ -204,3 +259,4 @@ class Outage(Table, table=True):
     access_node: str
     declared_at: datetime = utc()
     closed_at: datetime | None = utc(nullable=True)
+    known_at: datetime | None = utc(nullable=True)

@@ -39,6 +39,7 @@ class Promise(Table, table=True):
     known_payments: list[UUID] = Field(default_factory=list, sa_column=Column(ARRAY(UuidType), nullable=False))
     state: str = PromiseState.RUNNING
     state_at: datetime = utc()
+    known_at: datetime | None = utc(nullable=True)
 
 
 class Plan(Table, table=True):
@@ -60,6 +61,7 @@ class Plan(Table, table=True):
     known_payments: list[UUID] = Field(default_factory=list, sa_column=Column(ARRAY(UuidType), nullable=False))
     state: str = PlanState.RUNNING
     state_at: datetime = utc()
+    known_at: datetime | None = utc(nullable=True)
 
 
 class PlanInstalment(Table, table=True):
@@ -93,3 +95,4 @@ class Review(Table, table=True):
     closed_at: datetime | None = utc(nullable=True)
     closed_by: str | None = None
     conclusion: str | None = None
+    known_at: datetime | None = utc(nullable=True)

@@ -35,6 +35,7 @@ class Notice(Table, table=True):
     accepted_at: datetime | None = utc(nullable=True)
     failed_at: datetime | None = utc(nullable=True)
     failure: str | None = None
+    known_at: datetime | None = utc(nullable=True)
 
 
 class Suspension(Table, table=True):
@@ -89,3 +90,4 @@ class Suspension(Table, table=True):
     holds_until: datetime | None = utc(nullable=True)
     unresolved_at: datetime | None = utc(nullable=True)
     unresolved: str | None = None
+    known_at: datetime | None = utc(nullable=True)

@@ -37,6 +37,7 @@ class Hold(Table, table=True):
     ended_at: datetime | None = utc(nullable=True)
     ended_by: str | None = None
     end_reason: str | None = None
+    known_at: datetime | None = utc(nullable=True)
 
 
 class CutSimulation(Table, table=True):

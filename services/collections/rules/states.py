@@ -38,6 +38,20 @@ class SuspensionState(StrEnum):
     RECONNECTED = "RECONNECTED"
 
 
+class DeductionKind(StrEnum):
+    """Why nobody collects an amount of an invoice: it was taken back, or the customer disputes it."""
+
+    CREDIT = "CREDIT"
+    DISPUTE = "DISPUTE"
+
+
+class FeeKind(StrEnum):
+    """What a fee is charged for."""
+
+    LATE = "late"
+    RECONNECTION = "reconnection"
+
+
 class Source(StrEnum):
     """Where a fact comes from: one of the operator's people, the policy's own doing, or the state in which the customer came to us."""
 

@@ -1,0 +1,68 @@
+"""What fact rows said before: a decision of a past day is made again from what was known on that day (docs/adr/0022).
+
+A fact table has `known_at`: since when we know what the row says (null: since the row's own date). Whoever changes a row says `known_at`
+with it; what the row said until then stays in `past`, by a trigger, so that no statement can forget it.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DDL, Column, DateTime, event
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from services.collections.models.base import Table
+
+# The fact tables whose rows change, with the columns of their primary keys.
+KEPT: dict[str, tuple[str, ...]] = {
+    "account": ("id",),
+    "deduction": ("id",),
+    "hold": ("id",),
+    "invoice": ("id",),
+    "outage": ("id",),
+    "payment": ("id",),
+    "payment_part": ("payment_id", "invoice_id"),
+    "payment_plan": ("id",),
+    "promise": ("id",),
+    "review": ("id",),
+    "suspension": ("id",),
+    "suspension_notice": ("id",),
+}
+
+
+class Past(Table, table=True):
+    """What a row of a fact table said until something newer became known: those of its columns that changed, as they were. `key` is the
+    row's primary key, its columns joined by slashes."""
+
+    __tablename__ = "past"
+    kind: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    until: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    was: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+# Two processes may know something in another order than they write it: a row never becomes older than it was.
+KEEP_PAST = """
+CREATE FUNCTION keep_past() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE before jsonb := to_jsonb(OLD); after jsonb;
+BEGIN
+    NEW.known_at := greatest(NEW.known_at, OLD.known_at);
+    IF NEW.known_at IS DISTINCT FROM OLD.known_at THEN
+        after := to_jsonb(NEW);
+        INSERT INTO past (kind, key, until, was)
+        SELECT TG_TABLE_NAME, (SELECT string_agg(before ->> part, '/' ORDER BY n) FROM unnest(TG_ARGV) WITH ORDINALITY AS t(part, n)),
+            NEW.known_at, jsonb_object_agg(name, value)
+        FROM jsonb_each(before) AS t(name, value) WHERE after -> name IS DISTINCT FROM value;
+    END IF;
+    RETURN NEW;
+END $$"""
+TRIGGER = "CREATE TRIGGER keep_past BEFORE UPDATE OF known_at ON {table} FOR EACH ROW EXECUTE FUNCTION keep_past({key})"
+
+
+def keeps_past(table: str, key: tuple[str, ...]) -> str:
+    """The statement that has a table keep what its rows said before."""
+    return TRIGGER.format(table=table, key=", ".join(f"'{each}'" for each in key))
+
+
+for statement in (KEEP_PAST, *(keeps_past(table, key) for table, key in KEPT.items())):
+    event.listen(Table.metadata, "after_create", DDL(statement.replace("%", "%%")))  # type: ignore[no-untyped-call]
