@@ -26,6 +26,7 @@ from shared.operator.templates import mistakes as template_mistakes
 # What collections waits for when it has a service cut or reconnected: the ticket's action, and the outcomes by which it may close.
 SUSPENDING = ("network.suspend", "suspended")
 RECONNECTING = ("network.reconnect", "reconnected")
+RECOVERED = "paid"  # how a recovery's ticket closes when the debt is covered
 AUTOMATIC_OUTCOMES = ("done", "refused", "cancelled")
 
 
@@ -120,6 +121,8 @@ def _policy_uses(policy: Policy) -> Iterator[tuple[str, Place, str, str]]:
     for part, chosen in (("suspension", policy.suspension.procedure), ("reconnection", policy.reconnection.procedure)):
         yield name, (part, "procedure", "own"), "procedimiento", chosen.own
         yield name, (part, "procedure", "third_party"), "procedimiento", chosen.third_party
+    if policy.recovery is not None:
+        yield name, ("recovery", "procedure"), "procedimiento", policy.recovery.procedure
     for at, reminder in enumerate(policy.reminders):
         yield name, ("reminders", at, "notice"), "aviso", reminder.notice
     if policy.suspension.notice is not None:
@@ -181,6 +184,7 @@ def _check_policy(policy: Policy, operator: Operator, wrong: Wrong) -> None:
                 wrong(name, (part, "procedure", delivery), f"«{code}» no tiene ningún paso con `action: {action}`")
             elif outcome not in procedure.outcomes:
                 wrong(name, (part, "procedure", delivery), f"«{code}» no tiene el resultado `{outcome}`")
+    _check_recovery(name, policy, operator, wrong)
     due, allowed = policy.due.day_of_month, policy.suspension.allowed_from.day_of_month
     if due is not None and allowed is not None and allowed < due:
         wrong(name, ("suspension", "allowed_from", "day_of_month"), f"se cortaría el día {allowed}, antes de que venza el día {due}")
@@ -192,6 +196,13 @@ def _check_policy(policy: Policy, operator: Operator, wrong: Wrong) -> None:
     if policy.suspension.notice is not None:
         place = ("suspension", "notice", "name")
         _check_listens(name, place, policy.suspension.notice.name, SuspensionNoticeRequested, operator, wrong)
+
+
+def _check_recovery(name: str, policy: Policy, operator: Operator, wrong: Wrong) -> None:
+    recovery = operator.procedures.get(policy.recovery.procedure) if policy.recovery is not None else None
+    if recovery is not None and RECOVERED not in {each.outcome for each in recovery.closes_on}:
+        message = f"ningún `closes_on` de «{recovery.code}» cierra con `{RECOVERED}`: quien paga seguiría en recuperación"
+        wrong(name, ("recovery", "procedure"), message)
 
 
 def _check_listens(name: str, place: Place, code: str, event: type[Event], operator: Operator, wrong: Wrong) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.collections.operations import orders
 from services.collections.operations.changes import Changes
 from services.collections.operations.looking import look_later
+from services.collections.operations.recovering import hand_to_recovery
 from services.collections.operations.worklists import Listing
 from services.collections.queries.facts import load_facts
 from services.collections.rules import worklist
@@ -16,6 +17,7 @@ from services.collections.rules.agreements import Judgement
 from services.collections.rules.assessment import (
     Assessment,
     DispatchInvoice,
+    HandToRecovery,
     OrderCut,
     OrderReconnection,
     Remind,
@@ -151,7 +153,10 @@ def _change_status(changes: Changes, facts: Facts, terms: Terms, found: Assessme
 
 
 async def _act(
-    session: AsyncSession, changes: Changes, facts: Facts, action: Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection
+    session: AsyncSession,
+    changes: Changes,
+    facts: Facts,
+    action: Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery,
 ) -> None:
     if isinstance(action, Remind):
         orders.remind(changes, facts, action.reminder, action.invoice)
@@ -161,6 +166,8 @@ async def _act(
         orders.order_cut(changes, facts, agent=action.agent, resumes=action.resumes)
     elif isinstance(action, WithdrawCut):
         await orders.withdraw_cut(session, changes, facts, action.suspension, action.cause)
+    elif isinstance(action, HandToRecovery):
+        hand_to_recovery(changes, facts, action.suspension)
     else:
         await orders.order_reconnection(session, changes, facts, action.suspension, basis=action.basis, agent=SYSTEM)
 

@@ -37,6 +37,7 @@ FAILED = """
 UPDATE suspension_notice n SET failed_at = t.at, failure = t.failure
 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS t(id, at, failure) WHERE n.id = t.id AND n.accepted_at IS NULL
 """
+COVERED = "paid"  # how a recovery's ticket closes when the debt is covered
 CUT_STATES = (SuspensionState.REQUESTED, SuspensionState.WITHDRAWN)
 
 
@@ -94,12 +95,21 @@ WHERE s.reconnection_id = t.id AND s.state = 'RECONNECTING'
 """
 
 
+RECOVERED = """
+UPDATE suspension s SET recovery_ended_at = t.at FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at) WHERE s.recovery_id = t.id
+"""
+
+
 async def tickets_closed(session: AsyncSession, *, events: Sequence[TicketClosed], now: datetime) -> None:
-    """A reconnection's ticket that closed without it: the service is still cut, and another reconnection may be asked for."""
+    """A reconnection's ticket that closed without it: the service is still cut, and another reconnection may be asked for. A recovery's
+    that closed because the debt was covered: the case is ours again."""
     failed = [each for each in events if each.request_id is not None and each.outcome not in ("suspended", "reconnected")]
     if failed:
         await touch(session, (each.customer_id for each in failed), now=now)
         await execute(session, REFUSED, [each.request_id for each in failed], [each.closed_at for each in failed])
+    paid = [each for each in failed if each.outcome == COVERED]
+    if paid:
+        await execute(session, RECOVERED, [each.request_id for each in paid], [each.closed_at for each in paid])
 
 
 async def switch_unresolved(session: AsyncSession, *, event: SwitchUnresolved, now: datetime) -> None:

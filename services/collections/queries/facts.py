@@ -71,7 +71,8 @@ WHERE account_id = ANY($1::uuid[]) AND requested_at > $2 ORDER BY account_id, re
 """
 SUSPENSIONS = """
 SELECT account_id, id, agent, requested_at, state, source, invoice_ids, withdrawn_at, withdraw_cause, ended_at, suspended_at,
-    reconnection_requested_at, basis, target_status, reconnected_at, holds_until, reconnection_refused_at, rests_on
+    reconnection_requested_at, basis, target_status, reconnected_at, holds_until, reconnection_refused_at,
+    recovery_requested_at, recovery_ended_at, rests_on
 FROM suspension
 WHERE account_id = ANY($1::uuid[]) AND coalesce(ended_at, reconnected_at, 'infinity') > $2 ORDER BY account_id, requested_at, id
 """

@@ -2,13 +2,14 @@
 and when to look again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.collections.rules.agreements import Judgement, judge_plan, judge_promise, running_plan, running_promise
 from services.collections.rules.debts import ZERO, believed_open, exists, unpaid
-from services.collections.rules.facts import Facts, Invoice, Plan, Promise, Review, Suspension, known_instants
+from services.collections.rules.facts import Facts, Hold, Invoice, Plan, Promise, Review, Suspension, known_instants
+from services.collections.rules.holds import expired, held
 from services.collections.rules.obstacles import (
     INSTANT,
     cut_obstacles,
@@ -19,6 +20,7 @@ from services.collections.rules.obstacles import (
     unfinished,
     valid_notice,
 )
+from services.collections.rules.recovering import recoverable, recovery_from
 from services.collections.rules.standing import Standing, current_cut, standing
 from services.collections.rules.states import SYSTEM, SuspensionState, WithdrawCause
 from services.collections.rules.terms import Terms
@@ -73,7 +75,21 @@ class OrderReconnection:
     basis: str
 
 
-Action = DispatchInvoice | Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection
+@dataclass(frozen=True, slots=True)
+class HandToRecovery:
+    """The case of a cut that stands goes to recovery."""
+
+    suspension: Suspension
+
+
+@dataclass(frozen=True, slots=True)
+class EndHold:
+    """The instant of a hold has come."""
+
+    hold: Hold
+
+
+Action = DispatchInvoice | Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery | EndHold
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +106,22 @@ class Assessment:
 
 def assess(facts: Facts, terms: Terms, now: datetime) -> Assessment:
     """The one function that decides. It writes nothing and may be asked for any instant."""
+    recovering = recovery_due(facts, terms, now)
+    if recovering is not None:  # which is the case from this instant on
+        facts = replace(facts, suspensions=tuple(_recovered(each, recovering, now) for each in facts.suspensions))
     promises = [(each, judge_promise(each, facts, now)) for each in facts.promises if each.made_at <= now]
     plans = [(each, judge_plan(each, facts, now)) for each in facts.plans if each.agreed_at <= now]
     return Assessment(
         standing=standing(facts, now),
         promises=tuple((each, judged) for each, judged in promises if judged.state != each.state),
         plans=tuple((each, judged) for each, judged in plans if judged.state != each.state),
-        actions=tuple(_actions(facts, terms, now)),
+        actions=(*_actions(facts, terms, now), *([HandToRecovery(recovering)] if recovering is not None else [])),
         next_review_at=min((each for each in _instants(facts, terms, now) if each > now), default=None),
     )
 
 
 def _actions(facts: Facts, terms: Terms, now: datetime) -> Iterator[Action]:
+    yield from (EndHold(each) for each in expired(facts, now))
     for invoice in facts.invoices:
         yield from _dispatches(invoice, terms, now)
         yield from _reminders(invoice, facts, terms, now)
@@ -133,13 +153,13 @@ def _reminders(invoice: Invoice, facts: Facts, terms: Terms, now: datetime) -> I
         if reminder.code in invoice.reminders or not invoice.issued_at <= at <= now:
             continue
         until = invoice.due_ends_at if at < invoice.due_ends_at else at + LATE_REMINDER
-        if now < until and believed_open(invoice, now) > ZERO and current_cut(facts, now) is None:
+        if now < until and believed_open(invoice, now) > ZERO and current_cut(facts, now) is None and held(facts, now) is None:
             yield Remind(reminder, invoice)
 
 
 def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[SendNotice]:
     wanted = terms.policy.suspension.notice
-    if terms.policy.decided_by != "system" or wanted is None or valid_notice(facts, now) is not None:
+    if terms.policy.decided_by != "system" or wanted is None or valid_notice(facts, now) is not None or held(facts, now) is not None:
         return
     due = [each for each in unpaid(facts, now) if terms.cut_from(each) - wanted.before <= now]
     if due and standing(facts, now).code == terms.policy.suspension.requires_status:
@@ -183,6 +203,8 @@ def withdraw_cause(cut: Suspension, facts: Facts, now: datetime) -> WithdrawCaus
     """Why an order that is not carried out yet must be taken back; a payment is not among it: ticketing decides that one itself."""
     if open_outages(facts, now):
         return WithdrawCause.OUTAGE
+    if held(facts, now) is not None:
+        return WithdrawCause.HOLD
     if agreement(facts, now) is not None:
         return WithdrawCause.AGREEMENT
     if not any(exists(each, now) for each in facts.invoices if each.id in cut.invoice_ids):
@@ -197,6 +219,19 @@ def agreement(facts: Facts, now: datetime) -> Plan | Review | Promise | None:
         return plan
     reviews = (each for each in facts.reviews if each.opened_at <= now and not (each.closed_at is not None and each.closed_at <= now))
     return next(reviews, None) or running_promise(facts, now)
+
+
+def recovery_due(facts: Facts, terms: Terms, now: datetime) -> Suspension | None:
+    """The cut whose case goes to recovery now: the day has come, what it was cut for is not covered, and nothing that was agreed runs."""
+    cut = recoverable(facts, now) if terms.policy.recovery is not None else None
+    if cut is None or agreement(facts, now) is not None or release_covered(cut, facts, terms, now):
+        return None
+    at = recovery_from(cut, facts, terms, now)
+    return cut if at is not None and at <= now else None
+
+
+def _recovered(cut: Suspension, recovering: Suspension, now: datetime) -> Suspension:
+    return replace(cut, recovery_requested_at=now, recovery_ended_at=None) if cut.id == recovering.id else cut
 
 
 def reconnection_basis(cut: Suspension, facts: Facts, terms: Terms, now: datetime) -> str | None:
@@ -224,6 +259,7 @@ def _instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
             yield plan.holds_until
     for cut in facts.suspensions:
         yield from _cut_instants(cut, terms)
+    yield from _recovery_instants(facts, terms, now)
     for invoice in facts.invoices:
         yield from _invoice_instants(invoice, facts, terms, now)
     yield from _notice_instants(facts, terms)
@@ -236,6 +272,13 @@ def _cut_instants(cut: Suspension, terms: Terms) -> Iterator[datetime]:
     refused_at = cut.ended_at if cut.state == SuspensionState.REFUSED else cut.reconnection_refused_at
     if wait is not None and refused_at is not None:
         yield refused_at + wait
+
+
+def _recovery_instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
+    cut = recoverable(facts, now) if terms.policy.recovery is not None else None
+    at = recovery_from(cut, facts, terms, now) if cut is not None else None
+    if at is not None:
+        yield at
 
 
 def _invoice_instants(invoice: Invoice, facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
@@ -251,6 +294,8 @@ def _invoice_instants(invoice: Invoice, facts: Facts, terms: Terms, now: datetim
             yield terms.remind_at(reminder, invoice)
     if policy.decided_by == "system" or interrupted(facts) is not None:
         yield terms.cut_from(invoice)
+        if policy.suspension.approval is not None and terms.cut_from(invoice) <= now:
+            yield terms.cut_hour(terms.calendar.today(now) + timedelta(days=1))  # whoever is not approved today may be tomorrow
         if policy.suspension.notice is not None:
             yield terms.cut_from(invoice) - policy.suspension.notice.before
 

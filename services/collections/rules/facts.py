@@ -132,6 +132,8 @@ class Suspension:
     reconnected_at: datetime | None = None
     holds_until: datetime | None = None
     reconnection_refused_at: datetime | None = None
+    recovery_requested_at: datetime | None = None
+    recovery_ended_at: datetime | None = None
     rests_on: tuple[UUID, ...] | None = None
 
 
@@ -222,7 +224,7 @@ def known_instants(facts: Facts) -> Iterator[datetime]:
     for notice in facts.notices:
         yield from _given(notice.requested_at, notice.accepted_at)
     for cut in facts.suspensions:
-        yield from _given(cut.requested_at, cut.suspended_at, cut.reconnected_at)
+        yield from _given(cut.requested_at, cut.suspended_at, cut.reconnected_at, cut.recovery_requested_at, cut.recovery_ended_at)
     for outage in facts.outages:
         yield from _given(outage.declared_at, outage.closed_at)
     for hold in facts.holds:

@@ -1,4 +1,4 @@
-"""What stands in the way of a cut (VIP-9 … VIP-12, NOC-1): one list for the commands, the explanation and the system itself."""
+"""What stands in the way of a cut (VIP-9 … VIP-12, NOC-1, COB-1, COB-2): one list for the commands, the explanation and the system itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from services.collections.rules import wording
 from services.collections.rules.agreements import judge_plan, judge_promise, running_promise
 from services.collections.rules.debts import believed_open, overdue, owed, partly_paid, reported_between, unpaid
 from services.collections.rules.facts import Facts, Invoice, Notice, Outage, Suspension
+from services.collections.rules.holds import ended, held, told_hold
 from services.collections.rules.standing import standing
 from services.collections.rules.states import UNFINISHED, PlanState, PromiseState, SuspensionState
 from services.collections.rules.terms import Terms
@@ -32,12 +33,14 @@ def cut_obstacles(facts: Facts, terms: Terms, now: datetime, *, person: str | No
     yield from _dates(facts, terms, now)
     yield from _notice(facts, terms, now)
     yield from outage_obstacles(facts, terms, now)
+    yield from hold_obstacles(facts, terms, now)
+    yield from _approval(facts, terms, now)
 
 
 def order_obstacles(facts: Facts, terms: Terms, now: datetime, *, person: str | None) -> Iterator[Obstacle]:
     """What forbids a cut whatever is owed: one is under way already, somebody else's customer, another status (VIP-9)."""
     yield from _already(facts, terms)
-    yield from _who(facts, terms, person)
+    yield from _who(facts, terms, now, person)
     yield from _status(facts, terms, now)
 
 
@@ -71,20 +74,40 @@ def _debt(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
         yield Obstacle(rule, "No debe nada.")
 
 
-def _who(facts: Facts, terms: Terms, person: str | None) -> Iterator[Obstacle]:
-    if person is None or not terms.policy.suspension.only_assigned_agent or person == facts.agent:
+def _who(facts: Facts, terms: Terms, now: datetime, person: str | None) -> Iterator[Obstacle]:
+    """The assigned agent, or whoever stands in for it now (COB-3)."""
+    if person is None or not terms.policy.suspension.only_assigned_agent or person in agents_now(facts, now):
         return
     rule = terms.policy.rules["agent"]
     if facts.agent is None:
         yield Obstacle(rule, "El cliente no tiene gestor asignado.", "Gerencia lo asigna a una cartera.")
+        return
+    name, covering = wording.who(terms.operator, facts.agent), covering_agents(facts, now)
+    if covering:
+        by = wording.listed([f"{wording.who(terms.operator, each)} ({each})" for each in covering])
+        reason = f"Solo el gestor asignado inicia la suspensión: {name} ({facts.agent}), a quien hoy cubre {by}."
+        yield Obstacle(rule, reason, f"Pídalo a {wording.listed([wording.who(terms.operator, each) for each in covering])}.")
     else:
-        name = wording.who(terms.operator, facts.agent)
-        yield Obstacle(rule, f"Solo el gestor asignado inicia la suspensión: {name} ({facts.agent}).", f"Pídalo a {name}, o reasígnelo.")
+        reason = f"Solo el gestor asignado inicia la suspensión: {name} ({facts.agent})."
+        yield Obstacle(rule, reason, f"Pídalo a {name}, o reasígnelo.")
+
+
+def covering_agents(facts: Facts, now: datetime) -> list[str]:
+    """Who stands in for the account's agent at this instant."""
+    running = (
+        each for each in facts.covers if each.from_at <= now < each.until and not (each.ended_at is not None and each.ended_at <= now)
+    )
+    return list(dict.fromkeys(each.covered_by for each in running))
+
+
+def agents_now(facts: Facts, now: datetime) -> list[str]:
+    """Whose work the account is at this instant: its agent's, and that of those who stand in for it."""
+    return [facts.agent, *covering_agents(facts, now)] if facts.agent is not None else []
 
 
 def _status(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
     wanted, actual = terms.policy.suspension.requires_status, standing(facts, now)
-    if actual.code == wanted or actual.code == "suspended":
+    if actual.code in (wanted, "suspended", "recovery"):
         return
     labels = terms.policy.statuses
     yield Obstacle(
@@ -168,6 +191,34 @@ def outage_obstacles(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obst
             f"Hay una avería declarada en el nodo {outage.access_node} desde el {when}.",
             "Espere a que el NOC la cierre.",
         )
+
+
+def hold_obstacles(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
+    """Nobody who is left out is told of a cut or cut (COB-1)."""
+    hold = held(facts, now)
+    if hold is not None:
+        owner = wording.who(terms.operator, hold.owner)
+        remedy = f"Espere a que termine, o pida a {owner} que termine la exclusión."
+        yield Obstacle(terms.policy.rules["hold"], told_hold(hold, terms), remedy, ended(hold))
+
+
+def _approval(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
+    """Where the policy wants it, a manager has approved the cuts of the day (COB-2)."""
+    wanted = terms.policy.suspension.approval
+    if wanted is None or not wanted.required or not unpaid(facts, now) or approved(facts, now):
+        return
+    later = [each.from_at for each in facts.approvals if each.approved_at <= now < each.from_at]
+    if later:
+        reason = f"La gerencia aprobó suspenderlo desde el {wording.moment(terms.operator, min(later))}."
+        yield Obstacle(wanted.rule, reason, "Espere a esa hora.", min(later))
+    else:
+        reason = "La gerencia no ha aprobado suspenderlo hoy."
+        yield Obstacle(wanted.rule, reason, "Simule el corte del día y apruébelo.")
+
+
+def approved(facts: Facts, now: datetime) -> bool:
+    """Did a manager approve that the account is cut at this instant?"""
+    return any(each.approved_at <= now and each.from_at <= now < each.until for each in facts.approvals)
 
 
 def open_outages(facts: Facts, now: datetime) -> list[Outage]:

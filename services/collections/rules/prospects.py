@@ -8,6 +8,7 @@ from services.collections.rules.agreements import running_plan, running_promise
 from services.collections.rules.debts import ZERO, believed_open, exists, unpaid
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.obstacles import unfinished, valid_notice
+from services.collections.rules.recovering import recoverable, recovery_from
 from services.collections.rules.terms import Terms, day_of_period
 from services.collections.rules.wording import money, month, span
 
@@ -23,7 +24,7 @@ class Prospect:
 
 def prospects(facts: Facts, terms: Terms, now: datetime) -> list[Prospect]:
     """Everything to come, the nearest first."""
-    found = [*_invoices(facts, terms, now), *_agreements(facts, terms, now), *_cut(facts, terms, now)]
+    found = [*_invoices(facts, terms, now), *_agreements(facts, terms, now), *_cut(facts, terms, now), *_recovery(facts, terms, now)]
     return sorted((each for each in found if each.at > now), key=lambda each: each.at)
 
 
@@ -86,3 +87,12 @@ def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:
     elif notice.accepted_at is not None:
         text = f"Ya pasaron {span(wanted.before)} desde que se aceptó el aviso de suspensión."
         yield Prospect(notice.accepted_at + wanted.before, text, policy.rules["notice"])
+
+
+def _recovery(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:
+    """When the case of a cut that stands goes to recovery."""
+    cut = recoverable(facts, now)
+    at = recovery_from(cut, facts, terms, now) if cut is not None else None
+    if at is not None:
+        text = f"Si sigue sin pagar, pasa a {terms.policy.statuses['recovery']} y el caso va a recuperación."
+        yield Prospect(at, text, terms.policy.rules["recovery"])

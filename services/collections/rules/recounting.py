@@ -9,6 +9,7 @@ from services.collections.rules.agreements import judge_plan, judge_promise
 from services.collections.rules.debts import ZERO, believed_open, confirmed_open, exists
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.obstacles import open_outages
+from services.collections.rules.standing import in_recovery
 from services.collections.rules.states import PlanState, PromiseState, SuspensionState
 from services.collections.rules.terms import Terms
 from services.collections.rules.wording import counted, day, moment, money, month, who
@@ -121,6 +122,8 @@ def _orders(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
         last = facts.suspensions[-1]
         known = last.reconnected_at or last.reconnection_requested_at or last.suspended_at or last.ended_at or last.requested_at
         yield Known("suspension", SUSPENSIONS[SuspensionState(last.state)], known, last.id)
+        if last.recovery_requested_at is not None and in_recovery(last, now):
+            yield Known("recovery", "El caso está en recuperación.", last.recovery_requested_at, last.id)
     for outage in open_outages(facts, now):
         since = moment(terms.operator, outage.declared_at)
         yield Known("outage", f"El nodo {outage.access_node} tiene una avería desde el {since}.", outage.declared_at, outage.id)

@@ -26,6 +26,8 @@ def standing(facts: Facts, now: datetime) -> Standing:
     """What the account's status is at this instant."""
     cut = current_cut(facts, now)
     if cut is not None and cut.suspended_at is not None:
+        if in_recovery(cut, now):
+            return Standing("recovery", cut.recovery_requested_at or cut.suspended_at, "recovery", "recovery", cut.id)
         return Standing("suspended", cut.suspended_at, "suspended", "cut", cut.id)
     plan = running_plan(facts, now)
     if plan is not None:
@@ -47,6 +49,11 @@ def current_cut(facts: Facts, now: datetime) -> Suspension | None:
     """The cut that stands: done, and not reconnected."""
     cuts = (each for each in reversed(facts.suspensions) if each.suspended_at is not None)
     return next((each for each in cuts if _under_way(each.suspended_at, each.reconnected_at, now)), None)
+
+
+def in_recovery(cut: Suspension, now: datetime) -> bool:
+    """Does recovery have the case of a cut that stands?"""
+    return _under_way(cut.recovery_requested_at, cut.recovery_ended_at, now)
 
 
 def last_reconnection(facts: Facts, now: datetime) -> Suspension | None:

@@ -1,0 +1,36 @@
+"""Hand the case of a cut customer that still owes to recovery (VIP-16)."""
+
+from services.collections.operations.changes import Changes
+from services.collections.rules.debts import owed, unpaid
+from services.collections.rules.facts import Facts, Suspension
+from services.collections.rules.recovering import recovery_reason
+from services.collections.rules.states import SYSTEM
+from shared.db import new_id
+from shared.events.collections import RecoveryRequested
+
+HANDED = """
+UPDATE suspension s SET recovery_id = t.recovery, recovery_requested_at = t.at, recovery_ended_at = NULL
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS t(id, recovery, at) WHERE s.id = t.id
+"""
+
+
+def hand_to_recovery(changes: Changes, facts: Facts, cut: Suspension) -> None:
+    """Have ticketing open the procedure that the policy names. The status follows from it at once."""
+    terms, now = changes.terms(facts.policy), changes.now
+    recovery = terms.policy.recovery
+    assert recovery is not None
+    event = RecoveryRequested(
+        recovery_id=new_id(),
+        suspension_id=cut.id,
+        customer_id=facts.account_id,
+        procedure=recovery.procedure,
+        delivery=facts.delivery,
+        rule=terms.policy.rules["recovery"],
+        reason=recovery_reason(cut, facts, terms, now),
+        amount=owed(unpaid(facts, now), now),
+        currency=facts.currency,
+        agent=facts.agent or SYSTEM,
+        requested_at=now,
+    )
+    changes.insert(HANDED, cut.id, event.recovery_id, now)
+    changes.tell(facts.account_id, event)
