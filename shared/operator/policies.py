@@ -156,11 +156,6 @@ class Policy(Document):
     choices: list[Choice] = []
     worked_by_agents: bool = False
 
-    @property
-    def for_people(self) -> bool:
-        """Do people work on these customers: because they decide, because they send the invoice, or because the operator wants it?"""
-        return self.worked_by_agents or self.decided_by == "person" or self.invoice.sent_by == "agent"
-
     @model_validator(mode="after")
     def _approvable(self) -> Self:
         if self.suspension.approval is not None and self.decided_by == "person":

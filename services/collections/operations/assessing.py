@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.operations import orders
 from services.collections.operations.changes import Changes
+from services.collections.operations.holds import end_expired
 from services.collections.operations.looking import look_later
 from services.collections.operations.recovering import hand_to_recovery
 from services.collections.operations.worklists import Listing
@@ -17,6 +18,7 @@ from services.collections.rules.agreements import Judgement
 from services.collections.rules.assessment import (
     Assessment,
     DispatchInvoice,
+    EndHold,
     HandToRecovery,
     OrderCut,
     OrderReconnection,
@@ -99,7 +101,7 @@ async def _settle_one(session: AsyncSession, changes: Changes, facts: Facts, wri
 def _look_again(facts: Facts, terms: Terms, found: Assessment, now: datetime, written: Written) -> None:
     """When the account is looked at next, and where it stands in the people's worklist; once more at once where something was just done."""
     at, place = found.next_review_at, None
-    if worklist.for_people(terms):
+    if worklist.for_people(facts, terms):
         place, change = worklist.place(facts, terms, now), worklist.next_change(facts, terms, now)
         at = now if found.actions else min((each for each in (at, change) if each is not None), default=None)
     written.listing.note(facts, place)
@@ -156,7 +158,7 @@ async def _act(
     session: AsyncSession,
     changes: Changes,
     facts: Facts,
-    action: Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery,
+    action: Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery | EndHold,
 ) -> None:
     if isinstance(action, Remind):
         orders.remind(changes, facts, action.reminder, action.invoice)
@@ -168,6 +170,8 @@ async def _act(
         await orders.withdraw_cut(session, changes, facts, action.suspension, action.cause)
     elif isinstance(action, HandToRecovery):
         hand_to_recovery(changes, facts, action.suspension)
+    elif isinstance(action, EndHold):
+        await end_expired(session, changes, facts, action.hold)
     else:
         await orders.order_reconnection(session, changes, facts, action.suspension, basis=action.basis, agent=SYSTEM)
 

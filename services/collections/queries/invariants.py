@@ -100,7 +100,7 @@ async def _functions(session: AsyncSession, operator: Operator, now: datetime) -
 
 
 def _listed(facts: Facts, terms: Terms, now: datetime) -> tuple[str | None, int, Decimal] | None:
-    stands = place(facts, terms, now) if for_people(terms) else None
+    stands = place(facts, terms, now) if for_people(facts, terms) else None
     return stands and (facts.agent, *stands)
 
 

@@ -1,6 +1,5 @@
 """Who is left out of reminders, notices and cuts, until when and who answers for it (COB-1)."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -32,7 +31,12 @@ def held_services(facts: Facts, now: datetime) -> list[UUID]:
 
 def expired(facts: Facts, now: datetime) -> list[Hold]:
     """The holds whose instant has come and of which that was not told yet."""
-    return [each for each in facts.holds if each.ended_at is None and each.until <= now]
+    return [each for each in facts.holds if each.placed_at <= now < ended(each)]
+
+
+def ended(hold: Hold) -> datetime:
+    """When the hold is over, as far as is known."""
+    return hold.until if hold.ended_at is None else min(hold.until, hold.ended_at)
 
 
 def told_hold(hold: Hold, terms: Terms) -> str:

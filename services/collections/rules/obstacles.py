@@ -1,4 +1,4 @@
-"""What stands in the way of a cut (VIP-9 … VIP-12, NOC-1, COB-1, COB-2): one list for the commands, the explanation and the system itself."""
+"""What stands in the way of a cut (VIP-9 … VIP-12, NOC-1, COB-1 … COB-3): one list for commands, explanations and the system itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -94,9 +94,7 @@ def _who(facts: Facts, terms: Terms, now: datetime, person: str | None) -> Itera
 
 def covering_agents(facts: Facts, now: datetime) -> list[str]:
     """Who stands in for the account's agent at this instant."""
-    running = (
-        each for each in facts.covers if each.from_at <= now < each.until and not (each.ended_at is not None and each.ended_at <= now)
-    )
+    running = (each for each in facts.covers if each.from_at <= now < min(each.until, each.ended_at or each.until))
     return list(dict.fromkeys(each.covered_by for each in running))
 
 

@@ -41,6 +41,11 @@ class Terms:
             self._known[key] = max(instant, invoice.due_ends_at)
         return self._known[key]
 
+    def cut_hour(self, day: date) -> datetime:
+        """When the cuts of a day begin."""
+        at = self.policy.suspension.allowed_from.at
+        return self.calendar.start_of_day(day) if at == "end_of_day" else self.calendar.at(day, at)
+
     def last_day_to_pay(self, invoice: Invoice) -> date:
         """The day whose end allows the cut; the day before where an hour of the next one does."""
         return self.calendar.today(self.cut_from(invoice) - timedelta(microseconds=1))

@@ -55,9 +55,10 @@ class Debt:
     days: int
 
 
-def for_people(terms: Terms) -> bool:
-    """Do people work on the accounts of this policy?"""
-    return terms.policy.decided_by == "person" or terms.policy.invoice.sent_by == "agent"
+def for_people(facts: Facts, terms: Terms) -> bool:
+    """Do people work on the account? On one of what the system decides its agent does, where the policy wants that."""
+    policy = terms.policy
+    return policy.decided_by == "person" or policy.invoice.sent_by == "agent" or (policy.worked_by_agents and facts.agent is not None)
 
 
 def place(facts: Facts, terms: Terms, now: datetime) -> tuple[int, Decimal] | None:
