@@ -25,7 +25,7 @@ NOON = datetime(2026, 3, 20, 12, tzinfo=ZONE).astimezone(UTC)
 ORDINARY = {"paid": 66, "reported": 10, "suspended": 4, "review": 1, "vip": 5, "cut": 6, "remind": 5, "plan": 1, "promise": 2}
 TABLES = (
     "reminder", "payment_part", "payment", "payment_plan", "promise", "review", "suspension", "status_change", "invoice",
-    "account_review", "worklist", "account", "outbox",
+    "account_review", "worklist", "account", "past", "outbox",
 )  # fmt: skip
 
 

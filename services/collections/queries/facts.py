@@ -7,14 +7,18 @@ agreement that is still read is judged by all the payments that count for it.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.collections.queries.past import as_known
 from services.collections.rules.facts import (
+    Deduction,
     Facts,
+    Fee,
     Instalment,
     Invoice,
     Notice,
@@ -36,19 +40,20 @@ FROM account a LEFT JOIN account_review r ON r.account_id = a.id WHERE a.id = AN
 """
 INVOICES = """
 SELECT i.account_id, i.id, i.number, i.period, i.origin, i.due_date, i.due_ends_at, i.balance, i.issued_at, i.paid_at, i.voided_at,
-    i.dispatched_at, i.receipt_confirmed_at
+    i.dispatched_at, i.receipt_confirmed_at, i.fee
 FROM invoice i WHERE i.account_id = ANY($1::uuid[]) AND coalesce(i.paid_at, i.voided_at, 'infinity') > $2
 ORDER BY i.account_id, i.due_date, i.period, i.number, i.id
 """
 REMINDERS = "SELECT invoice_id, code FROM reminder WHERE account_id = ANY($1::uuid[]) ORDER BY invoice_id, code"
 PARTS = """
-SELECT t.invoice_id, t.payment_id, t.amount, t.believed_at, p.confirmed_at, p.rejected_at
+SELECT t.invoice_id, t.payment_id, t.amount, t.believed_at, p.confirmed_at, coalesce(p.reversed_at, p.rejected_at)
 FROM invoice i JOIN payment_part t ON t.invoice_id = i.id JOIN payment p ON p.id = t.payment_id
 WHERE i.account_id = ANY($1::uuid[]) AND coalesce(i.paid_at, i.voided_at, 'infinity') > $2
 """
 PAYMENTS = """
-SELECT account_id, id, amount, reported_at, confirmed_at, rejected_at FROM payment
-WHERE account_id = ANY($1::uuid[]) AND coalesce(confirmed_at, rejected_at, 'infinity') > $2 ORDER BY account_id, reported_at, id
+SELECT account_id, id, amount, reported_at, confirmed_at, coalesce(reversed_at, rejected_at) FROM payment
+WHERE account_id = ANY($1::uuid[]) AND coalesce(reversed_at, confirmed_at, rejected_at, 'infinity') > $2
+ORDER BY account_id, reported_at, id
 """
 PROMISES = """
 SELECT account_id, id, period, ordinal, amount, made_at, due_at, agent, known_payments, state FROM promise
@@ -76,67 +81,84 @@ SELECT account_id, id, agent, requested_at, state, source, invoice_ids, withdraw
 FROM suspension
 WHERE account_id = ANY($1::uuid[]) AND coalesce(ended_at, reconnected_at, 'infinity') > $2 ORDER BY account_id, requested_at, id
 """
+DEDUCTIONS = """
+SELECT invoice_id, id, kind, amount, reason, since, until FROM deduction WHERE account_id = ANY($1::uuid[]) ORDER BY invoice_id, since, id
+"""
+FEES = "SELECT account_id, id, occasion, kind, amount, reason, due_at FROM fee WHERE account_id = ANY($1::uuid[]) ORDER BY account_id, id"
 OUTAGES = """
 SELECT id, access_node, declared_at, closed_at FROM outage WHERE access_node = ANY($1::text[]) AND closed_at IS NULL
 """
+# What most accounts have nothing of is asked for only where one of them has.
+RARE = ("promise", "payment_plan", "review", "suspension_notice", "suspension", "reminder", "deduction", "fee")
+PRESENT = "SELECT " + ", ".join(f"EXISTS (SELECT FROM {each} WHERE account_id = ANY($1::uuid[])) AS {each}" for each in RARE)
 
 
-async def load_facts(session: AsyncSession, ids: Sequence[UUID], *, now: datetime) -> dict[UUID, Facts]:
-    """The facts of these accounts, each with everything that decisions at `now` may look at; unknown ids are absent."""
-    wanted = list(ids)
-    settled, paid = now - SETTLED, now - PAID
-    accounts = await _read(session, ACCOUNTS, wanted)
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the rows of these accounts as they are, or as they were known at an instant."""
+
+    session: AsyncSession
+    ids: list[UUID]
+    known_at: datetime | None
+
+    async def read(self, sql: str, *args: Any) -> Sequence[Any]:
+        """Rows whose columns go into facts by their place."""
+        if self.known_at is not None and (then := as_known(sql, len(args) + 1)) != sql:
+            return await rows(self.session, then, *args, self.known_at)
+        return await rows(self.session, sql, *args)
+
+
+async def load_facts(session: AsyncSession, ids: Sequence[UUID], *, now: datetime, known_at: datetime | None = None) -> dict[UUID, Facts]:
+    """The facts of these accounts, each with everything that decisions at `now` may look at; unknown ids are absent. With `known_at` they
+    are the facts as they were known at that instant, whatever was heard of since."""
+    reader = _Reader(session, list(ids), known_at)
+    accounts = await reader.read(ACCOUNTS, reader.ids)
     if not accounts:
         return {}
-    invoices = await _invoices(session, wanted, settled)
-    payments = _by_account(await _read(session, PAYMENTS, wanted, paid), Payment)
-    promises = _by_account(await _read(session, PROMISES, wanted, settled), _promise)
-    plans = await _plans(session, wanted, settled)
-    reviews = _by_account(await _read(session, REVIEWS, wanted, settled), Review)
-    notices = _by_account(await _read(session, NOTICES, wanted, settled), Notice)
-    suspensions = _by_account(await _read(session, SUSPENSIONS, wanted, settled), _suspension)
-    outages = await _outages(session, accounts)
-    return {
-        row[0]: _make(
-            Facts,
-            row[:11],
-            invoices=tuple(invoices.get(row[0], ())),
-            payments=tuple(payments.get(row[0], ())),
-            promises=tuple(promises.get(row[0], ())),
-            plans=tuple(plans.get(row[0], ())),
-            reviews=tuple(reviews.get(row[0], ())),
-            notices=tuple(notices.get(row[0], ())),
-            suspensions=tuple(suspensions.get(row[0], ())),
-            outages=tuple(each for node in row.nodes for each in outages.get(node, ())) if outages else (),
-        )
-        for row in accounts
-    }
+    [present] = await rows(session, PRESENT, reader.ids)
+    settled, found = now - SETTLED, dict[str, dict[UUID, list[Any]]]()
+    found["invoices"] = await _invoices(reader, settled, present)
+    found["payments"] = _by_account(await reader.read(PAYMENTS, reader.ids, now - PAID), Payment)
+    if present.payment_plan:
+        found["plans"] = await _plans(reader, settled)
+    for name, (table, sql, make) in LISTS.items():
+        if present[table]:
+            found[name] = _by_account(await reader.read(sql, reader.ids, settled), make)
+    if present.fee:
+        found["fees"] = _by_account(await reader.read(FEES, reader.ids), Fee)
+    outages = await _outages(reader, accounts)
+    return {row[0]: _facts(row, found, outages) for row in accounts}
 
 
-async def _read(session: AsyncSession, sql: str, *args: Any) -> Sequence[Any]:
-    """Rows whose columns go into facts by their place."""
-    return await rows(session, sql, *args)
+def _facts(row: Any, found: dict[str, dict[UUID, list[Any]]], outages: dict[str, list[Outage]]) -> Facts:
+    lists = {name: tuple(by_account[row[0]]) for name, by_account in found.items() if row[0] in by_account}
+    if outages:
+        lists["outages"] = tuple(each for node in row.nodes for each in outages.get(node, ()))
+    return Facts(*row[:11], **lists)
 
 
-async def _invoices(session: AsyncSession, ids: list[UUID], settled: datetime) -> dict[UUID, list[Invoice]]:
+async def _invoices(reader: _Reader, settled: datetime, present: Any) -> dict[UUID, list[Invoice]]:
     parts: dict[UUID, list[Part]] = defaultdict(list)
-    for row in await _read(session, PARTS, ids, settled):
+    for row in await reader.read(PARTS, reader.ids, settled):
         parts[row[0]].append(Part(*row[1:]))
     reminders: dict[UUID, tuple[str, ...]] = {}
-    for invoice_id, code in await _read(session, REMINDERS, ids):
+    for invoice_id, code in await reader.read(REMINDERS, reader.ids) if present.reminder else ():
         reminders[invoice_id] = (*reminders.get(invoice_id, ()), code)
+    deductions = _by_account(await reader.read(DEDUCTIONS, reader.ids), Deduction) if present.deduction else {}
     found: dict[UUID, list[Invoice]] = defaultdict(list)
-    for row in await _read(session, INVOICES, ids, settled):
-        found[row[0]].append(_make(Invoice, (*row[1:9], tuple(parts.get(row[1], ())), *row[9:], reminders.get(row[1], ()))))
+    for row in await reader.read(INVOICES, reader.ids, settled):
+        key = row[1]
+        more = (tuple(parts.get(key, ())), *row[9:13], reminders.get(key, ()), row[13], tuple(deductions.get(key, ())))
+        found[row[0]].append(_make(Invoice, (*row[1:9], *more)))
     return found
 
 
-async def _plans(session: AsyncSession, ids: list[UUID], settled: datetime) -> dict[UUID, list[Plan]]:
-    found = await _read(session, PLANS, ids, settled)
+async def _plans(reader: _Reader, settled: datetime) -> dict[UUID, list[Plan]]:
+    found = await reader.read(PLANS, reader.ids, settled)
     if not found:
         return {}
     instalments: dict[UUID, list[Instalment]] = defaultdict(list)
-    for row in await _read(session, INSTALMENTS, [row.id for row in found]):
+    for row in await reader.read(INSTALMENTS, [row.id for row in found]):
         instalments[row[0]].append(Instalment(*row[1:]))
     plans: dict[UUID, list[Plan]] = defaultdict(list)
     for row in found:
@@ -153,25 +175,25 @@ async def _plans(session: AsyncSession, ids: list[UUID], settled: datetime) -> d
     return plans
 
 
-async def _outages(session: AsyncSession, accounts: Iterable[Any]) -> dict[str, list[Outage]]:
+async def _outages(reader: _Reader, accounts: Iterable[Any]) -> dict[str, list[Outage]]:
     nodes = sorted({node for row in accounts for node in row.nodes})
     found: dict[str, list[Outage]] = defaultdict(list)
-    for row in await _read(session, OUTAGES, nodes) if nodes else ():
+    for row in await reader.read(OUTAGES, nodes) if nodes else ():
         found[row.access_node].append(Outage(*row))
     return found
 
 
 def _by_account(found: Sequence[Any], make: Any) -> dict[UUID, list[Any]]:
-    """Rows whose first column is the account, as facts made from the others."""
+    """Rows whose first column says whose they are, as facts made from the others."""
     grouped: dict[UUID, list[Any]] = defaultdict(list)
     for row in found:
         grouped[row[0]].append(make(*row[1:]))
     return grouped
 
 
-def _make(kind: Any, columns: Sequence[Any], **more: Any) -> Any:
-    """A fact from the columns that are its first fields, in their order."""
-    return kind(*columns, **more)
+def _make(kind: Any, columns: Sequence[Any]) -> Any:
+    """A fact from the columns that are its fields, in their order."""
+    return kind(*columns)
 
 
 def _promise(*columns: Any) -> Any:
@@ -180,3 +202,12 @@ def _promise(*columns: Any) -> Any:
 
 def _suspension(*columns: Any) -> Any:
     return _make(Suspension, (*columns[:5], tuple(columns[5]), *columns[6:-1], None if columns[-1] is None else tuple(columns[-1])))
+
+
+# By the facts' field: the table, its statement, and what makes a fact of a row's columns.
+LISTS: dict[str, tuple[str, str, Any]] = {
+    "promises": ("promise", PROMISES, _promise),
+    "reviews": ("review", REVIEWS, Review),
+    "notices": ("suspension_notice", NOTICES, Notice),
+    "suspensions": ("suspension", SUSPENSIONS, _suspension),
+}

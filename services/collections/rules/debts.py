@@ -1,11 +1,15 @@
-"""What is owed at an instant: on each invoice, once every reported payment is believed, and once only confirmed money counts."""
+"""What is owed at an instant: on each invoice, once every reported payment is believed, and once only confirmed money counts.
+
+Nobody collects what a credit note took back or what the customer disputes. A payment that bounced counts like one that never came.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from services.collections.rules.facts import Facts, Invoice, Payment
+from services.collections.rules.facts import Deduction, Facts, Invoice, Part, Payment
+from services.collections.rules.states import DeductionKind
 
 ZERO = Decimal(0)
 
@@ -16,8 +20,8 @@ def exists(invoice: Invoice, at: datetime) -> bool:
 
 
 def believed_open(invoice: Invoice, at: datetime, known_at: datetime | None = None) -> Decimal:
-    """What nobody has paid or reported as paid by `at`; never negative. `known_at` is when we look: a payment that was rejected by then
-    never counted. It is `at` itself unless given."""
+    """What is to be collected and nobody has paid or reported as paid by `at`; never negative. `known_at` is when we look: a payment that
+    was rejected by then never counted. It is `at` itself unless given."""
     if not exists(invoice, at):
         return ZERO
     seen = known_at or at
@@ -27,18 +31,47 @@ def believed_open(invoice: Invoice, at: datetime, known_at: datetime | None = No
     for part in invoice.parts:
         if part.believed_at <= at and not (part.rejected_at is not None and part.rejected_at <= seen):
             opened -= part.amount
+    for deduction in invoice.deductions:
+        if deducted(deduction, at):
+            opened -= deduction.amount
     return max(opened, ZERO)
 
 
 def confirmed_open(invoice: Invoice, at: datetime) -> Decimal:
-    """What confirmed payments leave open."""
+    """What confirmed payments and credit notes leave open; a dispute settles nothing."""
     if not exists(invoice, at) or (invoice.paid_at is not None and invoice.paid_at <= at):
         return ZERO
     opened = invoice.balance
     for part in invoice.parts:
-        if part.believed_at <= at and part.confirmed_at is not None and part.confirmed_at <= at:
+        if part.confirmed_at is not None and part.confirmed_at <= at and believed(part, at):
             opened -= part.amount
+    for deduction in invoice.deductions:
+        if deduction.kind == DeductionKind.CREDIT and deducted(deduction, at):
+            opened -= deduction.amount
     return max(opened, ZERO)
+
+
+def believed(part: Part, at: datetime) -> bool:
+    """Was this part reported, and has nobody said since that the money did not come or went back?"""
+    return part.believed_at <= at and not (part.rejected_at is not None and part.rejected_at <= at)
+
+
+def deducted(deduction: Deduction, at: datetime) -> bool:
+    """Is this amount not to be collected at this instant?"""
+    return deduction.since <= at and not (deduction.until is not None and deduction.until <= at)
+
+
+def disputed(invoice: Invoice, at: datetime) -> Decimal:
+    """What of the invoice the customer disputes."""
+    if not exists(invoice, at):
+        return ZERO
+    return sum((each.amount for each in invoice.deductions if each.kind == DeductionKind.DISPUTE and deducted(each, at)), ZERO)
+
+
+def open_disputes(facts: Facts, at: datetime) -> list[Deduction]:
+    """The disputes under way, the oldest first."""
+    found = [each for invoice in facts.invoices for each in invoice.deductions if each.kind == DeductionKind.DISPUTE and deducted(each, at)]
+    return sorted(found, key=lambda each: (each.since, each.id))
 
 
 def unpaid(facts: Facts, at: datetime) -> list[Invoice]:
@@ -49,6 +82,11 @@ def unpaid(facts: Facts, at: datetime) -> list[Invoice]:
 def overdue(facts: Facts, at: datetime) -> list[Invoice]:
     """The unpaid invoices whose last day in time has ended."""
     return [each for each in facts.invoices if each.due_ends_at <= at and believed_open(each, at) > ZERO]
+
+
+def months(invoices: Iterable[Invoice]) -> list[Invoice]:
+    """Those of these invoices that are for a month: a fee alone is never a reason to cut."""
+    return [each for each in invoices if each.fee is None]
 
 
 def owed(invoices: Iterable[Invoice], at: datetime, known_at: datetime | None = None) -> Decimal:
@@ -63,7 +101,17 @@ def owed_unconfirmed(invoices: Iterable[Invoice], at: datetime) -> Decimal:
 
 def partly_paid(invoice: Invoice, at: datetime) -> bool:
     """Has anybody reported a payment on this invoice that was not rejected?"""
-    return any(part.believed_at <= at and not (part.rejected_at is not None and part.rejected_at <= at) for part in invoice.parts)
+    return any(part.amount > ZERO and believed(part, at) for part in invoice.parts)
+
+
+def let_off(invoice: Invoice, at: datetime) -> bool:
+    """Is part of the invoice not collected, by a credit note or a dispute?"""
+    return any(deducted(each, at) for each in invoice.deductions)
+
+
+def bounced_at(invoice: Invoice) -> datetime | None:
+    """When money that had been confirmed on this invoice last went back."""
+    return max((each.rejected_at for each in invoice.parts if each.confirmed_at is not None and each.rejected_at is not None), default=None)
 
 
 def reported_between(facts: Facts, since: datetime, until: datetime, now: datetime, known: Sequence[UUID] = ()) -> list[Payment]:

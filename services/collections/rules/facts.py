@@ -14,7 +14,8 @@ from services.collections.rules.states import PlanState, PromiseState, Suspensio
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What of a payment goes to an invoice since `believed_at`; the money is there from `confirmed_at`, or never came (`rejected_at`)."""
+    """What of a payment goes to an invoice since `believed_at`. The money is there from `confirmed_at`; it never came, or went back, at
+    `rejected_at`."""
 
     payment_id: UUID
     amount: Decimal
@@ -24,8 +25,21 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Deduction:
+    """What nobody collects of an invoice: a credit note's amount for good, a disputed one `until` the dispute is resolved."""
+
+    id: UUID
+    kind: str
+    amount: Decimal
+    reason: str
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Invoice:
-    """An invoice; `balance` is what was owed on it when it came, `due_ends_at` when its last day in time has ended."""
+    """An invoice; `balance` is what was owed on it when it came, `due_ends_at` when its last day in time has ended. One that charges a
+    `fee` is a debt like any other, and not the month."""
 
     id: UUID
     number: str
@@ -41,11 +55,14 @@ class Invoice:
     dispatched_at: datetime | None = None
     receipt_confirmed_at: datetime | None = None
     reminders: tuple[str, ...] = ()
+    fee: str | None = None
+    deductions: tuple[Deduction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A payment as reported, whole: also what no invoice took."""
+    """A payment as reported, whole: also what no invoice took. `rejected_at` is when it turned out that the money never came, or after
+    it had been confirmed that it went back."""
 
     id: UUID
     amount: Decimal
@@ -148,6 +165,18 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
+class Fee:
+    """A fee that was due, told to billing once: `occasion` is what it may be charged for only once."""
+
+    id: UUID
+    occasion: str
+    kind: str
+    amount: Decimal
+    reason: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """The account, or one of its services, is left out of reminders, notices and cuts from `placed_at` until `until`, or until somebody
     ended it before (`ended_at`; one that expired has it, too, once that was told)."""
@@ -209,12 +238,15 @@ class Facts:
     approvals: tuple[Approval, ...] = ()
     services: tuple[UUID, ...] = ()
     last_contact_at: datetime | None = None
+    fees: tuple[Fee, ...] = ()
 
 
 def known_instants(facts: Facts) -> Iterator[datetime]:
     """Every instant at which a fact came to be known or to its end."""
     for invoice in facts.invoices:
         yield from _given(invoice.issued_at, invoice.paid_at, invoice.voided_at, *(part.believed_at for part in invoice.parts))
+        for deduction in invoice.deductions:
+            yield from _given(deduction.since, deduction.until)
     for payment in facts.payments:
         yield from _given(payment.reported_at, payment.confirmed_at, payment.rejected_at)
     for review in facts.reviews:
