@@ -19,13 +19,20 @@ Missing = dict[UUID, str]
 @dataclass(frozen=True)
 class Context:
     """What a handler gets beside its event. `now` is business time (UTC); handlers never commit and never read a clock.
-    `event_ids` are those of the events at hand, in their order; timers have none."""
+    `envelopes` are those of the events at hand, in their order; timers have none."""
 
     session: AsyncSession
     now: datetime
     operator: Operator
     service: str
-    event_ids: Sequence[UUID] = ()
+    envelopes: Sequence[Envelope] = ()
+
+    @property
+    def event_ids(self) -> list[UUID]:
+        return [each.id for each in self.envelopes]
+
+
+Beside = Callable[[Context, Sequence[Event]], Awaitable[None]]
 
 
 class FactMissing(Exception):
@@ -39,6 +46,7 @@ class EventRouter:
         self._classes: dict[str, type[Event]] = {}
         self._handlers: dict[str, Callable[[Context, Any], Awaitable[None]]] = {}
         self._sets: set[str] = set()
+        self._also: Beside | None = None
 
     @property
     def types(self) -> frozenset[str]:
@@ -70,6 +78,11 @@ class EventRouter:
             return handler
 
         return register
+
+    def beside(self, also: Beside) -> Beside:
+        """Do this, too, with every group of events of one type, after their own handler."""
+        self._also = also
+        return also
 
     def _add(self, event: type[Event], handler: Any) -> None:
         if event.TYPE in self._classes:
@@ -104,9 +117,11 @@ class EventRouter:
         if kind not in self._classes:
             raise LookupError(f"{context.service} has no handler for {kind}")
         events = [self._classes[kind].model_validate_json(each.data) for each in group]
-        own = replace(context, event_ids=[each.id for each in group])
+        own = replace(context, envelopes=group)
         with traced(group[0].traceparent):
             await self._handlers[kind](own, events if kind in self._sets else events[0])
+            if self._also is not None:
+                await self._also(own, events)
 
 
 def layers(envelopes: Sequence[Envelope]) -> list[tuple[str, list[Envelope]]]:

@@ -1,7 +1,12 @@
 """What collections does when others speak: the readable map of its reactions. All of them write facts; the review follows at once."""
 
-from services.collections.operations import outcomes, payments, registering, tidings
+from collections.abc import Sequence
+
+from services.collections.operations import happenings, outcomes, payments, registering, tidings
+from shared.events import Event
 from shared.events.billing import (
+    AgreementRefused,
+    CreditRefunded,
     CustomerChanged,
     CustomerRegistered,
     InvoiceIssued,
@@ -12,20 +17,51 @@ from shared.events.billing import (
     PaymentConfirmed,
     PaymentRejected,
     PaymentReported,
+    ServicePlanChanged,
 )
 from shared.events.noc import OutageClosed, OutageDeclared
 from shared.events.notifier import MessageAccepted, MessageFailed
 from shared.events.ticketing import (
+    AgreementReached,
+    ChangeUnresolved,
     ReconnectionOrdered,
     ServiceReconnected,
     ServiceSuspended,
+    StepFinished,
+    StepOverdue,
     SuspensionCancelled,
     SwitchUnresolved,
     TicketClosed,
+    TicketOpened,
+    WorkOrderScheduled,
 )
 from shared.inbox import Context, EventRouter, FactMissing
 
 events = EventRouter()
+
+
+@events.beside
+async def keep_happenings(ctx: Context, told: Sequence[Event]) -> None:
+    """Whatever touches a customer is a line of its timeline."""
+    await happenings.keep(ctx.session, told, now=ctx.now)
+
+
+async def only_tell(ctx: Context, told: list[Event]) -> None:
+    """Nothing follows from these for collections but their line in the timeline."""
+
+
+for each in (
+    ServicePlanChanged,
+    CreditRefunded,
+    AgreementRefused,
+    TicketOpened,
+    StepFinished,
+    StepOverdue,
+    WorkOrderScheduled,
+    AgreementReached,
+    ChangeUnresolved,
+):
+    events.on_batch(each)(only_tell)
 
 
 @events.on_batch(CustomerRegistered)

@@ -33,7 +33,15 @@ from services.collections.rules.states import SYSTEM, PlanState, PromiseState
 from services.collections.rules.terms import Terms
 from shared.db import execute
 from shared.events import Event
-from shared.events.collections import PaymentPlanBroken, PaymentPlanCompleted, PromiseBroken, PromiseKept, StatusChanged
+from shared.events.collections import (
+    PaymentPlanBroken,
+    PaymentPlanCompleted,
+    PaymentPlanLapsed,
+    PromiseBroken,
+    PromiseKept,
+    PromiseLapsed,
+    StatusChanged,
+)
 
 PROMISES = """
 UPDATE promise p SET state = t.state, state_at = t.at FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(id, state, at)
@@ -126,6 +134,8 @@ def _promise_event(promise: Promise, judged: Judgement, facts: Facts) -> Event |
             amount=promise.amount,
             currency=facts.currency,
         )
+    if judged.state == PromiseState.LAPSED:
+        return PromiseLapsed(promise_id=promise.id, customer_id=facts.account_id, ordinal=promise.ordinal, lapsed_at=judged.at)
     return None
 
 
@@ -134,6 +144,8 @@ def _plan_event(plan: Plan, judged: Judgement, facts: Facts) -> Event | None:
         return PaymentPlanCompleted(plan_id=plan.id, customer_id=facts.account_id, completed_at=judged.at)
     if judged.state == PlanState.BROKEN:
         return PaymentPlanBroken(plan_id=plan.id, customer_id=facts.account_id, instalment=judged.instalment or 1, broken_at=judged.at)
+    if judged.state == PlanState.LAPSED:
+        return PaymentPlanLapsed(plan_id=plan.id, customer_id=facts.account_id, lapsed_at=judged.at)
     return None
 
 

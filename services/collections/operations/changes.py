@@ -8,11 +8,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.collections.operations.happenings import tell_all
 from services.collections.rules.terms import Book, Terms
 from shared.db import execute, rows
 from shared.errors import NotFound
 from shared.events import Event
-from shared.outbox import Outgoing, publish_many
+from shared.outbox import Outgoing
 
 LOCK = "SELECT id, version FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 # A change of the status writes its version itself.
@@ -55,7 +56,7 @@ class Changes:
         ids = sorted(self.touched)
         if ids:
             await execute(session, VERSIONS, ids, [self.versions[each] for each in ids])
-            await publish_many(session, self.items, now=self.now)
+            await tell_all(session, self.items, now=self.now)
         self.items, self.touched, self.inserts = [], set(), {}
 
 

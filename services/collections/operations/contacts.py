@@ -65,7 +65,14 @@ def note(
     )
     session.add(made)
     event = ContactRecorded(
-        contact_id=made.id, customer_id=customer_id, kind=kind, channel=channel, agent=by, said=said, contacted_at=changes.now
+        contact_id=made.id,
+        customer_id=customer_id,
+        kind=kind,
+        channel=channel,
+        agent=by,
+        said=said,
+        contacted_at=changes.now,
+        invoice_id=invoice_id,
     )
     changes.tell(customer_id, event)
     return made

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.models import PortfolioChange
+from services.collections.operations.happenings import tell_all
 from services.collections.operations.looking import look_soon
 from services.collections.rules.wording import listed
 from shared.auth import Principal
@@ -15,7 +16,7 @@ from shared.db import rows
 from shared.errors import FieldError, Invalid
 from shared.events.collections import AgentAssigned
 from shared.operator import Operator, Person
-from shared.outbox import Outgoing, publish_many
+from shared.outbox import Outgoing
 
 WORK = "collections.work"
 LOCK = "SELECT id, agent FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
@@ -55,9 +56,12 @@ async def assign(
     )
     moved = sorted(await rows(session, ASSIGN, moving, agent), key=lambda row: row.id)
     await look_soon(session, moving, now=now)
-    events = [AgentAssigned(customer_id=row.id, agent=agent, assigned_by=actor.person, assigned_at=now) for row in moved]
+    events = [
+        AgentAssigned(customer_id=row.id, agent=agent, assigned_by=actor.person, assigned_at=now, previous=found[row.id], reason=reason)
+        for row in moved
+    ]
     items = [Outgoing(event, f"account/{row.id}", row.version) for event, row in zip(events, moved, strict=True)]
-    await publish_many(session, items, now=now)
+    await tell_all(session, items, now=now)
     return Assigned(agent, len(moving), len(wanted) - len(moving))
 
 

@@ -59,6 +59,7 @@ def _told(made: Promise) -> PromiseMade:
         currency=made.currency,
         due_at=made.due_at,
         agent=made.agent,
+        period=made.period,
     )
 
 

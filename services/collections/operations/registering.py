@@ -193,5 +193,7 @@ def _tell_segment(session: AsyncSession, changes: Changes, customer: CustomerSta
             changed_at=now,
         )
     )
-    event = SegmentChanged(customer_id=key, policy=opening.policy, note=note, changed_by=SYSTEM, changed_at=now)
+    event = SegmentChanged(
+        customer_id=key, policy=opening.policy, note=note, changed_by=SYSTEM, changed_at=now, previous=operator.default_policy
+    )
     changes.tell(key, event)

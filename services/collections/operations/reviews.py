@@ -12,6 +12,7 @@ from services.collections.operations.commands import open_account, permitted
 from shared.auth import Principal
 from shared.db import new_id
 from shared.errors import Refused
+from shared.events.collections import ReviewClosed, ReviewOpened
 from shared.operator import Operator
 
 
@@ -22,6 +23,8 @@ async def open_review(
     opened = await permitted(session, customer_id, "review", actor=actor, operator=operator, now=now)
     made = Review(id=new_id(), account_id=customer_id, reason=reason, opened_at=now, opened_by=actor.person)
     session.add(made)
+    event = ReviewOpened(review_id=made.id, customer_id=customer_id, reason=reason, opened_by=actor.person, opened_at=now)
+    opened.changes.tell(customer_id, event)
     await settle(session, opened.changes)
     return made
 
@@ -36,5 +39,7 @@ async def close_review(
     if found is None:
         raise Refused(opened.terms.policy.rules["negotiated"], "No hay ninguna revisión abierta.", remedy="No hay nada que concluir.")
     found.closed_at, found.closed_by, found.conclusion = now, actor.person, conclusion
+    event = ReviewClosed(review_id=found.id, customer_id=customer_id, conclusion=conclusion, closed_by=actor.person, closed_at=now)
+    opened.changes.tell(customer_id, event)
     await settle(session, opened.changes)
     return found

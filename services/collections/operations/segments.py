@@ -9,13 +9,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.models import SegmentList
+from services.collections.operations.happenings import tell_all
 from services.collections.operations.looking import look_soon
 from services.collections.rules.listing import Judged, RowOutcome, Wanted, judge_rows
 from shared.auth import Principal
 from shared.db import execute, new_id, rows
 from shared.events.collections import SegmentChanged
 from shared.operator import Operator
-from shared.outbox import Outgoing, publish_many
+from shared.outbox import Outgoing
 
 # The accounts that the rows of a list may mean, locked in the order of their ids.
 CANDIDATES = """
@@ -97,6 +98,13 @@ async def _move(session: AsyncSession, made: SegmentList, notes: Mapping[UUID, s
     await look_soon(session, ids, now=made.sent_at)
     items = []
     for row in moved:
-        event = SegmentChanged(customer_id=row.id, policy=made.policy, note=notes[row.id], changed_by=made.sent_by, changed_at=made.sent_at)
+        event = SegmentChanged(
+            customer_id=row.id,
+            policy=made.policy,
+            note=notes[row.id],
+            changed_by=made.sent_by,
+            changed_at=made.sent_at,
+            previous=previous[row.id],
+        )
         items.append(Outgoing(event, f"account/{row.id}", row.version))
-    await publish_many(session, items, now=made.sent_at)
+    await tell_all(session, items, now=made.sent_at)
