@@ -11,16 +11,9 @@ from uuid import UUID
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from services.collections.rules.actions import DispatchInvoice, OrderCut, OrderReconnection, Remind, WithdrawCut
 from services.collections.rules.agreements import judge_plan, judge_promise
-from services.collections.rules.assessment import (
-    Assessment,
-    DispatchInvoice,
-    OrderCut,
-    OrderReconnection,
-    Remind,
-    WithdrawCut,
-    assess,
-)
+from services.collections.rules.assessment import Assessment, assess
 from services.collections.rules.debts import believed_open, owed, unpaid
 from services.collections.rules.facts import Facts, Instalment, Invoice, Part, Payment, Plan, Promise, Suspension
 from services.collections.rules.states import SYSTEM, SuspensionState

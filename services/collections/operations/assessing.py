@@ -14,9 +14,7 @@ from services.collections.operations.recovering import hand_to_recovery
 from services.collections.operations.worklists import Listing
 from services.collections.queries.facts import load_facts
 from services.collections.rules import worklist
-from services.collections.rules.agreements import Judgement
-from services.collections.rules.assessment import (
-    Assessment,
+from services.collections.rules.actions import (
     DispatchInvoice,
     EndHold,
     HandToRecovery,
@@ -25,8 +23,9 @@ from services.collections.rules.assessment import (
     Remind,
     SendNotice,
     WithdrawCut,
-    assess,
 )
+from services.collections.rules.agreements import Judgement
+from services.collections.rules.assessment import Assessment, assess
 from services.collections.rules.facts import Facts, Invoice, Plan, Promise
 from services.collections.rules.reasons import standing_reason
 from services.collections.rules.states import SYSTEM, PlanState, PromiseState
@@ -44,12 +43,12 @@ from shared.events.collections import (
 )
 
 PROMISES = """
-UPDATE promise p SET state = t.state, state_at = t.at FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(id, state, at)
-WHERE p.id = t.id
+UPDATE promise p SET state = t.state, state_at = t.at, known_at = $4
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(id, state, at) WHERE p.id = t.id
 """
 PLANS = """
-UPDATE payment_plan p SET state = t.state, state_at = t.at FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(id, state, at)
-WHERE p.id = t.id
+UPDATE payment_plan p SET state = t.state, state_at = t.at, known_at = $4
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(id, state, at) WHERE p.id = t.id
 """
 STATUSES = """
 WITH changed AS (
@@ -193,7 +192,7 @@ async def _write(session: AsyncSession, changes: Changes, written: Written) -> N
     for sql, judged in ((PROMISES, written.promises), (PLANS, written.plans)):
         if judged:
             ids = [each.id for each, _ in judged]
-            await execute(session, sql, ids, [each.state for _, each in judged], [each.at for _, each in judged])
+            await execute(session, sql, ids, [each.state for _, each in judged], [each.at for _, each in judged], changes.now)
     if written.statuses:
         await execute(session, STATUSES, *map(list, zip(*written.statuses, strict=True)), changes.now)
     await orders.dispatch_many(session, changes, written.dispatches)

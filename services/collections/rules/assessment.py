@@ -4,11 +4,21 @@ and when to look again."""
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
+from services.collections.rules.actions import (
+    Action,
+    DispatchInvoice,
+    EndHold,
+    HandToRecovery,
+    OrderCut,
+    OrderReconnection,
+    Remind,
+    SendNotice,
+    WithdrawCut,
+)
 from services.collections.rules.agreements import Judgement, judge_plan, judge_promise, running_plan, running_promise
 from services.collections.rules.debts import ZERO, believed_open, exists, unpaid
-from services.collections.rules.facts import Facts, Hold, Invoice, Plan, Promise, Review, Suspension, known_instants
+from services.collections.rules.facts import Facts, Invoice, Plan, Promise, Review, Suspension, known_instants
 from services.collections.rules.holds import expired, held
 from services.collections.rules.obstacles import (
     INSTANT,
@@ -24,72 +34,8 @@ from services.collections.rules.recovering import recoverable, recovery_from
 from services.collections.rules.standing import Standing, current_cut, standing
 from services.collections.rules.states import SYSTEM, SuspensionState, WithdrawCause
 from services.collections.rules.terms import Terms
-from shared.operator import Reminder
 
 LATE_REMINDER = timedelta(days=3)
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchInvoice:
-    """The system sends the month's invoice."""
-
-    invoice: Invoice
-
-
-@dataclass(frozen=True, slots=True)
-class Remind:
-    """The policy reminds of an invoice."""
-
-    reminder: Reminder
-    invoice: Invoice
-
-
-@dataclass(frozen=True, slots=True)
-class SendNotice:
-    """The system tells the desks of a coming cut."""
-
-    invoice: Invoice
-
-
-@dataclass(frozen=True, slots=True)
-class OrderCut:
-    """The service is to be cut. `resumes` is the order that an outage took back; its agent orders again."""
-
-    agent: str
-    resumes: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WithdrawCut:
-    """An order to cut no longer stands."""
-
-    suspension: Suspension
-    cause: WithdrawCause
-
-
-@dataclass(frozen=True, slots=True)
-class OrderReconnection:
-    """The system has the service switched on again."""
-
-    suspension: Suspension
-    basis: str
-
-
-@dataclass(frozen=True, slots=True)
-class HandToRecovery:
-    """The case of a cut that stands goes to recovery."""
-
-    suspension: Suspension
-
-
-@dataclass(frozen=True, slots=True)
-class EndHold:
-    """The instant of a hold has come."""
-
-    hold: Hold
-
-
-Action = DispatchInvoice | Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery | EndHold
 
 
 @dataclass(frozen=True, slots=True)

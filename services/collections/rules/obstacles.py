@@ -33,15 +33,15 @@ def cut_obstacles(facts: Facts, terms: Terms, now: datetime, *, person: str | No
     yield from _dates(facts, terms, now)
     yield from _notice(facts, terms, now)
     yield from outage_obstacles(facts, terms, now)
-    yield from hold_obstacles(facts, terms, now)
     yield from _approval(facts, terms, now)
 
 
 def order_obstacles(facts: Facts, terms: Terms, now: datetime, *, person: str | None) -> Iterator[Obstacle]:
-    """What forbids a cut whatever is owed: one is under way already, somebody else's customer, another status (VIP-9)."""
+    """What forbids a cut whatever is owed: one is under way already, somebody else's customer, another status (VIP-9), a hold (COB-1)."""
     yield from _already(facts, terms)
     yield from _who(facts, terms, now, person)
     yield from _status(facts, terms, now)
+    yield from _hold(facts, terms, now)
 
 
 def _already(facts: Facts, terms: Terms) -> Iterator[Obstacle]:
@@ -55,6 +55,15 @@ def _already(facts: Facts, terms: Terms) -> Iterator[Obstacle]:
         yield Obstacle(rule, f"La suspensión solicitada el {when} se retiró y el ticket todavía no lo confirma.", "Espere la respuesta.")
     else:
         yield Obstacle(rule, f"La suspensión ya está solicitada desde el {when}.", "Siga el ticket que se abrió.")
+
+
+def _hold(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
+    """Nobody who is left out is told of a cut or cut (COB-1)."""
+    hold = held(facts, now)
+    if hold is not None:
+        owner = wording.who(terms.operator, hold.owner)
+        remedy = f"Espere a que termine, o pida a {owner} que termine la exclusión."
+        yield Obstacle(terms.policy.rules["hold"], told_hold(hold, terms), remedy, ended(hold))
 
 
 def _debt(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
@@ -189,15 +198,6 @@ def outage_obstacles(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obst
             f"Hay una avería declarada en el nodo {outage.access_node} desde el {when}.",
             "Espere a que el NOC la cierre.",
         )
-
-
-def hold_obstacles(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
-    """Nobody who is left out is told of a cut or cut (COB-1)."""
-    hold = held(facts, now)
-    if hold is not None:
-        owner = wording.who(terms.operator, hold.owner)
-        remedy = f"Espere a que termine, o pida a {owner} que termine la exclusión."
-        yield Obstacle(terms.policy.rules["hold"], told_hold(hold, terms), remedy, ended(hold))
 
 
 def _approval(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:

@@ -1,0 +1,71 @@
+"""What the policy does about an account by itself."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.collections.rules.facts import Hold, Invoice, Suspension
+from services.collections.rules.states import WithdrawCause
+from shared.operator import Reminder
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchInvoice:
+    """The system sends the month's invoice."""
+
+    invoice: Invoice
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    """The policy reminds of an invoice."""
+
+    reminder: Reminder
+    invoice: Invoice
+
+
+@dataclass(frozen=True, slots=True)
+class SendNotice:
+    """The system tells the desks of a coming cut."""
+
+    invoice: Invoice
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCut:
+    """The service is to be cut. `resumes` is the order that an outage took back; its agent orders again."""
+
+    agent: str
+    resumes: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawCut:
+    """An order to cut no longer stands."""
+
+    suspension: Suspension
+    cause: WithdrawCause
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReconnection:
+    """The system has the service switched on again."""
+
+    suspension: Suspension
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandToRecovery:
+    """The case of a cut that stands goes to recovery."""
+
+    suspension: Suspension
+
+
+@dataclass(frozen=True, slots=True)
+class EndHold:
+    """The instant of a hold has come."""
+
+    hold: Hold
+
+
+Action = DispatchInvoice | Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery | EndHold
