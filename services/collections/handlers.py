@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
-from services.collections.operations import happenings, outcomes, payments, registering, tidings
+from services.collections.operations import deductions, happenings, outcomes, payments, registering, tidings
 from shared.events import Event
 from shared.events.billing import (
     AgreementRefused,
+    CreditNoteIssued,
     CreditRefunded,
     CustomerChanged,
     CustomerRegistered,
+    DisputeOpened,
+    DisputeResolved,
     InvoiceIssued,
     InvoiceOverdue,
     InvoicePaid,
@@ -17,6 +20,7 @@ from shared.events.billing import (
     PaymentConfirmed,
     PaymentRejected,
     PaymentReported,
+    PaymentReversed,
     ServicePlanChanged,
 )
 from shared.events.noc import OutageClosed, OutageDeclared
@@ -118,6 +122,30 @@ async def confirm_payments(ctx: Context, confirmed: list[PaymentConfirmed]) -> N
 async def disbelieve_payments(ctx: Context, rejected: list[PaymentRejected]) -> None:
     """The ladder goes on where the month stands."""
     await payments.payments_rejected(ctx.session, payments=rejected, now=ctx.now)
+
+
+@events.on_batch(PaymentReversed)
+async def disbelieve_bounced_payments(ctx: Context, bounced: list[PaymentReversed]) -> None:
+    """What had been paid is owed again: back to the ladder."""
+    await payments.payments_reversed(ctx.session, payments=bounced, now=ctx.now)
+
+
+@events.on_batch(CreditNoteIssued)
+async def deduct_credit_notes(ctx: Context, notes: list[CreditNoteIssued]) -> None:
+    """Less is owed."""
+    await deductions.credit_notes_issued(ctx.session, notes=notes, now=ctx.now)
+
+
+@events.on_batch(DisputeOpened)
+async def leave_out_disputed(ctx: Context, disputes: list[DisputeOpened]) -> None:
+    """Nobody collects what the customer disputes; the rest goes on."""
+    await deductions.disputes_opened(ctx.session, disputes=disputes, now=ctx.now)
+
+
+@events.on_batch(DisputeResolved)
+async def take_up_disputed(ctx: Context, disputes: list[DisputeResolved]) -> None:
+    """What was disputed is collected again, or was taken back."""
+    await deductions.disputes_resolved(ctx.session, disputes=disputes, now=ctx.now)
 
 
 @events.on_batch(PaymentAllocated)

@@ -99,7 +99,7 @@ async def _invoice(session: AsyncSession, account: Account, kind: ContactKind, i
 def _mark_sent(invoice: Invoice, actor: Principal, now: datetime) -> None:
     """The agent brought the invoice by a way of its own; the first sending counts."""
     if invoice.dispatched_at is None:
-        invoice.dispatched_at, invoice.dispatched_by = now, actor.person
+        invoice.dispatched_at, invoice.dispatched_by, invoice.known_at = now, actor.person, now
 
 
 def _confirm_receipt(operator: Operator, account: Account, invoice: Invoice, actor: Principal, now: datetime) -> None:
@@ -116,4 +116,4 @@ def _confirm_receipt(operator: Operator, account: Account, invoice: Invoice, act
             f"{by} ya confirmó la recepción de la factura {invoice.number} el {moment(operator, invoice.receipt_confirmed_at)}.",
             remedy="Si volvió a hablar con el cliente, regístrelo como follow_up.",
         )
-    invoice.receipt_confirmed_at, invoice.receipt_confirmed_by = now, actor.person
+    invoice.receipt_confirmed_at, invoice.receipt_confirmed_by, invoice.known_at = now, actor.person, now

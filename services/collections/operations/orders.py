@@ -109,7 +109,7 @@ def order_cut(changes: Changes, facts: Facts, *, agent: str, resumes: UUID | Non
 
 
 WITHDRAW = """
-UPDATE suspension SET state = 'WITHDRAWN', withdrawn_at = $2, withdraw_cause = $3, withdraw_reason = $4
+UPDATE suspension SET state = 'WITHDRAWN', withdrawn_at = $2, withdraw_cause = $3, withdraw_reason = $4, known_at = $2
 WHERE id = $1 AND state = 'REQUESTED'
 """
 
@@ -133,7 +133,7 @@ def _withdraw_words(changes: Changes, facts: Facts, cause: WithdrawCause) -> str
 
 RECONNECT = """
 UPDATE suspension SET state = 'RECONNECTING', reconnection_id = $2, reconnection_requested_at = $3, reconnection_by = $4, basis = $5,
-    target_status = $6, rests_on = $7::uuid[] WHERE id = $1
+    target_status = $6, rests_on = $7::uuid[], known_at = $3 WHERE id = $1
 """
 
 
@@ -161,7 +161,8 @@ async def order_reconnection(session: AsyncSession, changes: Changes, facts: Fac
 
 
 DISPATCHED = """
-UPDATE invoice SET dispatched_at = coalesce(dispatched_at, $2), dispatched_by = coalesce(dispatched_by, $3) WHERE id = ANY($1::uuid[])
+UPDATE invoice SET dispatched_at = coalesce(dispatched_at, $2), dispatched_by = coalesce(dispatched_by, $3), known_at = $2
+WHERE id = ANY($1::uuid[])
 """
 
 

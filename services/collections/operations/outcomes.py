@@ -30,11 +30,11 @@ M = TypeVar("M", MessageAccepted, MessageFailed)
 TICKETING = "ticketing"
 NOTICES = "SELECT id, account_id FROM suspension_notice WHERE id = ANY($1::uuid[])"
 ACCEPTED = """
-UPDATE suspension_notice n SET accepted_at = t.at, failed_at = NULL, failure = NULL FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at)
-WHERE n.id = t.id AND n.accepted_at IS NULL
+UPDATE suspension_notice n SET accepted_at = t.at, failed_at = NULL, failure = NULL, known_at = $3
+FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at) WHERE n.id = t.id AND n.accepted_at IS NULL
 """
 FAILED = """
-UPDATE suspension_notice n SET failed_at = t.at, failure = t.failure
+UPDATE suspension_notice n SET failed_at = t.at, failure = t.failure, known_at = $4
 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS t(id, at, failure) WHERE n.id = t.id AND n.accepted_at IS NULL
 """
 COVERED = "paid"  # how a recovery's ticket closes when the debt is covered
@@ -45,7 +45,7 @@ async def services_suspended(session: AsyncSession, *, events: Sequence[ServiceS
     """The cut was done, even where its order had been taken back meanwhile."""
     for cut, event in await _suspensions(session, events, now):
         if cut.suspended_at is None:
-            cut.suspended_at = event.suspended_at
+            cut.suspended_at, cut.known_at = event.suspended_at, now
             cut.state = SuspensionState.RECONNECTING if cut.reconnection_id is not None else SuspensionState.SUSPENDED
 
 
@@ -54,7 +54,7 @@ async def suspensions_cancelled(session: AsyncSession, *, events: Sequence[Suspe
     for cut, event in await _suspensions(session, events, now):
         if cut.state not in CUT_STATES:
             continue
-        cut.ended_at, cut.ended_cause = event.cancelled_at, event.cause
+        cut.ended_at, cut.ended_cause, cut.known_at = event.cancelled_at, event.cause, now
         cut.state = SuspensionState.REFUSED if event.cause == "refused" else SuspensionState.CANCELLED
         if event.cause != "withdrawn":
             cut.withdraw_cause = None  # something else ended it first: nothing is owed a repetition
@@ -66,7 +66,7 @@ async def reconnections_ordered(session: AsyncSession, *, events: Sequence[Recon
     for cut, event in await _suspensions(session, events, now):
         if cut.reconnected_at is not None:
             continue
-        cut.reconnection_id, cut.reconnection_requested_at = event.reconnection_id, event.ordered_at
+        cut.reconnection_id, cut.reconnection_requested_at, cut.known_at = event.reconnection_id, event.ordered_at, now
         cut.reconnection_by, cut.basis = TICKETING, cut.basis or event.cause
         cut.target_status = _target(operator, policies[cut.account_id], cut.basis)
         if cut.suspended_at is not None:
@@ -79,7 +79,7 @@ async def services_reconnected(session: AsyncSession, *, events: Sequence[Servic
     for cut, event in await _suspensions(session, events, now):
         if cut.reconnected_at is not None:
             continue
-        cut.reconnected_at, cut.state = event.reconnected_at, SuspensionState.RECONNECTED
+        cut.reconnected_at, cut.state, cut.known_at = event.reconnected_at, SuspensionState.RECONNECTED, now
         cut.suspended_at = cut.suspended_at or event.reconnected_at
         if cut.reconnection_id is None:
             cut.reconnection_id, cut.reconnection_requested_at = event.reconnection_id, event.reconnected_at
@@ -90,13 +90,14 @@ async def services_reconnected(session: AsyncSession, *, events: Sequence[Servic
 
 REFUSED = """
 UPDATE suspension s SET state = 'SUSPENDED', reconnection_id = NULL, reconnection_requested_at = NULL, reconnection_by = NULL, basis = NULL,
-    target_status = NULL, reconnection_refused_at = t.at FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at)
+    target_status = NULL, reconnection_refused_at = t.at, known_at = $3 FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at)
 WHERE s.reconnection_id = t.id AND s.state = 'RECONNECTING'
 """
 
 
 RECOVERED = """
-UPDATE suspension s SET recovery_ended_at = t.at FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at) WHERE s.recovery_id = t.id
+UPDATE suspension s SET recovery_ended_at = t.at, known_at = $3 FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at)
+WHERE s.recovery_id = t.id
 """
 
 
@@ -106,10 +107,10 @@ async def tickets_closed(session: AsyncSession, *, events: Sequence[TicketClosed
     failed = [each for each in events if each.request_id is not None and each.outcome not in ("suspended", "reconnected")]
     if failed:
         await touch(session, (each.customer_id for each in failed), now=now)
-        await execute(session, REFUSED, [each.request_id for each in failed], [each.closed_at for each in failed])
+        await execute(session, REFUSED, [each.request_id for each in failed], [each.closed_at for each in failed], now)
     paid = [each for each in failed if each.outcome == COVERED]
     if paid:
-        await execute(session, RECOVERED, [each.request_id for each in paid], [each.closed_at for each in paid])
+        await execute(session, RECOVERED, [each.request_id for each in paid], [each.closed_at for each in paid], now)
 
 
 async def switch_unresolved(session: AsyncSession, *, event: SwitchUnresolved, now: datetime) -> None:
@@ -117,14 +118,14 @@ async def switch_unresolved(session: AsyncSession, *, event: SwitchUnresolved, n
     await touch(session, [event.customer_id], now=now)
     found = await _unfinished(session, event.customer_id)
     if found is not None:
-        found.unresolved_at, found.unresolved = event.at, event.detail
+        found.unresolved_at, found.unresolved, found.known_at = event.at, event.detail, now
 
 
 async def messages_accepted(session: AsyncSession, *, events: Sequence[MessageAccepted], now: datetime) -> None:
     """All mail servers took these notices: the hours before the cut begin (VIP-10). Other mails change nothing here."""
     told = await _of_notices(session, events[::-1], now)  # the first counts
     if told:
-        await execute(session, ACCEPTED, list(told), [each.accepted_at for each in told.values()])
+        await execute(session, ACCEPTED, list(told), [each.accepted_at for each in told.values()], now)
 
 
 async def messages_failed(session: AsyncSession, *, events: Sequence[MessageFailed], now: datetime) -> None:
@@ -132,7 +133,7 @@ async def messages_failed(session: AsyncSession, *, events: Sequence[MessageFail
     told = await _of_notices(session, events, now)
     failures = [f"{each.recipient}: {each.reason}" for each in told.values()]
     if told:
-        await execute(session, FAILED, list(told), [each.failed_at for each in told.values()], failures)
+        await execute(session, FAILED, list(told), [each.failed_at for each in told.values()], failures, now)
 
 
 async def _of_notices(session: AsyncSession, events: Sequence[M], now: datetime) -> dict[UUID, M]:

@@ -1,4 +1,4 @@
-"""Payments as billing tells them: what was reported counts, what was confirmed or rejected settles it."""
+"""Payments as billing tells them: what was reported counts, what was confirmed or rejected settles it, what bounced counts no longer."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -8,34 +8,45 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.operations.tidings import touch
-from shared.db import execute
-from shared.events.billing import Allocation, PaymentAllocated, PaymentConfirmed, PaymentRejected, PaymentReported
+from shared.db import execute, rows
+from shared.events.billing import Allocation, PaymentAllocated, PaymentConfirmed, PaymentRejected, PaymentReported, PaymentReversed
+from shared.inbox import FactMissing
 
 REPORTED = """
-INSERT INTO payment (id, account_id, amount, currency, reference, channel, reported_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
+INSERT INTO payment (id, account_id, amount, currency, reference, channel, reported_at, known_at)
+SELECT *, $8 FROM unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
 ON CONFLICT (id) DO NOTHING
 """
 CONFIRMED = """
-UPDATE payment p SET confirmed_at = t.at FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at)
+UPDATE payment p SET confirmed_at = t.at, known_at = $3 FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at)
 WHERE p.id = t.id AND p.confirmed_at IS NULL AND p.rejected_at IS NULL
 """
 REJECTED = """
-UPDATE payment p SET rejected_at = t.at, reject_reason = t.reason
+UPDATE payment p SET rejected_at = t.at, reject_reason = t.reason, known_at = $4
 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS t(id, at, reason)
 WHERE p.id = t.id AND p.rejected_at IS NULL AND p.confirmed_at IS NULL
 """
+REVERSED = """
+UPDATE payment p SET reversed_at = t.at, reverse_reason = t.reason, known_at = $4
+FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS t(id, at, reason) WHERE p.id = t.id AND p.reversed_at IS NULL
+"""
+# What it had paid is owed again; what was paid anew since is not.
+OPENED_AGAIN = """
+UPDATE invoice i SET paid_at = NULL, known_at = $2 FROM payment_part t JOIN payment p ON p.id = t.payment_id
+WHERE t.payment_id = ANY($1::uuid[]) AND i.id = t.invoice_id AND i.paid_at <= p.reversed_at
+"""
 # The whole of each part as billing tells it, or with `added` what came to it.
 PARTS = """
-INSERT INTO payment_part (payment_id, invoice_id, amount, currency, believed_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::text[], $5::timestamptz[])
-ON CONFLICT (payment_id, invoice_id) DO UPDATE SET amount = {amount}
+INSERT INTO payment_part (payment_id, invoice_id, amount, currency, believed_at, known_at)
+SELECT *, $6 FROM unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::text[], $5::timestamptz[])
+ON CONFLICT (payment_id, invoice_id) DO UPDATE SET amount = {amount}, known_at = excluded.known_at
+WHERE payment_part.amount <> {amount}
 """
 WHOLE, ADDED = PARTS.format(amount="excluded.amount"), PARTS.format(amount="payment_part.amount + excluded.amount")
 # A credit that the customer brought along was never reported to us: its parts are all that we know of it.
 CREDIT = """
-INSERT INTO payment (id, account_id, amount, currency, reference, channel, reported_at, confirmed_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[])
+INSERT INTO payment (id, account_id, amount, currency, reference, channel, reported_at, confirmed_at, known_at)
+SELECT *, $9 FROM unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[])
 ON CONFLICT (id) DO NOTHING
 """
 
@@ -48,24 +59,36 @@ async def payments_reported(session: AsyncSession, *, payments: Sequence[Payment
     table = [
         (each.payment_id, each.customer_id, each.amount, each.currency, each.reference, each.channel, each.reported_at) for each in payments
     ]
-    await execute(session, REPORTED, *map(list, zip(*table, strict=True)))
+    await execute(session, REPORTED, *map(list, zip(*table, strict=True)), now)
     parts = [part for each in payments for part in _parts(each.payment_id, each.allocations, each.currency, each.reported_at)]
-    await _write_parts(session, WHOLE, parts)
+    await _write_parts(session, WHOLE, parts, now)
 
 
 async def payments_confirmed(session: AsyncSession, *, payments: Sequence[PaymentConfirmed], now: datetime) -> None:
     """The money is there."""
     await touch(session, (each.customer_id for each in payments), now=now)
-    await execute(session, CONFIRMED, [each.payment_id for each in payments], [each.confirmed_at for each in payments])
+    await execute(session, CONFIRMED, [each.payment_id for each in payments], [each.confirmed_at for each in payments], now)
     parts = [part for each in payments for part in _parts(each.payment_id, each.allocations, each.currency, each.confirmed_at)]
-    await _write_parts(session, WHOLE, parts)
+    await _write_parts(session, WHOLE, parts, now)
 
 
 async def payments_rejected(session: AsyncSession, *, payments: Sequence[PaymentRejected], now: datetime) -> None:
     """The money never came: what was believed is owed again."""
     await touch(session, (each.customer_id for each in payments), now=now)
     ids, instants = [each.payment_id for each in payments], [each.rejected_at for each in payments]
-    await execute(session, REJECTED, ids, instants, [each.reason for each in payments])
+    await execute(session, REJECTED, ids, instants, [each.reason for each in payments], now)
+
+
+async def payments_reversed(session: AsyncSession, *, payments: Sequence[PaymentReversed], now: datetime) -> None:
+    """The money went back: what it had paid is owed again, and a reconnection that rested on it ends. Raises FactMissing for a payment
+    that was not told yet."""
+    await touch(session, (each.customer_id for each in payments), now=now)
+    ids, instants = [each.payment_id for each in payments], [each.reversed_at for each in payments]
+    known = {row.id for row in await rows(session, "SELECT id FROM payment WHERE id = ANY($1::uuid[])", ids)}
+    if unknown := set(ids) - known:
+        raise FactMissing(f"payment {min(unknown)} is not known yet")
+    await execute(session, REVERSED, ids, instants, [each.reason for each in payments], now)
+    await execute(session, OPENED_AGAIN, ids, now)
 
 
 async def payments_allocated(session: AsyncSession, *, payments: Sequence[PaymentAllocated], now: datetime) -> None:
@@ -87,15 +110,15 @@ async def payments_allocated(session: AsyncSession, *, payments: Sequence[Paymen
     ]
     if not table:
         return
-    await execute(session, CREDIT, *map(list, zip(*table, strict=True)))
+    await execute(session, CREDIT, *map(list, zip(*table, strict=True)), now)
     for each in credits:
-        await _write_parts(session, ADDED, list(_parts(each.payment_id, each.allocations, each.currency, each.allocated_at)))
+        await _write_parts(session, ADDED, list(_parts(each.payment_id, each.allocations, each.currency, each.allocated_at)), now)
 
 
 def _parts(payment_id: UUID, allocations: Sequence[Allocation], currency: str, at: datetime) -> Iterable[Part]:
     return ((payment_id, each.invoice_id, each.amount, currency, at) for each in allocations)
 
 
-async def _write_parts(session: AsyncSession, sql: str, parts: Sequence[Part]) -> None:
+async def _write_parts(session: AsyncSession, sql: str, parts: Sequence[Part], now: datetime) -> None:
     if parts:
-        await execute(session, sql, *map(list, zip(*parts, strict=True)))
+        await execute(session, sql, *map(list, zip(*parts, strict=True)), now)

@@ -48,7 +48,7 @@ async def agree_plan(
     facts = opened.facts
     unknown = running_plan(facts, now)
     if unknown is not None:
-        await execute(session, "UPDATE payment_plan SET holds_until = $2 WHERE id = $1", unknown.id, now)
+        await execute(session, "UPDATE payment_plan SET holds_until = $2, known_at = $2 WHERE id = $1", unknown.id, now)
     made = Plan(
         id=new_id(),
         account_id=customer_id,

@@ -20,7 +20,7 @@ from shared.outbox import Outgoing
 
 WORK = "collections.work"
 LOCK = "SELECT id, agent FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
-ASSIGN = "UPDATE account SET agent = $2, version = version + 1 WHERE id = ANY($1::uuid[]) RETURNING id, version"
+ASSIGN = "UPDATE account SET agent = $2, known_at = $3, version = version + 1 WHERE id = ANY($1::uuid[]) RETURNING id, version"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ async def assign(
         PortfolioChange(customer_id=each, previous=found[each], agent=agent, reason=reason, assigned_by=actor.person, assigned_at=now)
         for each in moving
     )
-    moved = sorted(await rows(session, ASSIGN, moving, agent), key=lambda row: row.id)
+    moved = sorted(await rows(session, ASSIGN, moving, agent, now), key=lambda row: row.id)
     await look_soon(session, moving, now=now)
     events = [
         AgentAssigned(customer_id=row.id, agent=agent, assigned_by=actor.person, assigned_at=now, previous=found[row.id], reason=reason)

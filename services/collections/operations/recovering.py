@@ -9,7 +9,7 @@ from shared.db import new_id
 from shared.events.collections import RecoveryRequested
 
 HANDED = """
-UPDATE suspension s SET recovery_id = t.recovery, recovery_requested_at = t.at, recovery_ended_at = NULL
+UPDATE suspension s SET recovery_id = t.recovery, recovery_requested_at = t.at, recovery_ended_at = NULL, known_at = t.at
 FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS t(id, recovery, at) WHERE s.id = t.id
 """
 

@@ -39,7 +39,7 @@ ORDER BY t.id ON CONFLICT (id) DO NOTHING RETURNING id
 # What others changed since is not overwritten: the agent follows billing only when billing names another one than before.
 CHANGE = f"""
 UPDATE account a SET ({COLUMNS}) = ROW({VALUES}), source_agent = t.agent, opening_status = t.opening_status,
-    agent = CASE WHEN t.agent IS DISTINCT FROM a.source_agent AND t.agent IS NOT NULL THEN t.agent ELSE a.agent END
+    agent = CASE WHEN t.agent IS DISTINCT FROM a.source_agent AND t.agent IS NOT NULL THEN t.agent ELSE a.agent END, known_at = $19
 FROM {ROWS} JOIN (SELECT id FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE) AS locked ON locked.id = t.id
 WHERE a.id = t.id RETURNING a.id
 """
@@ -70,7 +70,7 @@ async def change(session: AsyncSession, *, customers: Sequence[CustomerState], o
     """Customers changed at billing; answers those that are known here."""
     latest = {each.customer_id: each for each in customers}
     policies = dict.fromkeys(latest, "")
-    known = {row.id for row in await rows(session, CHANGE, *_columns(latest, policies, Book(operator), now))}
+    known = {row.id for row in await rows(session, CHANGE, *_columns(latest, policies, Book(operator), now), now)}
     await look_soon(session, sorted(known), now=now)
     return known
 

@@ -38,7 +38,7 @@ async def close_review(
     found = (await session.execute(query)).scalars().first()
     if found is None:
         raise Refused(opened.terms.policy.rules["negotiated"], "No hay ninguna revisión abierta.", remedy="No hay nada que concluir.")
-    found.closed_at, found.closed_by, found.conclusion = now, actor.person, conclusion
+    found.closed_at, found.closed_by, found.conclusion, found.known_at = now, actor.person, conclusion, now
     event = ReviewClosed(review_id=found.id, customer_id=customer_id, conclusion=conclusion, closed_by=actor.person, closed_at=now)
     opened.changes.tell(customer_id, event)
     await settle(session, opened.changes)

@@ -23,7 +23,7 @@ CANDIDATES = """
 SELECT id, external_source, external_id, policy FROM account
 WHERE external_id = ANY($1::text[]) ORDER BY id FOR UPDATE
 """
-MOVE = "UPDATE account SET policy = $2, version = version + 1 WHERE id = ANY($1::uuid[]) RETURNING id, version"
+MOVE = "UPDATE account SET policy = $2, known_at = $3, version = version + 1 WHERE id = ANY($1::uuid[]) RETURNING id, version"
 KEEP_ROWS = """
 INSERT INTO segment_list_row (list_id, line, external_source, external_id, note, customer_id, outcome, reason)
 SELECT $1, t.* FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::text[]) AS t
@@ -94,7 +94,7 @@ async def _move(session: AsyncSession, made: SegmentList, notes: Mapping[UUID, s
     ids, befores = list(notes), [previous[each] for each in notes]
     kept = made.policy, made.id, made.sent_by, made.sent_at
     await execute(session, KEEP_CHANGES, [new_id() for _ in ids], ids, befores, list(notes.values()), *kept)
-    moved = sorted(await rows(session, MOVE, ids, made.policy), key=lambda row: row.id)
+    moved = sorted(await rows(session, MOVE, ids, made.policy, made.sent_at), key=lambda row: row.id)
     await look_soon(session, ids, now=made.sent_at)
     items = []
     for row in moved:
