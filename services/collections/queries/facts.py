@@ -16,9 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.queries.past import as_known
 from services.collections.rules.facts import (
+    Approval,
+    Cover,
     Deduction,
     Facts,
     Fee,
+    Hold,
     Instalment,
     Invoice,
     Notice,
@@ -35,7 +38,8 @@ from shared.db import rows
 SETTLED, PAID = timedelta(days=200), timedelta(days=400)
 
 ACCOUNTS = """
-SELECT a.id, a.policy, a.currency, a.delivery, a.registered_at, a.agent, a.name, a.status, a.status_since, a.version, r.due_at, a.nodes
+SELECT a.id, a.policy, a.currency, a.delivery, a.registered_at, a.agent, a.name, a.status, a.status_since, a.version, r.due_at, a.nodes,
+    a.last_contact_at
 FROM account a LEFT JOIN account_review r ON r.account_id = a.id WHERE a.id = ANY($1::uuid[])
 """
 INVOICES = """
@@ -88,9 +92,25 @@ FEES = "SELECT account_id, id, occasion, kind, amount, reason, due_at FROM fee W
 OUTAGES = """
 SELECT id, access_node, declared_at, closed_at FROM outage WHERE access_node = ANY($1::text[]) AND closed_at IS NULL
 """
+HOLDS = """
+SELECT account_id, id, service_id, reason, owner, placed_at, until, ended_at FROM hold
+WHERE account_id = ANY($1::uuid[]) AND coalesce(ended_at, 'infinity') > $2 ORDER BY account_id, placed_at, id
+"""
+APPROVALS = """
+SELECT account_id, from_at, until, approved_at FROM cut_approval
+WHERE account_id = ANY($1::uuid[]) AND until > $2 ORDER BY account_id, from_at
+"""
+COVERS = """
+SELECT agent, covered_by, from_at, until, ended_at FROM portfolio_cover WHERE agent = ANY($1::text[]) AND until > $2 ORDER BY from_at, id
+"""
+SERVICES = """
+SELECT a.id, array_agg((s ->> 'service_id')::uuid) FROM account a, jsonb_array_elements(a.services) AS s
+WHERE a.id = ANY($1::uuid[]) AND coalesce((s ->> 'active_to')::date, 'infinity') >= $2 GROUP BY a.id
+"""
 # What most accounts have nothing of is asked for only where one of them has.
-RARE = ("promise", "payment_plan", "review", "suspension_notice", "suspension", "reminder", "deduction", "fee")
+RARE = ("promise", "payment_plan", "review", "suspension_notice", "suspension", "reminder", "deduction", "fee", "hold", "cut_approval")
 PRESENT = "SELECT " + ", ".join(f"EXISTS (SELECT FROM {each} WHERE account_id = ANY($1::uuid[])) AS {each}" for each in RARE)
+PRESENT += ", EXISTS (SELECT FROM portfolio_cover) AS portfolio_cover"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +146,20 @@ async def load_facts(session: AsyncSession, ids: Sequence[UUID], *, now: datetim
             found[name] = _by_account(await reader.read(sql, reader.ids, settled), make)
     if present.fee:
         found["fees"] = _by_account(await reader.read(FEES, reader.ids), Fee)
+    if single := [key for key, holds in found.get("holds", {}).items() if any(each.service_id is not None for each in holds)]:
+        found["services"] = {row[0]: row[1] for row in await reader.read(SERVICES, single, now.date())}
+    covers = await _covers(reader, accounts, settled) if present.portfolio_cover else {}
     outages = await _outages(reader, accounts)
-    return {row[0]: _facts(row, found, outages) for row in accounts}
+    return {row[0]: _facts(row, found, outages, covers) for row in accounts}
 
 
-def _facts(row: Any, found: dict[str, dict[UUID, list[Any]]], outages: dict[str, list[Outage]]) -> Facts:
+def _facts(row: Any, found: dict[str, dict[UUID, list[Any]]], outages: dict[str, list[Outage]], covers: dict[str, list[Cover]]) -> Facts:
     lists = {name: tuple(by_account[row[0]]) for name, by_account in found.items() if row[0] in by_account}
     if outages:
         lists["outages"] = tuple(each for node in row.nodes for each in outages.get(node, ()))
-    return Facts(*row[:11], **lists)
+    if row.agent in covers:
+        lists["covers"] = tuple(covers[row.agent])
+    return Facts(*row[:11], **lists, last_contact_at=row.last_contact_at)
 
 
 async def _invoices(reader: _Reader, settled: datetime, present: Any) -> dict[UUID, list[Invoice]]:
@@ -183,9 +208,14 @@ async def _outages(reader: _Reader, accounts: Iterable[Any]) -> dict[str, list[O
     return found
 
 
-def _by_account(found: Sequence[Any], make: Any) -> dict[UUID, list[Any]]:
+async def _covers(reader: _Reader, accounts: Iterable[Any], settled: datetime) -> dict[str, list[Cover]]:
+    agents = sorted({row.agent for row in accounts if row.agent is not None})
+    return _by_account(await reader.read(COVERS, agents, settled), Cover)
+
+
+def _by_account(found: Sequence[Any], make: Any) -> dict[Any, list[Any]]:
     """Rows whose first column says whose they are, as facts made from the others."""
-    grouped: dict[UUID, list[Any]] = defaultdict(list)
+    grouped: dict[Any, list[Any]] = defaultdict(list)
     for row in found:
         grouped[row[0]].append(make(*row[1:]))
     return grouped
@@ -210,4 +240,6 @@ LISTS: dict[str, tuple[str, str, Any]] = {
     "reviews": ("review", REVIEWS, Review),
     "notices": ("suspension_notice", NOTICES, Notice),
     "suspensions": ("suspension", SUSPENSIONS, _suspension),
+    "holds": ("hold", HOLDS, Hold),
+    "approvals": ("cut_approval", APPROVALS, Approval),
 }
