@@ -10,6 +10,7 @@ from services.collections.rules import wording
 from services.collections.rules.debts import believed_open, overdue, owed, reported_between, unpaid
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.facts import Suspension as Cut
+from services.collections.rules.holds import held_services, running_holds, told_hold
 from services.collections.rules.obstacles import cut_reason
 from services.collections.rules.states import SYSTEM, Source, WithdrawCause
 from shared.db import execute, new_id
@@ -87,6 +88,7 @@ def order_cut(changes: Changes, facts: Facts, *, agent: str, resumes: UUID | Non
         release_on=suspension.reported_payment_counts,
         agent=agent,
         requested_at=now,
+        except_services=held_services(facts, now),
     )
     changes.insert(
         CUT,
@@ -128,6 +130,8 @@ def _withdraw_words(changes: Changes, facts: Facts, cause: WithdrawCause) -> str
         return f"Avería declarada en el nodo {nodes}: la suspensión espera a que se cierre."
     if cause is WithdrawCause.AGREEMENT:
         return "Se llegó a un acuerdo con el cliente antes de suspender."
+    if cause is WithdrawCause.HOLD:
+        return " ".join(told_hold(each, changes.terms(facts.policy)) for each in running_holds(facts, changes.now))
     return "Ya no hay ninguna factura por la que suspender."
 
 
