@@ -2,6 +2,7 @@
 
 from services.ticketing.operations import facts, requests, steps, suspensions
 from shared.events.billing import (
+    CreditNoteIssued,
     CustomerChanged,
     CustomerRegistered,
     InvoiceIssued,
@@ -10,6 +11,7 @@ from shared.events.billing import (
     PaymentConfirmed,
     PaymentRejected,
     PaymentReported,
+    PaymentReversed,
 )
 from shared.events.collections import AgentAssigned, ReconnectionRequested, SuspensionRequested, SuspensionWithdrawn
 from shared.inbox import Context, EventRouter
@@ -87,6 +89,22 @@ async def forget_rejected_payments(ctx: Context, payments: list[PaymentRejected]
     """What they covered is open again. An order that they stopped stays stopped: collections decides anew."""
     await facts.lock_customers(ctx.session, [each.customer_id for each in payments])
     await facts.reject_payments(ctx.session, payments=payments)
+
+
+@events.on_batch(PaymentReversed)
+async def forget_reversed_payments(ctx: Context, payments: list[PaymentReversed]) -> None:
+    """What they covered is open again; what was reconnected for them is collections' to judge."""
+    await facts.lock_customers(ctx.session, [each.customer_id for each in payments])
+    await facts.reject_payments(ctx.session, payments=payments)
+
+
+@events.on_batch(CreditNoteIssued)
+async def let_credit_notes_meet_cuts(ctx: Context, notes: list[CreditNoteIssued]) -> None:
+    """Less is owed: an order to cut may have lost its ground."""
+    customers = [each.customer_id for each in notes]
+    await facts.lock_customers(ctx.session, customers)
+    await facts.credit_invoices(ctx.session, notes=notes)
+    await suspensions.meet_voids(ctx.session, customers=customers, operator=ctx.operator, now=ctx.now)
 
 
 @events.on(SuspensionRequested)

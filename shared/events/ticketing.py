@@ -7,14 +7,6 @@ from uuid import UUID
 from shared.events.base import Event, Payload
 
 
-class Detail(Payload):
-    """Something written down in a ticket that its procedure wants told (`told: true`), as people read it."""
-
-    name: str
-    label: str
-    value: str
-
-
 class Captured(Payload):
     """A field of a step's form as it was filled in, and what kind of field it is; `value` as people read it."""
 
@@ -53,7 +45,7 @@ class TicketOpened(Event):
     request_id: UUID | None = None
     opened_at: datetime
     parent_id: UUID | None = None
-    details: list[Detail] = []
+    details: list[Captured] = []
 
 
 class TicketClosed(Event):
@@ -71,7 +63,7 @@ class TicketClosed(Event):
     request_id: UUID | None = None
     closed_at: datetime
     parent_id: UUID | None = None
-    details: list[Detail] = []
+    details: list[Captured] = []
 
 
 class StepFinished(Event):

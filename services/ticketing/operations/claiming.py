@@ -21,7 +21,7 @@ from shared.lease import LEASE
 PER_NODE = 4
 IN_TURN = "SELECT pg_advisory_xact_lock(hashtext('ticketing.claim'))"
 # A switch whose worker died comes up again when the lease (machine time) ends, under the same id.
-DUE = """(s.state = 'QUEUED' OR (s.state = 'UNKNOWN' AND s.next_attempt_at <= $1)
+DUE = """((s.state = 'QUEUED' AND coalesce(s.next_attempt_at <= $1, true)) OR (s.state = 'UNKNOWN' AND s.next_attempt_at <= $1)
     OR (s.state = 'CLAIMED' AND s.claimed_until < clock_timestamp()))"""
 # Who paid goes before who is cut.
 CLAIM = f"""
@@ -43,7 +43,7 @@ WITH busy AS (
 UPDATE network_switch s SET state = 'CLAIMED', attempts = attempts + 1, claimed_by = $2,
     claimed_until = clock_timestamp() + $3::interval
 FROM taken t WHERE s.id = t.id
-RETURNING s.id, s.customer_id, s.action, s.adapter, s.network_login, s.access_node, s.service_id, s.attempts, t.silent
+RETURNING s.id, s.customer_id, s.action, s.plan, s.adapter, s.network_login, s.access_node, s.service_id, s.attempts, t.silent
 """
 RENEW = """
 UPDATE network_switch SET claimed_until = clock_timestamp() + $2::interval WHERE state = 'CLAIMED' AND claimed_by = ANY($1::text[])
@@ -64,8 +64,8 @@ WHERE s.access_node = back.name AND s.state = 'UNKNOWN' AND s.next_attempt_at > 
 
 @dataclass(frozen=True)
 class Claim:
-    """A switch that one worker has to itself. `again`: somebody may have called the network for it already. `silent`: it asks for an
-    access node that did not answer last time."""
+    """A switch that one worker has to itself. `plan` is what a change gives the service. `again`: somebody may have called the network for
+    it already. `silent`: it asks for an access node that did not answer last time."""
 
     id: UUID
     holder: str
@@ -77,6 +77,7 @@ class Claim:
     node: str
     again: bool
     silent: bool
+    plan: str | None = None
 
 
 async def claim_switches(session: AsyncSession, *, holder: str, limit: int, silent_limit: int, now: datetime) -> list[Claim]:
@@ -95,6 +96,7 @@ async def claim_switches(session: AsyncSession, *, holder: str, limit: int, sile
             node=row.access_node,
             again=row.attempts > 1,
             silent=row.silent,
+            plan=row.plan,
         )
         for row in found
     ]

@@ -10,6 +10,7 @@ from sqlmodel import col, select
 from services.ticketing.models import Customer
 from shared.db import execute, rows
 from shared.events.billing import (
+    CreditNoteIssued,
     CustomerState,
     InvoiceIssued,
     InvoiceVoided,
@@ -17,17 +18,18 @@ from shared.events.billing import (
     PaymentConfirmed,
     PaymentRejected,
     PaymentReported,
+    PaymentReversed,
 )
 
 REMEMBER_CUSTOMERS = """
-INSERT INTO customer (id, external_id, name, agent, services)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[])
+INSERT INTO customer (id, external_id, name, agent, services, about)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[])
 ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, name = excluded.name, agent = excluded.agent,
-    services = excluded.services
+    services = excluded.services, about = excluded.about
 """
 REMEMBER_INVOICES = """
-INSERT INTO invoice (id, customer_id, balance, voided)
-SELECT id, customer, balance, false FROM unnest($1::uuid[], $2::uuid[], $3::numeric[]) AS t(id, customer, balance)
+INSERT INTO invoice (id, customer_id, number, due_date, balance, currency, voided)
+SELECT t.*, false FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::date[], $5::numeric[], $6::text[]) AS t
 ON CONFLICT (id) DO NOTHING
 """
 REMEMBER_PAYMENTS = """
@@ -40,6 +42,19 @@ INSERT INTO allocation (payment_id, invoice_id, amount)
 SELECT payment, invoice, sum(amount) FROM unnest($1::uuid[], $2::uuid[], $3::numeric[]) AS t(payment, invoice, amount)
 GROUP BY payment, invoice
 """
+CREDIT = """
+UPDATE invoice i SET credited = i.credited + t.amount
+FROM (SELECT invoice, sum(amount) AS amount FROM unnest($1::uuid[], $2::numeric[]) AS t(invoice, amount) GROUP BY invoice) t
+WHERE i.id = t.invoice
+"""
+FREE = """
+UPDATE allocation a SET amount = a.amount - t.amount
+FROM (
+    SELECT payment, invoice, sum(amount) AS amount FROM unnest($1::uuid[], $2::uuid[], $3::numeric[]) AS t(payment, invoice, amount)
+    GROUP BY payment, invoice
+) t WHERE a.payment_id = t.payment AND a.invoice_id = t.invoice
+"""
+ABOUT = {"contract_start", "contract_end", "monthly_amount", "currency", "contacts"}
 REPLACE = " ON CONFLICT (payment_id, invoice_id) DO UPDATE SET amount = excluded.amount"
 ADD = " ON CONFLICT (payment_id, invoice_id) DO UPDATE SET amount = allocation.amount + excluded.amount"
 
@@ -68,6 +83,7 @@ async def remember_customers(session: AsyncSession, *, states: Sequence[Customer
         [each.name for each in latest.values()],
         [each.assigned_agent for each in latest.values()],
         [_services(each) for each in latest.values()],
+        [each.model_dump_json(include=ABOUT) for each in latest.values()],
     )
 
 
@@ -89,7 +105,10 @@ async def remember_invoices(session: AsyncSession, *, invoices: Sequence[Invoice
         REMEMBER_INVOICES,
         [each.invoice_id for each in invoices],
         [each.customer_id for each in invoices],
+        [each.number for each in invoices],
+        [each.due_date for each in invoices],
         [each.balance for each in invoices],
+        [each.currency for each in invoices],
     )
 
 
@@ -111,8 +130,16 @@ async def remember_allocations(session: AsyncSession, *, payments: Sequence[Paym
     await _allocate(session, payments, ADD)
 
 
-async def reject_payments(session: AsyncSession, *, payments: Sequence[PaymentRejected]) -> None:
-    """These payments count for nothing any more."""
+async def credit_invoices(session: AsyncSession, *, notes: Sequence[CreditNoteIssued]) -> None:
+    """Less is owed of these invoices, and parts of payments lie on them no longer. A note is told once: the inbox sees to that."""
+    await execute(session, CREDIT, [each.invoice_id for each in notes], [each.amount for each in notes])
+    freed = [(part.payment_id, each.invoice_id, part.amount) for each in notes for part in each.freed]
+    if freed:
+        await execute(session, FREE, *(list(column) for column in zip(*freed, strict=True)))
+
+
+async def reject_payments(session: AsyncSession, *, payments: Sequence[PaymentRejected | PaymentReversed]) -> None:
+    """These payments count for nothing any more: the money never came, or went back."""
     await execute(session, "UPDATE payment SET state = 'REJECTED' WHERE id = ANY($1::uuid[])", [each.payment_id for each in payments])
 
 
@@ -123,5 +150,5 @@ async def _allocate(session: AsyncSession, payments: Sequence[Any], conflict: st
 
 
 def _services(state: CustomerState) -> str:
-    kept = {"service_id", "delivery", "network_login", "access_node", "active_from", "active_to"}
+    kept = {"service_id", "plan_code", "monthly_amount", "delivery", "network_login", "access_node", "active_from", "active_to"}
     return "[" + ", ".join(each.model_dump_json(include=kept) for each in state.services) + "]"

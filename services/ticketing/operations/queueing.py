@@ -1,7 +1,10 @@
 """Queue the switches of a step, and take back those that nobody has touched."""
 
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,6 +25,35 @@ def queue_switches(
         session.add(new_switch(ticket, turn.code, turn.number, ACTIONS[action], service, now=now))
     ring(session, "switching")
     return None if services else _only_result(ACTIONS[action])
+
+
+def queue_change(
+    session: AsyncSession,
+    *,
+    ticket: Ticket,
+    turn: Turn,
+    uses: Mapping[str, Any],
+    customer: Customer,
+    day: date,
+    zone: ZoneInfo,
+    now: datetime,
+) -> StepResult | None:
+    """Queue the change of one service to the agreed plan, on the agreed day where that is still to come (VIP-28). Answers the step's
+    result at once when no plan was agreed, and when it is not known which service is meant."""
+    if "plan" not in uses:
+        return StepResult("done", "El plan no cambia: la red no tiene nada que hacer.")
+    services = services_on(customer, day)
+    if "service" in uses:
+        services = [each for each in services if str(each.service_id) == uses["service"]["id"]]
+    if len(services) != 1:
+        return StepResult("refused", f"Hay {len(services)} servicios activos que podrían cambiar: debe ser uno.")
+    switch = new_switch(ticket, turn.code, turn.number, "change", services[0], now=now)
+    switch.plan = uses["plan"]
+    if (begins := date.fromisoformat(uses.get("from", day.isoformat()))) > day:
+        switch.next_attempt_at = datetime.combine(begins, time.min, tzinfo=zone).astimezone(UTC)
+    session.add(switch)
+    ring(session, "switching")
+    return None
 
 
 def new_switch(ticket: Ticket, step: str, number: int, action: SwitchAction, service: ServiceView, *, now: datetime) -> NetworkSwitch:

@@ -17,10 +17,10 @@ from services.ticketing.queries.facts import ServiceView
 from services.ticketing.queries.switches import get_switch, lock_switches, switches_of_steps
 from services.ticketing.queries.tickets import get_tickets
 from services.ticketing.rules.states import SETTLED, SwitchState
-from services.ticketing.rules.switching import SwitchAction, SwitchView, Undo, must_be_told, pause_after, result_of
+from services.ticketing.rules.switching import ACTIONS, BY_NAME, SwitchAction, SwitchView, Undo, must_be_told, pause_after, result_of
 from shared.db import lock, ring
 from shared.errors import Conflict
-from shared.events.ticketing import SwitchUnresolved
+from shared.events.ticketing import ChangeUnresolved, SwitchUnresolved
 from shared.operator import Operator
 from shared.outbox import publish
 
@@ -107,7 +107,7 @@ async def _settle(
     for (ticket_id, step, _), all_of_step in steps.items():
         ticket = of_ticket[ticket_id]
         action = _action_of_step(ticket, step)
-        views = [SwitchView(each.service_id, _as_action(each.action), SwitchState(each.state), each.detail) for each in all_of_step]
+        views = [SwitchView(each.service_id, BY_NAME[each.action], SwitchState(each.state), each.detail) for each in all_of_step]
         result = result_of(action, views)
         if isinstance(result, Undo):
             session.add_all(
@@ -137,22 +137,16 @@ def _undo(ticket: Ticket, cut: NetworkSwitch, *, now: datetime) -> NetworkSwitch
 
 async def _tell(session: AsyncSession, switch: NetworkSwitch, outcome: Literal["unknown", "refused"], *, now: datetime) -> None:
     switch.version += 1
-    event = SwitchUnresolved(
-        switch_id=switch.id,
-        ticket_id=switch.ticket_id,
-        customer_id=switch.customer_id,
-        action=_as_action(switch.action),
-        outcome=outcome,
-        detail=switch.detail or "La red no explicó por qué.",
-        at=now,
-    )
+    about = {"switch_id": switch.id, "ticket_id": switch.ticket_id, "customer_id": switch.customer_id, "outcome": outcome, "at": now}
+    about["detail"] = switch.detail or "La red no explicó por qué."
+    event: ChangeUnresolved | SwitchUnresolved
+    if switch.action == "change":
+        event = ChangeUnresolved.model_validate({**about, "service_id": switch.service_id, "plan_code": switch.plan})
+    else:
+        event = SwitchUnresolved.model_validate({**about, "action": switch.action})
     await publish(session, event, subject=f"switch/{switch.id}", version=switch.version, now=now)
 
 
 def _action_of_step(ticket: Ticket, step: str) -> SwitchAction:
     found = next(each for each in ticket.document["steps"] if each["code"] == step)
-    return "suspend" if found["action"] == "network.suspend" else "reconnect"
-
-
-def _as_action(text: str) -> SwitchAction:
-    return "suspend" if text == "suspend" else "reconnect"
+    return ACTIONS[found["action"]]

@@ -1,32 +1,38 @@
-"""What is told of a ticket's work: finished tasks as people read them, and what stands behind a switch."""
+"""What is told of a ticket: its beginning and end, finished tasks as people read them, agreements, what stands behind a switch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import NetworkSwitch, Ticket
 from services.ticketing.rules import engine
+from services.ticketing.rules.facts import Fact, learned, written
 from services.ticketing.rules.states import StepState, SwitchState
 from services.ticketing.rules.ticket import SYSTEM, Turn
 from services.ticketing.rules.ticket import Ticket as EngineTicket
-from shared.events.ticketing import Captured, StepFinished, SwitchProof
-from shared.operator import Procedure
+from shared.db import new_id
+from shared.events.ticketing import AgreementReached, Captured, StepFinished, SwitchProof, TicketClosed, TicketOpened
+from shared.operator import Operator, Procedure
 from shared.operator.procedures import Step
-from shared.outbox import Outgoing
+from shared.outbox import Outgoing, publish
 
 
-def finished_tasks(ticket: Ticket, procedure: Procedure, before: EngineTicket, after: EngineTicket) -> Iterator[Outgoing]:
+def finished_tasks(
+    ticket: Ticket, procedure: Procedure, before: EngineTicket, after: EngineTicket, operator: Operator
+) -> Iterator[Outgoing]:
     """The tasks that an input finished. What the system does by an action is told by what it did."""
     done = {(turn.code, turn.number) for turn in before.turns if turn.state is StepState.FINISHED}
     for turn in after.turns:
         step = procedure.step(turn.code)
         if step.kind == "task" and turn.state is StepState.FINISHED and (turn.code, turn.number) not in done:
             ticket.version += 1
-            yield Outgoing(
-                _finished(ticket, step, turn, engine.owner_of(procedure, after, step).desk), f"ticket/{ticket.id}", ticket.version
-            )
+            event = _finished(ticket, step, turn, engine.owner_of(procedure, after, step).desk, operator)
+            yield Outgoing(event, f"ticket/{ticket.id}", ticket.version)
 
 
-def _finished(ticket: Ticket, step: Step, turn: Turn, desk: str | None) -> StepFinished:
+def _finished(ticket: Ticket, step: Step, turn: Turn, desk: str | None, operator: Operator) -> StepFinished:
     assert turn.finished_at is not None
     outcome = turn.outcome or ""
     return StepFinished(
@@ -43,9 +49,8 @@ def _finished(ticket: Ticket, step: Step, turn: Turn, desk: str | None) -> StepF
         desk=desk,
         finished_by=turn.by or SYSTEM,
         captured=[
-            Captured(name=each.name, label=each.label, kind=each.kind, value=as_read(turn.captured[each.name]))
-            for each in step.capture
-            if each.name in turn.captured
+            Captured(name=each.name, label=each.label, kind=each.kind, value=each.text)
+            for each in written(operator, step.capture, turn.captured)
         ],
         comment=turn.comment,
         late=turn.late,
@@ -53,15 +58,51 @@ def _finished(ticket: Ticket, step: Step, turn: Turn, desk: str | None) -> StepF
     )
 
 
-def as_read(value: Any) -> str:
-    """A captured value in words: `sí`, `2 · ONT · SN-1`, one line for each item of a list."""
-    if isinstance(value, bool):
-        return "sí" if value else "no"
-    if isinstance(value, Mapping):
-        return " · ".join(as_read(each) for each in value.values() if each not in (None, ""))
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "\n".join(as_read(each) for each in value)
-    return str(value)
+def told_opened(ticket: Ticket, now: datetime) -> Outgoing:
+    """The ticket's beginning, with what is known then and meant to be told."""
+    event = TicketOpened(
+        **_about(ticket), desk=ticket.desk, opened_at=now, details=_details(Fact.model_validate(each) for each in ticket.facts)
+    )
+    return Outgoing(event, f"ticket/{ticket.id}", ticket.version)
+
+
+def told_closed(ticket: Ticket, procedure: Procedure, state: EngineTicket, operator: Operator) -> Outgoing:
+    """The ticket's end, with what was known and written down in it and is meant to be told."""
+    ticket.version += 1
+    known = learned(operator, procedure, state, [Fact.model_validate(each) for each in ticket.facts])
+    event = TicketClosed.model_validate(
+        {**_about(ticket), "outcome": ticket.outcome, "comment": ticket.comment, "closed_at": ticket.closed_at, "details": _details(known)}
+    )
+    return Outgoing(event, f"ticket/{ticket.id}", ticket.version)
+
+
+def _about(ticket: Ticket) -> dict[str, Any]:
+    kept = {"number", "customer_id", "kind", "procedure", "requested_by", "request_id", "parent_id"}
+    return {"ticket_id": ticket.id, **ticket.model_dump(include=kept)}
+
+
+def _details(facts: Iterable[Fact]) -> list[Captured]:
+    return [Captured(name=each.name, label=each.label, kind=each.kind, value=each.text) for each in facts if each.told]
+
+
+async def tell_agreement(session: AsyncSession, *, ticket: Ticket, state: EngineTicket, agreed: Mapping[str, Any], now: datetime) -> None:
+    """What the customer agreed to, as it was written down: billing carries it out (VIP-28)."""
+    by = next((turn.by for turn in reversed(state.turns) if turn.state is StepState.FINISHED and turn.captured), None)
+    event = AgreementReached.model_validate(
+        {
+            "agreement_id": new_id(),
+            "ticket_id": ticket.id,
+            "customer_id": ticket.customer_id,
+            "service_id": agreed["service"]["id"] if "service" in agreed else None,
+            "kind": agreed["kind"],
+            "plan_code": agreed.get("plan"),
+            "effective_from": agreed["from"],
+            "detail": agreed["detail"],
+            "agreed_by": by or SYSTEM,
+            "agreed_at": now,
+        }
+    )
+    await publish(session, event, subject=f"agreement/{event.agreement_id}", version=1, now=now)
 
 
 def proof_of(switches: Sequence[NetworkSwitch]) -> list[SwitchProof]:

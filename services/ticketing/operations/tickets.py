@@ -1,9 +1,9 @@
-"""Let the engine move a ticket, and carry out what follows: rows, timers, switches, events."""
+"""Let the engine move a ticket, keep what became of it, and let follow what does."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -11,44 +11,35 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, Ticket, TicketStep
-from services.ticketing.operations.queueing import cancel_switches, queue_switches
-from services.ticketing.operations.telling import finished_tasks
+from services.ticketing.operations.effects import Course, carry_out
+from services.ticketing.operations.telling import finished_tasks, told_opened
+from services.ticketing.queries.facts import deliveries_on
 from services.ticketing.queries.tickets import Seen, as_engine, engine_tickets
 from services.ticketing.rules import engine
-from services.ticketing.rules.refusals import NotTheirs
-from services.ticketing.rules.ticket import (
-    ArmDeadline,
-    CancelDeadline,
-    CancelSwitch,
-    Closed,
-    Effect,
-    Input,
-    Open,
-    SwitchNetwork,
-    SwitchResult,
-    Turn,
-)
+from services.ticketing.rules.facts import DELIVERY, Fact, delivered, learned
+from services.ticketing.rules.refusals import NotTheirs, gone_procedure
+from services.ticketing.rules.ticket import Input, Open, StartProcedure, Turn
 from services.ticketing.rules.ticket import Ticket as EngineTicket
-from shared import timers
 from shared.calendar import BusinessCalendar
 from shared.db import new_id, rows
-from shared.events.ticketing import TicketClosed, TicketOpened
 from shared.operator import Operator, Procedure
-from shared.outbox import Outgoing, publish_many
+from shared.outbox import publish_many
 
-DEADLINE = "step_deadline"
 NUMBERS = "SELECT nextval(pg_get_serial_sequence('ticket', 'number')) AS number FROM generate_series(1, $1)"
 
 
 @dataclass(frozen=True)
 class NewTicket:
-    """What a ticket is opened for. `request_id` is the order that it carries out."""
+    """What a ticket is opened for. `request_id` is the order that it carries out, `parent_id` the ticket whose outcome started it, `facts`
+    what is known from the beginning (how the services are delivered is added where it does not say)."""
 
     procedure: Procedure
     customer: Customer
     request_id: UUID | None
     requested_by: str
     agent: str | None
+    parent_id: UUID | None = None
+    facts: Sequence[Fact] = field(default_factory=tuple)
 
 
 def procedure_of(ticket: Ticket) -> Procedure:
@@ -79,11 +70,12 @@ async def open_tickets(session: AsyncSession, *, news: Sequence[NewTicket], oper
     """Begin procedures, in the order given. The customers are locked already."""
     numbers = await rows(session, NUMBERS, len(news))
     procedures = {new.procedure.code: new.procedure for new in news}
-    documents = {code: each.model_dump(mode="json", exclude_none=True) for code, each in procedures.items()}
-    opened = [_ticket(new, documents[new.procedure.code], row.number, now) for new, row in zip(news, numbers, strict=True)]
+    documents = {code: each.model_dump(mode="json", by_alias=True, exclude_none=True) for code, each in procedures.items()}
+    today = now.astimezone(operator.zone).date()
+    opened = [_ticket(new, documents[new.procedure.code], row.number, today, now) for new, row in zip(news, numbers, strict=True)]
     session.add_all(opened)
     await session.flush()
-    await publish_many(session, [_told_opened(ticket, now) for ticket in opened], now=now)
+    await publish_many(session, [told_opened(ticket, now) for ticket in opened], now=now)
     moves = [Move(ticket, new.customer, Open()) for ticket, new in zip(opened, news, strict=True)]
     await _advance(session, moves, {ticket.id: Seen(as_engine(ticket, [])) for ticket in opened}, operator=operator, now=now)
     return opened
@@ -99,68 +91,46 @@ async def advance(session: AsyncSession, *, moves: Sequence[Move], operator: Ope
 
 
 async def _advance(session: AsyncSession, moves: Sequence[Move], seen: Mapping[UUID, Seen], *, operator: Operator, now: datetime) -> None:
-    told: list[Outgoing] = []
+    courses, news = list[Course](), list[NewTicket]()
     for move in moves:
         ticket, before = move.ticket, seen[move.ticket.id].state
         procedure = procedure_of(ticket)
         calendar = await _calendar(session, procedure, operator, now)
-        pending: list[Input] = [move.given]
-        while pending:
+        course = Course(ticket, move.customer, procedure, operator, now, inputs=[move.given])
+        courses.append(course)
+        while course.inputs:
             try:
-                after, effects = engine.step(procedure, before, pending.pop(), now, calendar)
+                after, effects = engine.step(procedure, before, course.inputs.pop(0), now, calendar)
             except NotTheirs as refusal:
                 raise refusal.named(names_of(operator)) from None
             await _store(session, ticket, procedure, before, after, operator)
-            told += finished_tasks(ticket, procedure, before, after)
-            pending = await _carry_out(session, move, after, effects, told, operator=operator, now=now)
+            course.told += finished_tasks(ticket, procedure, before, after, operator)
+            await carry_out(session, course, after, effects)
             before = after
+        news += [_started(course, each, before) for each in course.started]
     await session.flush()
-    await publish_many(session, told, now=now)
+    await publish_many(session, [told for course in courses for told in course.told], now=now)
+    if news:
+        await open_tickets(session, news=news, operator=operator, now=now)
+
+
+def _started(course: Course, start: StartProcedure, state: EngineTicket) -> NewTicket:
+    """The ticket of a procedure that an outcome starts: it knows what this one knows."""
+    procedure = course.operator.procedures.get(start.code)
+    if procedure is None:
+        raise gone_procedure(course.procedure, start.code)
+    facts = learned(course.operator, course.procedure, state, facts_of(course.ticket))
+    return NewTicket(procedure, course.customer, None, start.by, course.ticket.agent, course.ticket.id, facts)
+
+
+def facts_of(ticket: Ticket) -> list[Fact]:
+    """What was known of a ticket when it began."""
+    return [Fact.model_validate(each) for each in ticket.facts]
 
 
 def names_of(operator: Operator) -> dict[str, str]:
     """Desks and people, by code, as the operator calls them."""
     return {desk.code: desk.name for desk in operator.desks} | {each.person: each.name for each in operator.people}
-
-
-async def _carry_out(
-    session: AsyncSession,
-    move: Move,
-    state: EngineTicket,
-    effects: Sequence[Effect],
-    told: list[Outgoing],
-    *,
-    operator: Operator,
-    now: datetime,
-) -> list[Input]:
-    """Do what the effects say, adding what there is to tell; answer what that in turn gives the engine to know."""
-    ticket, following = move.ticket, list[Input]()
-    for effect in effects:
-        match effect:
-            case SwitchNetwork(step, action):
-                turn = state.latest(step)
-                assert turn is not None
-                day = now.astimezone(operator.zone).date()
-                result = queue_switches(session, ticket=ticket, turn=turn, action=action, customer=move.customer, day=day, now=now)
-                if result is not None:
-                    following.append(SwitchResult(step, result.outcome, result.detail))
-            case CancelSwitch(step):
-                await cancel_switches(session, ticket_id=ticket.id, step=step, now=now)
-            case ArmDeadline(step, number, at):
-                await timers.arm(
-                    session,
-                    kind=DEADLINE,
-                    key=f"{ticket.id}/{step}/{number}",
-                    due_at=at,
-                    payload={"ticket_id": str(ticket.id), "step": step, "number": number},
-                )
-            case CancelDeadline(step, number):
-                await timers.cancel(session, kind=DEADLINE, key=f"{ticket.id}/{step}/{number}")
-            case Closed(outcome, comment):
-                told.append(_close(ticket, outcome, comment, now))
-            case _:
-                pass  # tasks and lateness are in the steps' rows
-    return following
 
 
 async def _store(
@@ -194,6 +164,7 @@ def _row(ticket: Ticket, procedure: Procedure, state: EngineTicket, place: int, 
         finished_at=turn.finished_at,
         finished_by=turn.by,
         outcome=turn.outcome,
+        filled=dict(turn.filled),
         captured=dict(turn.captured),
         comment=turn.comment,
     )
@@ -205,12 +176,17 @@ def _row(ticket: Ticket, procedure: Procedure, state: EngineTicket, place: int, 
     return row
 
 
-def _ticket(new: NewTicket, document: dict[str, Any], number: int, now: datetime) -> Ticket:
+def _ticket(new: NewTicket, document: dict[str, Any], number: int, today: date, now: datetime) -> Ticket:
+    facts = [each.model_dump(mode="json") for each in new.facts]
+    if not any(each.name == DELIVERY for each in new.facts):
+        facts.insert(0, delivered(deliveries_on(new.customer, today)).model_dump(mode="json"))
     return Ticket(
         id=new_id(),
         number=number,
         customer_id=new.customer.id,
         request_id=new.request_id,
+        parent_id=new.parent_id,
+        facts=facts,
         kind=new.procedure.kind,
         procedure=new.procedure.code,
         procedure_version=new.procedure.version,
@@ -224,43 +200,10 @@ def _ticket(new: NewTicket, document: dict[str, Any], number: int, now: datetime
     )
 
 
-def _told_opened(ticket: Ticket, now: datetime) -> Outgoing:
-    event = TicketOpened(
-        ticket_id=ticket.id,
-        number=ticket.number or 0,
-        customer_id=ticket.customer_id,
-        kind=ticket.kind,
-        procedure=ticket.procedure,
-        desk=ticket.desk,
-        requested_by=ticket.requested_by,
-        request_id=ticket.request_id,
-        opened_at=now,
-    )
-    return Outgoing(event, f"ticket/{ticket.id}", ticket.version)
-
-
-def _close(ticket: Ticket, outcome: str, comment: str | None, now: datetime) -> Outgoing:
-    ticket.closed_at, ticket.outcome, ticket.comment = now, outcome, comment
-    ticket.version += 1
-    event = TicketClosed(
-        ticket_id=ticket.id,
-        number=ticket.number or 0,
-        customer_id=ticket.customer_id,
-        kind=ticket.kind,
-        procedure=ticket.procedure,
-        outcome=outcome,
-        comment=comment,
-        requested_by=ticket.requested_by,
-        request_id=ticket.request_id,
-        closed_at=now,
-    )
-    return Outgoing(event, f"ticket/{ticket.id}", ticket.version)
-
-
 async def _calendar(session: AsyncSession, procedure: Procedure, operator: Operator, now: datetime) -> BusinessCalendar:
     """The stored calendar where a deadline counts business time, else one that nobody asks."""
     deadlines = [each.deadline for each in procedure.steps if each.deadline]
     if not any(each.hours is None for each in deadlines):
         return BusinessCalendar(operator)
     year = now.astimezone(operator.zone).year
-    return await BusinessCalendar.load(session, operator, [year, year + 1])
+    return await BusinessCalendar.load(session, operator, [year - 1, year, year + 1])

@@ -8,7 +8,8 @@ from shared.invariants import broken
 CHECKS = {
     "payments bring to an invoice no more than was owed on it": """
         SELECT i.id FROM invoice i JOIN allocation a ON a.invoice_id = i.id
-        JOIN payment p ON p.id = a.payment_id AND p.state <> 'REJECTED' GROUP BY i.id HAVING sum(a.amount) > i.balance""",
+        JOIN payment p ON p.id = a.payment_id AND p.state <> 'REJECTED' GROUP BY i.id
+        HAVING sum(a.amount) > i.balance - i.credited""",
     "a ticket that is closed has nothing left to do": """
         SELECT t.id FROM ticket t JOIN ticket_step s ON s.ticket_id = t.id
         WHERE t.closed_at IS NOT NULL AND s.state IN ('OPEN', 'WAITING')""",
@@ -32,7 +33,7 @@ CHECKS = {
         SELECT o.id FROM suspension o WHERE o.crossed AND o.state = 'SUSPENDED'
         AND NOT EXISTS (SELECT FROM reconnection r WHERE r.suspension_id = o.id)
         AND (o.withdrawn_at IS NOT NULL OR NOT EXISTS (
-            SELECT FROM invoice i WHERE i.id = ANY(o.invoice_ids) AND NOT i.voided AND i.balance > (
+            SELECT FROM invoice i WHERE i.id = ANY(o.invoice_ids) AND NOT i.voided AND i.balance - i.credited > (
                 SELECT coalesce(sum(a.amount), 0) FROM allocation a JOIN payment p ON p.id = a.payment_id
                 WHERE a.invoice_id = i.id AND p.state <> 'REJECTED' AND p.reported_at < o.settled_at)))""",
     "an order to reconnect that is under way has its ticket": """

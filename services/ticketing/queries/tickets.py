@@ -117,7 +117,8 @@ def as_engine(ticket: Ticket, turns: Sequence[TicketStep]) -> engine.Ticket:
     closed = None
     if ticket.closed_at is not None and ticket.outcome is not None:
         closed = engine.Closure(ticket.outcome, ticket.closed_at, ticket.comment)
-    return engine.Ticket(ticket.requested_by, ticket.agent, tuple(_turn(each) for each in turns), closed)
+    facts = {each["name"]: each["value"] for each in ticket.facts}
+    return engine.Ticket(ticket.requested_by, ticket.agent, facts, tuple(_turn(each) for each in turns), closed)
 
 
 def _turn(row: TicketStep) -> engine.Turn:
@@ -131,6 +132,7 @@ def _turn(row: TicketStep) -> engine.Turn:
         finished_at=row.finished_at,
         by=row.finished_by,
         outcome=row.outcome,
+        filled=row.filled,
         captured=row.captured,
         comment=row.comment,
     )

@@ -9,8 +9,9 @@ from uuid import UUID
 from services.ticketing.rules.states import SETTLED, SwitchState
 from shared.operator.procedures import Action
 
-SwitchAction = Literal["suspend", "reconnect"]
-ACTIONS: dict[Action, SwitchAction] = {"network.suspend": "suspend", "network.reconnect": "reconnect"}
+SwitchAction = Literal["suspend", "reconnect", "change"]
+ACTIONS: dict[Action, SwitchAction] = {"network.suspend": "suspend", "network.reconnect": "reconnect", "network.change": "change"}
+BY_NAME: dict[str, SwitchAction] = {each: each for each in ACTIONS.values()}
 # Business time: a router that restarts is back in minutes, a broken one wants a person.
 PAUSES = [timedelta(minutes=each) for each in (1, 5, 15, 30, 60)]
 TOLD_PAUSE = timedelta(hours=4)

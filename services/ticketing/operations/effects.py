@@ -1,0 +1,104 @@
+"""Carry out what the engine says follows: timers, switches, agreements, what the system looks up, what is told in the end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.ticketing.models import Customer, Ticket
+from services.ticketing.operations.queueing import cancel_switches, queue_change, queue_switches
+from services.ticketing.operations.telling import tell_agreement, told_closed
+from services.ticketing.queries.facts import look_up
+from services.ticketing.rules.ticket import (
+    ArmDeadline,
+    CancelDeadline,
+    CancelSwitch,
+    Closed,
+    Effect,
+    Filled,
+    FillIn,
+    Input,
+    StartProcedure,
+    SwitchNetwork,
+    SwitchResult,
+    TellAgreement,
+)
+from services.ticketing.rules.ticket import Ticket as EngineTicket
+from shared import timers
+from shared.operator import Operator, Procedure
+from shared.outbox import Outgoing
+
+DEADLINE = "step_deadline"
+
+
+@dataclass
+class Course:
+    """A ticket under way through one input: what the engine is to know next, what is to be told at the end, what begins beside it."""
+
+    ticket: Ticket
+    customer: Customer
+    procedure: Procedure
+    operator: Operator
+    now: datetime
+    inputs: list[Input] = field(default_factory=list)
+    told: list[Outgoing] = field(default_factory=list)
+    started: list[StartProcedure] = field(default_factory=list)
+
+
+async def carry_out(session: AsyncSession, course: Course, state: EngineTicket, effects: Sequence[Effect]) -> None:
+    """Do what the effects say. `state` is the ticket after the input."""
+    ticket = course.ticket
+    for effect in effects:
+        match effect:
+            case SwitchNetwork():
+                await _switch(session, course, state, effect)
+            case CancelSwitch(step):
+                await cancel_switches(session, ticket_id=ticket.id, step=step, now=course.now)
+            case TellAgreement(step, agreed):
+                await tell_agreement(session, ticket=ticket, state=state, agreed=agreed, now=course.now)
+                course.inputs.append(SwitchResult(step, "done"))
+            case StartProcedure():
+                course.started.append(effect)
+            case FillIn(step, number):
+                await _fill_in(session, course, step, number)
+            case ArmDeadline(step, number, at):
+                await timers.arm(
+                    session,
+                    kind=DEADLINE,
+                    key=f"{ticket.id}/{step}/{number}",
+                    due_at=at,
+                    payload={"ticket_id": str(ticket.id), "step": step, "number": number},
+                )
+            case CancelDeadline(step, number):
+                await timers.cancel(session, kind=DEADLINE, key=f"{ticket.id}/{step}/{number}")
+            case Closed(outcome, comment):
+                ticket.closed_at, ticket.outcome, ticket.comment = course.now, outcome, comment
+                course.told.append(told_closed(ticket, course.procedure, state, course.operator))
+            case _:
+                pass  # tasks and lateness are in the steps' rows
+
+
+async def _switch(session: AsyncSession, course: Course, state: EngineTicket, effect: SwitchNetwork) -> None:
+    """Queue what the network has to do, or say at once that there is nothing."""
+    turn, zone = state.latest(effect.step), course.operator.zone
+    assert turn is not None
+    day = course.now.astimezone(zone).date()
+    if effect.action == "network.change":
+        result = queue_change(
+            session, ticket=course.ticket, turn=turn, uses=effect.uses, customer=course.customer, day=day, zone=zone, now=course.now
+        )
+    else:
+        result = queue_switches(
+            session, ticket=course.ticket, turn=turn, action=effect.action, customer=course.customer, day=day, now=course.now
+        )
+    if result is not None:
+        course.inputs.append(SwitchResult(effect.step, result.outcome, result.detail))
+
+
+async def _fill_in(session: AsyncSession, course: Course, step: str, number: int) -> None:
+    """Look up what the step's form wants filled in; what nobody knows stays open."""
+    found = await look_up(session, course.customer)
+    wanted = {each.name: found.get(each.fill) for each in course.procedure.step(step).capture if each.fill}
+    values = {name: {"value": value, "looked_up_at": course.now.isoformat()} for name, value in wanted.items() if value is not None}
+    course.inputs.append(Filled(step, number, values))
