@@ -8,7 +8,7 @@ from pydantic import model_validator
 from shared.operator.base import Code, Document, Text
 from shared.operator.conditions import When, values_of
 
-CaptureKind = Literal["text", "comment", "number", "money", "date", "yes_no", "choice", "plan", "service", "file"]
+CaptureKind = Literal["text", "comment", "number", "money", "date", "yes_no", "choice", "plan", "service", "file", "items", "signature"]
 # What the system can look up for a form, and the kind of field that it fills in.
 Fill = Literal["contract_start", "contract_end", "monthly_amount", "balance"]
 FILLS: Mapping[Fill, CaptureKind] = {"contract_start": "date", "contract_end": "date", "monthly_amount": "money", "balance": "money"}
@@ -20,7 +20,8 @@ class CaptureField(Document):
 
     `fill` is looked up by the system when the step opens; a person confirms it by leaving it, or writes what is right. `when` says when
     the field is asked for at all: by what is known of the ticket, by earlier fields of the form, or by the `outcome`. `told` fields go
-    with the ticket's events, so that mails can show them. `names` are the choices as people read them.
+    with the ticket's events, so that mails can show them. `names` are the choices as people read them. `items` are pieces of equipment or
+    material (code, description, serial, quantity), with `choices` in one of these conditions; `signature` is who signed, with name.
     """
 
     name: Code
@@ -37,7 +38,7 @@ class CaptureField(Document):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if (self.kind == "choice") != bool(self.choices):
+        if (self.kind == "choice" and not self.choices) or (self.choices and self.kind not in ("choice", "items")):
             raise ValueError("`choices` y `kind: choice` van juntos")
         if strange := sorted(set(self.names) - set(self.choices)):
             raise ValueError(f"`names` nombra lo que `choices` no tiene: {', '.join(strange)}")

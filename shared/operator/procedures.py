@@ -1,13 +1,14 @@
 """procedures/*.yaml: what ticketing runs, step by step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from shared.operator.base import Code, Document, Text
+from shared.operator.conditions import When, values_of
 from shared.operator.forms import CaptureField, CaptureKind, form_mistake
+from shared.operator.standstill import DELIVERY, possible_values, standstill
 
 Action = Literal["network.suspend", "network.reconnect", "network.change", "agreement.tell"]
 # What an action must and may be told (`uses`), by name: the kinds of field that can tell it.
@@ -21,9 +22,26 @@ MAY_USE: Mapping[Action, Mapping[str, tuple[CaptureKind, ...]]] = {
 # What an agreement may be about, as billing understands it.
 AGREEMENTS = ("upgrade", "downgrade", "plan_change", "other")
 # What ticketing hears of a customer and a procedure may end on.
-ClosingEvent = Literal["payment_reported", "payment_confirmed", "invoice_voided", "suspension_withdrawn"]
+ClosingEvent = Literal[
+    "payment_reported", "payment_confirmed", "invoice_voided", "suspension_withdrawn", "debt_covered", "service_reconnected"
+]
+# What the network tells of a customer's service and a procedure may begin with.
+OpeningEvent = Literal["equipment_off"]
 REQUESTER = "requester"
-PLACES = 5_000
+
+
+class Expiry(Document):
+    """What happens when a step is still open at its deadline: these desks are told, and `outcome` is followed as if the step had been
+    finished with it. Without `outcome` the step stays open, and late."""
+
+    tell: list[Code] = []
+    outcome: Code | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.tell and self.outcome is None:
+            raise ValueError("indique `tell`, `outcome` o ambos")
+        return self
 
 
 class Deadline(Document):
@@ -34,6 +52,7 @@ class Deadline(Document):
     hours: int | None = Field(default=None, ge=1)
     business_hours: int | None = Field(default=None, ge=1)
     business_days: int | None = Field(default=None, ge=1)
+    on_expiry: Expiry | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -54,9 +73,19 @@ class Outcome(Document):
     closes: Code | None = None
 
 
+class WorkOrder(Document):
+    """A task that is done at the customer's: it has an appointment and is printed as a work order under this `name`. With an outcome of
+    `appointment_for` it cannot be finished before the appointment is agreed."""
+
+    name: Text
+    appointment_for: list[Code] = []
+
+
 class Step(Document):
     """A piece of work. A task belongs to a desk (or to `requester`, who asked for the ticket); an automatic step is done by an action,
-    whose outcomes are done, refused and cancelled. With `joins` it opens only once all these steps are finished."""
+    whose outcomes are done, refused and cancelled. With `joins` it opens only once all these steps are finished or passed over; with
+    `when` it is passed over where what is known of the ticket by then is something else: how the services are delivered (`delivery`: own,
+    third_party), or a choice or yes/no that was written down."""
 
     code: Code
     name: Text
@@ -66,8 +95,10 @@ class Step(Document):
     uses: dict[str, Code] = {}
     rule: str | None = None
     capture: list[CaptureField] = []
+    work_order: WorkOrder | None = None
     deadline: Deadline | None = None
     joins: list[Code] = []
+    when: When = {}
     outcomes: dict[Code, Outcome] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -76,10 +107,24 @@ class Step(Document):
             raise ValueError("un paso `task` necesita `role`; uno `automatic` no lo tiene")
         if (self.kind == "automatic") != (self.action is not None):
             raise ValueError("un paso `automatic` necesita `action`; uno `task` no la tiene")
+        if self.kind == "automatic" and (
+            self.work_order is not None or (self.deadline is not None and self.deadline.on_expiry is not None)
+        ):
+            raise ValueError(
+                "un paso `automatic` no es una orden de trabajo, y su plazo no tiene `on_expiry`: termina cuando la red contesta"
+            )
+        self._names_its_outcomes()
         self._uses_what_the_action_wants()
         if mistake := form_mistake(self.capture, self.outcomes):
             raise ValueError(mistake)
         return self
+
+    def _names_its_outcomes(self) -> None:
+        expiry = self.deadline.on_expiry if self.deadline else None
+        named = {expiry.outcome} if expiry and expiry.outcome else set()
+        named |= set(self.work_order.appointment_for) if self.work_order else set()
+        if strange := sorted(named - set(self.outcomes)):
+            raise ValueError(f"resultados que el paso no tiene: {', '.join(strange)}")
 
     def _uses_what_the_action_wants(self) -> None:
         must, may = (MUST_USE.get(self.action, {}), MAY_USE.get(self.action, {})) if self.action else ({}, {})
@@ -90,12 +135,15 @@ class Step(Document):
 
 
 class Opening(Document):
-    """People of these desks may open a ticket of the procedure, writing this down. `single`: not while one of the same customer is open."""
+    """People of these desks may open a ticket of the procedure, writing this down. `single`: not while one of the same customer is open;
+    `suspended`: only while the customer's service is suspended. `on` what the network tells opens it too, without a form."""
 
     by: list[Code] = Field(min_length=1)
     rule: str | None = None
     capture: list[CaptureField] = []
     single: bool = False
+    suspended: bool = False
+    on: OpeningEvent | None = None
 
     @model_validator(mode="after")
     def _form(self) -> Self:
@@ -153,6 +201,8 @@ class Procedure(Document):
         ends |= {self.ends} if self.ends else set()
         if unnamed := sorted((ends | {each.outcome for each in self.closes_on}) - set(self.outcomes)):
             raise ValueError(f"resultados que `outcomes` no nombra: {', '.join(unnamed)}")
+        if strange := conditions_on_nothing(self):
+            raise ValueError(strange)
         if stop := standstill(self):
             raise ValueError(stop)
         return self
@@ -167,44 +217,16 @@ class Procedure(Document):
         return [*(self.opening.capture if self.opening else []), *(field for step in self.steps for field in step.capture)]
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a ticket may be: steps that are open, held by their joins, and finished."""
-
-    open: frozenset[str] = frozenset()
-    held: frozenset[str] = frozenset()
-    finished: frozenset[str] = frozenset()
-
-
-def standstill(procedure: Procedure) -> str | None:
-    """How a ticket of this procedure could stop with nothing open and yet not closed; None when it cannot.
-
-    Walks through every way to finish steps in any order; of procedures with very many ways only the first PLACES places.
-    """
-    steps = {step.code: step for step in procedure.steps}
-    first = _call(steps, _Place(), procedure.start)
-    seen, ahead = {first}, [first]
-    if not first.open:
-        return "ningún paso puede abrirse al empezar: todos esperan a otros"
-    while ahead and len(seen) < PLACES:
-        place = ahead.pop()
-        for code in sorted(place.open):
-            for name, outcome in steps[code].outcomes.items():
-                if outcome.closes is not None:
-                    continue
-                after = _Place(place.open - {code}, place.held, place.finished | {code})
-                after = _call(steps, after, outcome.opens)
-                if not after.open and (after.held or procedure.ends is None):
-                    return f"si «{code}» termina con «{name}» puede no quedar nada abierto, y el ticket no se cierra: use `closes` o `ends`"
-                if after not in seen:
-                    seen.add(after)
-                    ahead.append(after)
+def conditions_on_nothing(procedure: Procedure) -> str | None:
+    """A `when` of a step that asks about what is never known, or for what it never is (Spanish); None when there is none."""
+    values: dict[str, set[str]] = {DELIVERY: {"own", "third_party"}}
+    for field in procedure.fields:
+        values.setdefault(field.name, set()).update(possible_values(field))
+    for step in procedure.steps:
+        for name, condition in step.when.items():
+            if not values.get(name):
+                known = ", ".join(sorted(each for each, found in values.items() if found))
+                return f"«{step.code}» depende de «{name}», que no se anota como elección ni como sí o no; se conoce: {known}"
+            if strange := sorted(set(values_of(condition)) - values[name]):
+                return f"«{step.code}»: «{name}» nunca vale {', '.join(strange)}; puede ser: {', '.join(sorted(values[name]))}"
     return None
-
-
-def _call(steps: dict[str, Step], place: _Place, codes: list[str]) -> _Place:
-    """The place after these steps are called for: open, or held until their joins are finished."""
-    called = frozenset(codes) - place.open - place.held
-    finished, held = place.finished - called, place.held | called
-    ready = frozenset(code for code in held if finished.issuperset(steps[code].joins))
-    return _Place(place.open | ready, held - ready, finished)

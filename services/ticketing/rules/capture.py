@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from services.ticketing.rules.papers import read_items, read_signature
 from shared.errors import FieldError, nearest
 from shared.operator.conditions import all_hold
 from shared.operator.forms import OUTCOME, CaptureField, Fill
@@ -199,4 +200,6 @@ READERS: Mapping[str, Callable[[CaptureField, Any, Named], Any]] = {
     "plan": _plan,
     "service": _service,
     "file": _file,
+    "items": read_items,
+    "signature": read_signature,
 }

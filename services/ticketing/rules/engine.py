@@ -10,11 +10,24 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from services.ticketing.rules.appointments import mistakes_of
 from services.ticketing.rules.capture import Form, comment_of, read_form
-from services.ticketing.rules.refusals import cannot_cancel, closed_already, not_open, not_theirs, unknown_step, wrong_form, wrong_outcome
+from services.ticketing.rules.refusals import (
+    cannot_cancel,
+    closed_already,
+    no_appointment,
+    no_work_order,
+    not_open,
+    not_theirs,
+    unknown_step,
+    wrong_appointment,
+    wrong_form,
+    wrong_outcome,
+)
 from services.ticketing.rules.states import StepState
 from services.ticketing.rules.ticket import (
     SYSTEM,
+    Actor,
     ArmDeadline,
     Cancel,
     CancelDeadline,
@@ -24,6 +37,7 @@ from services.ticketing.rules.ticket import (
     DeadlinePassed,
     Effect,
     EventArrived,
+    Filled,
     FillIn,
     Finish,
     Input,
@@ -31,6 +45,8 @@ from services.ticketing.rules.ticket import (
     Open,
     OpenTask,
     Owner,
+    Schedule,
+    Scheduled,
     StartProcedure,
     SwitchClaimed,
     SwitchNetwork,
@@ -40,7 +56,10 @@ from services.ticketing.rules.ticket import (
     Turn,
 )
 from shared.calendar import BusinessCalendar
+from shared.operator.conditions import all_hold
 from shared.operator.procedures import REQUESTER, Deadline, Procedure, Step
+
+RAN_OUT = "El plazo terminó sin que nadie cerrara el paso."
 
 
 def step(procedure: Procedure, ticket: Ticket, given: Input, now: datetime, calendar: BusinessCalendar) -> tuple[Ticket, list[Effect]]:
@@ -100,27 +119,49 @@ class _Change:
             raise ValueError("the ticket has begun already")
         for code in self.procedure.start:
             self._open(code)
+        self._end_if_idle(None)
 
     def finish(self, given: Finish) -> None:
-        if self.ticket.closed is not None:
-            raise closed_already(self.procedure, self.ticket)
-        task = next((each for each in self.procedure.steps if each.code == given.step), None)
-        if task is None:
-            raise unknown_step(self.procedure, given.step)
-        turn = self.ticket.latest(task.code)
-        if turn is None or turn.state is not StepState.OPEN or task.kind != "task":
-            raise not_open(self.procedure, self.ticket, task)
-        owner = owner_of(self.procedure, self.ticket, task)
-        if not _is_theirs(task, owner, given):
-            raise not_theirs(self.procedure, task, owner, given.actor)
+        task, turn = self._theirs(given.step, given.actor)
         if given.outcome not in task.outcomes:
             raise wrong_outcome(task, given.outcome)
+        if task.work_order and given.outcome in task.work_order.appointment_for and turn.appointment is None:
+            raise no_appointment(self.procedure, task)
         form = Form(task.capture, task.rule, self.calendar.today(self.now), self.ticket.known(), turn.filled)
         written = read_form(form, given.captured, given.comment, given.named, given.outcome)
         if written.missing or written.wrong:
             raise wrong_form(self.procedure, task, written.missing, written.wrong)
         said = comment_of(task, written.values, given.comment)
         self._end(turn, task, given.outcome, by=given.actor.person, captured=written.values, comment=said)
+
+    def schedule(self, given: Schedule) -> None:
+        task, turn = self._theirs(given.step, given.actor)
+        if task.work_order is None:
+            raise no_work_order(self.procedure, task)
+        if wrong := list(mistakes_of(given.appointment, self.calendar, self.now, task.rule)):
+            raise wrong_appointment(task, wrong)
+        self._put(replace(turn, appointment=given.appointment))
+        self.effects.append(Scheduled(turn.code, turn.number))
+
+    def _theirs(self, code: str, actor: Actor) -> tuple[Step, Turn]:
+        """An open task that is this person's to do. Raises Refused or Invalid."""
+        if self.ticket.closed is not None:
+            raise closed_already(self.procedure, self.ticket)
+        task = next((each for each in self.procedure.steps if each.code == code), None)
+        if task is None:
+            raise unknown_step(self.procedure, code)
+        turn = self.ticket.latest(task.code)
+        if turn is None or turn.state is not StepState.OPEN or task.kind != "task":
+            raise not_open(self.procedure, self.ticket, task)
+        owner = owner_of(self.procedure, self.ticket, task)
+        if not _is_theirs(task, owner, actor):
+            raise not_theirs(self.procedure, task, owner, actor)
+        return task, turn
+
+    def fill(self, given: Filled) -> None:
+        turn = self.ticket.latest(given.step)
+        if turn is not None and turn.number == given.number and turn.state is StepState.OPEN:
+            self._put(replace(turn, filled=given.values))
 
     def claim(self, given: SwitchClaimed) -> None:
         turn = self.ticket.latest(given.step)
@@ -148,8 +189,14 @@ class _Change:
         if turn is None or turn.number != given.number or turn.state is not StepState.OPEN or turn.late:
             return
         if turn.deadline is not None and turn.deadline <= self.now:
-            self._put(replace(turn, late=True))
-            self.effects.append(Late(given.step))
+            task, late = self.procedure.step(given.step), replace(turn, late=True)
+            expiry = task.deadline.on_expiry if task.deadline else None
+            self._put(late)
+            self.effects.append(
+                Late(turn.code, turn.number, tuple(expiry.tell), expiry.outcome) if expiry else Late(turn.code, turn.number)
+            )
+            if expiry is not None and expiry.outcome is not None:
+                self._end(late, task, expiry.outcome, by=SYSTEM, captured={}, comment=RAN_OUT)
 
     def _open(self, code: str) -> None:
         """Open a step, or hold it until its joins are finished."""
@@ -162,13 +209,19 @@ class _Change:
         self._release()
 
     def _release(self) -> None:
-        """Open whatever is held and has all its joins finished."""
+        """Open whatever is held and has all its joins finished; what does not apply to this ticket is passed over, which may free more."""
+        passed = False
         for code in sorted(self.ticket.waiting):
-            task = self.procedure.step(code)
-            if self.ticket.finished.issuperset(task.joins):
-                turn = self.ticket.latest(code)
-                assert turn is not None
+            task, turn = self.procedure.step(code), self.ticket.latest(code)
+            if turn is None or not self.ticket.past.issuperset(task.joins):
+                continue
+            if all_hold(task.when, self.ticket.known()):
                 self._start(task, turn)
+            else:
+                self._put(replace(turn, state=StepState.SKIPPED, finished_at=self.now))
+                passed = True
+        if passed:
+            self._release()
 
     def _start(self, task: Step, turn: Turn) -> None:
         known = self.ticket.known()
@@ -198,6 +251,9 @@ class _Change:
         for code in follows.opens:
             self._open(code)
         self._release()
+        self._end_if_idle(comment)
+
+    def _end_if_idle(self, comment: str | None) -> None:
         if not self.ticket.open and not self.ticket.waiting and self.procedure.ends is not None:
             self._close(self.procedure.ends, comment)
 
@@ -220,15 +276,17 @@ class _Change:
         self.ticket = replace(self.ticket, turns=tuple(turns))
 
 
-def _is_theirs(task: Step, owner: Owner, given: Finish) -> bool:
-    if given.actor.system:
+def _is_theirs(task: Step, owner: Owner, actor: Actor) -> bool:
+    if actor.system:
         return task.role == REQUESTER
-    return given.actor.person == owner.person if owner.person else owner.desk in given.actor.desks
+    return actor.person == owner.person if owner.person else owner.desk in actor.desks
 
 
 HANDLERS: dict[type, Callable[[_Change, Any], None]] = {
     Open: _Change.begin,
     Finish: _Change.finish,
+    Filled: _Change.fill,
+    Schedule: _Change.schedule,
     SwitchClaimed: _Change.claim,
     SwitchResult: _Change.settle,
     EventArrived: _Change.arrive,

@@ -57,9 +57,11 @@ def not_open(procedure: Procedure, ticket: Ticket, task: Step) -> Refused:
         return Refused(rule, f"El paso «{task.name}» lo hace el sistema.", remedy="Termina solo, cuando la red contesta.")
     if turn is not None and turn.state is StepState.FINISHED:
         return Refused(rule, f"El paso «{task.name}» ya lo terminó {turn.by}.", remedy=REREAD)
+    if turn is not None and turn.state is StepState.SKIPPED:
+        return Refused(rule, f"El paso «{task.name}» no corresponde a este caso.", remedy=REREAD)
     before = [each.name for each in procedure.steps if leads_to(each, task.code)]
     if turn is not None and turn.state is StepState.WAITING:
-        before = [procedure.step(code).name for code in task.joins if code not in ticket.finished]
+        before = [procedure.step(code).name for code in task.joins if code not in ticket.past]
     wanted = " y ".join(f"«{name}»" for name in before)
     return Refused(rule, f"El paso «{task.name}» todavía no está abierto.", remedy=f"Antes debe terminarse {wanted}.")
 
@@ -97,6 +99,14 @@ def wrong_form(procedure: Procedure, task: Step, missing: Sequence[FieldError], 
     return Invalid(f"Corrija: {names}.", rule=task.rule, errors=errors, remedy="No se guardó nada; corrija los campos y envíe de nuevo.")
 
 
+def gone_procedure(procedure: Procedure, code: str) -> Refused:
+    return Refused(
+        rule_of(procedure),
+        f"Este resultado empieza el procedimiento «{code}», que el operador ya no tiene.",
+        remedy="Restablezca el archivo del procedimiento, o termine el paso con otro resultado.",
+    )
+
+
 def cannot_cancel(procedure: Procedure, ticket: Ticket) -> Refused:
     if ticket.closed is not None:
         return closed_already(procedure, ticket)
@@ -107,3 +117,20 @@ def cannot_cancel(procedure: Procedure, ticket: Ticket) -> Refused:
     return Refused(
         rule_of(procedure), f"El ticket ya no se puede cancelar: {why}.", remedy="Se conocerá el resultado y después se revierte."
     )
+
+
+def no_work_order(procedure: Procedure, task: Step) -> Refused:
+    return Refused(rule_of(procedure, task), f"El paso «{task.name}» no es una orden de trabajo: no lleva cita.", remedy=REREAD)
+
+
+def no_appointment(procedure: Procedure, task: Step) -> Refused:
+    return Refused(
+        rule_of(procedure, task),
+        f"Para terminar «{task.name}» falta la cita con el cliente.",
+        remedy="Acuérdela y anótela en la orden de trabajo: día, horas y técnico.",
+    )
+
+
+def wrong_appointment(task: Step, wrong: Sequence[FieldError]) -> Problem:
+    names = ", ".join(each.field for each in wrong)
+    return Invalid(f"Corrija la cita: {names}.", rule=task.rule, errors=list(wrong), remedy="No se guardó nada; acuerde otra cita.")

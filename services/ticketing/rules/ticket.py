@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from services.ticketing.rules.appointments import Appointment
 from services.ticketing.rules.capture import Named
 from services.ticketing.rules.states import StepState
 from shared.operator.procedures import Action
@@ -29,6 +30,7 @@ class Turn:
     finished_at: datetime | None = None
     by: str | None = None
     outcome: str | None = None
+    appointment: Appointment | None = None
     filled: Mapping[str, Any] = field(default_factory=dict)
     captured: Mapping[str, Any] = field(default_factory=dict)
     comment: str | None = None
@@ -80,6 +82,11 @@ class Ticket:
         return self.codes(StepState.FINISHED)
 
     @property
+    def past(self) -> frozenset[str]:
+        """The steps that nobody waits for any more: finished, or passed over."""
+        return self.finished | self.codes(StepState.SKIPPED)
+
+    @property
     def waiting(self) -> frozenset[str]:
         return self.codes(StepState.WAITING)
 
@@ -125,6 +132,15 @@ class Finish:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """Somebody agrees with the customer when a work order is done, for the first time or anew."""
+
+    step: str
+    actor: Actor
+    appointment: Appointment
+
+
+@dataclass(frozen=True)
 class SwitchClaimed:
     """From now on the network may have done the step's switch."""
 
@@ -156,6 +172,15 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Filled:
+    """What the system has looked up for the form of a turn, by field."""
+
+    step: str
+    number: int
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class DeadlinePassed:
     """A turn of a step is still open at its deadline."""
 
@@ -163,7 +188,7 @@ class DeadlinePassed:
     number: int
 
 
-Input = Open | Finish | SwitchClaimed | SwitchResult | EventArrived | Cancel | DeadlinePassed
+Input = Open | Finish | Filled | Schedule | SwitchClaimed | SwitchResult | EventArrived | Cancel | DeadlinePassed
 
 # ---- effects ----
 
@@ -235,9 +260,20 @@ class CancelDeadline:
 
 @dataclass(frozen=True)
 class Late:
-    """A turn passed its deadline."""
+    """A turn was still open at its deadline: `tell` these desks; `outcome` is followed by itself, None where the task stays open."""
 
     step: str
+    number: int
+    tell: tuple[str, ...] = ()
+    outcome: str | None = None
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A work order has an appointment, or another one."""
+
+    step: str
+    number: int
 
 
 @dataclass(frozen=True)
@@ -248,4 +284,16 @@ class Closed:
     comment: str | None
 
 
-Effect = OpenTask | FillIn | SwitchNetwork | TellAgreement | StartProcedure | CancelSwitch | ArmDeadline | CancelDeadline | Late | Closed
+Effect = (
+    OpenTask
+    | FillIn
+    | SwitchNetwork
+    | TellAgreement
+    | StartProcedure
+    | CancelSwitch
+    | ArmDeadline
+    | CancelDeadline
+    | Late
+    | Scheduled
+    | Closed
+)

@@ -1,0 +1,60 @@
+"""When a task at the customer's is done, and by whom."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+from shared.calendar import BusinessCalendar
+from shared.errors import FieldError
+
+
+@dataclass(frozen=True)
+class Appointment:
+    """A day with a window of hours, both of the operator's clock; who goes, who agreed it with the customer, and when (UTC)."""
+
+    day: date
+    opens: time
+    closes: time
+    technician: str
+    by: str
+    at: datetime
+
+    def kept(self) -> dict[str, str]:
+        """The appointment in its JSON form."""
+        return {
+            "day": self.day.isoformat(),
+            "opens": self.opens.isoformat(),
+            "closes": self.closes.isoformat(),
+            "technician": self.technician,
+            "by": self.by,
+            "at": self.at.isoformat(),
+        }
+
+
+def appointment_of(kept: Mapping[str, Any] | None) -> Appointment | None:
+    """The appointment from its JSON form."""
+    if kept is None:
+        return None
+    return Appointment(
+        day=date.fromisoformat(kept["day"]),
+        opens=time.fromisoformat(kept["opens"]),
+        closes=time.fromisoformat(kept["closes"]),
+        technician=kept["technician"],
+        by=kept["by"],
+        at=datetime.fromisoformat(kept["at"]),
+    )
+
+
+def mistakes_of(asked: Appointment, calendar: BusinessCalendar, now: datetime, rule: str | None) -> Iterator[FieldError]:
+    """What is wrong with an appointment: it must lie ahead, on a business day, within the working hours."""
+    if not calendar.is_business_day(asked.day):
+        name = calendar.holiday(asked.day)
+        yield FieldError(field="day", message=f"no se trabaja ese día{f': {name}' if name else ''}", rule=rule)
+    elif calendar.at(asked.day, asked.closes) <= now:
+        yield FieldError(field="day", message="esa cita ya pasó", rule=rule)
+    if asked.closes <= asked.opens:
+        yield FieldError(field="closes", message="debe ser después de `opens`", rule=rule)
+    if asked.opens < calendar.opens or asked.closes > calendar.closes:
+        hours = f"{calendar.opens:%H:%M} a {calendar.closes:%H:%M}"
+        yield FieldError(field="opens", message=f"el horario de trabajo es de {hours}", rule=rule)
