@@ -1,8 +1,9 @@
 """What the clock starts: a service's jobs, and what they are given."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,6 +22,13 @@ class JobContext:
     operator: Operator
     settings: Settings
     resources: Mapping[str, Any]
+    began: float = field(default_factory=time.monotonic)
+
+    def instant(self) -> datetime:
+        """Business time as it is by now: on the real clock what a slow peer took must not look earlier than it was."""
+        if self.settings.clock == "simulated":
+            return self.now
+        return self.now + timedelta(seconds=time.monotonic() - self.began)
 
 
 @dataclass(frozen=True)

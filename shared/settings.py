@@ -32,8 +32,11 @@ class Settings(BaseSettings):
     revocations: Path | None = None  # the file of revoked tokens, the same for all processes; `revoked.json` in the data folder otherwise
     smtp_url: str | None = None
     maildir: Path | None = None
+    webhook_networks: list[str] = []  # private networks that subscribers may be in, as 10.20.0.0/16; everything else must be public
+    webhook_give_up_days: int = Field(default=5, ge=1, le=60)  # without a single success: then a subscriber gets nothing more
     network: Literal["simulated", "manual"] = "manual"
     upload_limit: int = Field(default=2 * 1024**3, ge=1024, description="bytes of an imported file")
+    streams_limit: int = Field(default=200, ge=1, description="timelines watched live at a time, per process")
     outbox_shards: int = Field(default=1, ge=1, le=16)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

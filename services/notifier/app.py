@@ -1,6 +1,6 @@
 """How notifier is put together."""
 
-from services.notifier.adapters import carrier
+from services.notifier.adapters import carrier, poster
 from services.notifier.api import routers
 from services.notifier.handlers import events
 from services.notifier.jobs import JOBS
@@ -15,6 +15,7 @@ SERVICE = Service(
     tables=Table.metadata,
     routers=routers,
     jobs=JOBS,
-    resources=lambda settings, operator: {"mail": carrier(settings)},
+    resources=lambda settings, operator: {"mail": carrier(settings), "webhooks": poster(settings)},
     metrics=gauges,
+    pace=0.25,
 )

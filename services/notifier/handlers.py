@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from services.notifier.operations import facts
 from services.notifier.operations.messages import announce
+from services.notifier.operations.posts import enlist
 from shared.events import CATALOGUE, Event
 from shared.events.billing import (
     CustomerChanged,
@@ -25,7 +26,8 @@ events = EventRouter()
 
 
 async def notify(ctx: Context, told: Sequence[Event]) -> None:
-    """The notices that follow from these events become messages."""
+    """The notices that follow from these events become messages, and subscribers get them."""
+    await enlist(ctx.session, ctx.envelopes, ctx.now)
     await announce(ctx.session, operator=ctx.operator, events=list(zip(ctx.event_ids, told, strict=True)), now=ctx.now)
 
 

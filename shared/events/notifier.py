@@ -43,3 +43,20 @@ class MessageFailed(Event):
     recipient: str
     reason: str
     failed_at: datetime
+
+
+class WebhookDisabled(Event):
+    """A subscriber's address has failed for too long, or said that it is gone: nothing is sent there until somebody turns it on again.
+    Without a customer; key = the subscription's id."""
+
+    TYPE: ClassVar[str] = "notifier.webhook_disabled.v1"
+    webhook_id: UUID
+    description: str
+    host: str
+    failing_since: datetime
+    reason: str
+    waiting: int
+    disabled_at: datetime
+
+    def key(self) -> str:
+        return str(self.webhook_id)

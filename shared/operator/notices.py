@@ -28,7 +28,8 @@ class Receivers(Document):
 
 
 class Notice(Document):
-    """notices/<code>.yaml. `on` is an event type, `when` fields of it that must have these values: equal, one of a list, or `{not: …}`."""
+    """notices/<code>.yaml. `on` is an event type, `when` fields of it that must have these values: equal, one of a list, or `{not: …}`.
+    An `urgent` one goes to the customer at once, whatever hours and messages per day its policy allows, and counts for no day."""
 
     code: Code
     name: Text
@@ -39,6 +40,7 @@ class Notice(Document):
     channels: list[Channel] = Field(default=["email"], min_length=1)
     template: Code
     attach: list[Literal["invoice"]] = []
+    urgent: bool = False
 
     def applies_to(self, event: Event) -> bool:
         """Does this notice follow from the event?"""
@@ -47,7 +49,7 @@ class Notice(Document):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         """The event tells what the notice needs of it; that it exists at all is the loader's question."""
-        if self.on.startswith("notifier."):
+        if self.on.startswith("notifier.message_"):
             raise ValueError("un aviso no puede tratar de los avisos mismos: no terminaría nunca")
         event = CATALOGUE.get(self.on)
         if event is not None and self.to.customer and "customer_id" not in event.model_fields:

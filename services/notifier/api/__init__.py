@@ -1,5 +1,5 @@
 """Notifier over HTTP."""
 
-from services.notifier.api import messages
+from services.notifier.api import messages, webhooks
 
-routers = (messages.router,)
+routers = (messages.router, webhooks.router)

@@ -1,5 +1,5 @@
 """What the clock starts in notifier."""
 
-from services.notifier.jobs import deliveries
+from services.notifier.jobs import deliveries, webhooks
 
-JOBS = (deliveries.JOB,)
+JOBS = (deliveries.JOB, webhooks.JOB)

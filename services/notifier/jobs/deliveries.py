@@ -3,10 +3,9 @@
 Each outcome is kept before the next mail is sent, unless the carrier is repeatable: then a batch is kept at once.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -37,14 +36,14 @@ async def next_due(session: AsyncSession, context: JobContext) -> datetime | Non
 
 async def run(context: JobContext) -> int:
     """Try one batch of what is due. Answers how many it tried."""
-    batch = Batch(context, holder=str(new_id()), began=time.monotonic())
+    batch = Batch(context, holder=str(new_id()))
     claimed = await batch.claim()
     if not claimed:
         return 0
     carrier: Carrier = context.resources["mail"]
     async with prolonged(batch.renew), carrier.open() as line:
         for each in claimed:
-            batch.tries.append(Try(each.delivery.id, await batch.send(line, each), batch.instant()))
+            batch.tries.append(Try(each.delivery.id, await batch.send(line, each), context.instant()))
             if not carrier.repeatable and not await batch.record():
                 break
     await batch.record()
@@ -57,7 +56,6 @@ class Batch:
 
     context: JobContext
     holder: str
-    began: float
     tries: list[Try] = field(default_factory=list)
     attachments: dict[UUID, Attachment] = field(default_factory=dict)
     invoices: dict[UUID, dict[str, Any]] = field(default_factory=dict)
@@ -110,12 +108,6 @@ class Batch:
         if kept < len(tries):
             log.warning("deliveries taken over", holder=self.holder, lost=len(tries) - kept)
         return kept == len(tries)
-
-    def instant(self) -> datetime:
-        """Business time as it is by now: on the real clock a slow server must not make acceptances look earlier than they were."""
-        if self.context.settings.clock == "simulated":
-            return self.context.now
-        return self.context.now + timedelta(seconds=time.monotonic() - self.began)
 
 
 JOB = Job("deliveries", next_due, run)

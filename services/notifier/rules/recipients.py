@@ -19,6 +19,7 @@ REFERENCES = (
     "suspension_id",
     "outage_id",
     "run_id",
+    "webhook_id",
 )
 
 
