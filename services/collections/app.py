@@ -1,5 +1,6 @@
 """How collections is put together."""
 
+from services.collections.adapters.streams import Streams
 from services.collections.api import ROUTERS
 from services.collections.handlers import events
 from services.collections.jobs import JOBS
@@ -15,4 +16,5 @@ SERVICE = Service(
     routers=ROUTERS,
     metrics=gauges,
     jobs=JOBS,
+    resources=lambda settings, operator: {"streams": Streams(operator, settings.streams_limit)},
 )

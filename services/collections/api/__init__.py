@@ -1,10 +1,11 @@
 """Collections over HTTP."""
 
-from services.collections.api import accounts, agreements, contacts, cuts, portfolios, segments, worklist
+from services.collections.api import accounts, agreements, contacts, cuts, portfolios, segments, timeline, worklist
 from services.collections.api.examples import show_examples
 
 ROUTERS = (
     accounts.router,
+    timeline.router,
     worklist.router,
     contacts.router,
     agreements.router,

@@ -1,11 +1,11 @@
-"""Accounts: the list, one account as an agent wants to see it, why it is so, what happened, and whether it qualifies."""
+"""Accounts: the list, one account as an agent wants to see it, why it is so, and whether it qualifies."""
 
 from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Request, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from services.collections.api.access import READ, agent_shown
 from services.collections.api.details import show_account, show_explanation
@@ -14,14 +14,12 @@ from services.collections.api.views import MoneyView, RuleView, StatusView, mone
 from services.collections.models import Account
 from services.collections.queries import accounts, segments
 from services.collections.queries.facts import load_facts
-from services.collections.queries.sentences import Entry
-from services.collections.queries.timeline import timeline
 from services.collections.rules.debts import overdue, owed
 from services.collections.rules.explaining import Explanation, explain
 from services.collections.rules.facts import Facts
 from services.collections.rules.qualification import findings
 from services.collections.rules.terms import Book
-from services.collections.rules.wording import dated, who
+from services.collections.rules.wording import who
 from shared.calendar import BusinessCalendar
 from shared.operator import Operator
 from shared.operator.policies import StatusCode
@@ -67,19 +65,6 @@ class QualificationView(BaseModel):
     in_segment: bool
     note: str | None
     criteria: list[FindingView]
-
-
-class TimelineEntry(BaseModel):
-    """One thing that happened: when, what, who, and by which rule."""
-
-    at: AwareDatetime
-    local: str
-    kind: str
-    text: str
-    who: str | None
-    who_name: str | None
-    rule: RuleView | None
-    fact_id: UUID | None
 
 
 @router.get("/customers")
@@ -137,19 +122,6 @@ async def get_explanation(
     return show_explanation(account, found, documents, now, simulated=runtime_of(request).clock.simulated)
 
 
-@router.get("/customers/{customer_id}/timeline")
-async def get_timeline(
-    customer_id: UUID, session: Session, cursor: Cursor, now: Now, actor: Actor, documents: Documents
-) -> Page[TimelineEntry]:
-    """What happened with the customer, the oldest first, in sentences: who did it and by which rule."""
-    permits(actor, documents, READ)
-    after = cursor.after(int)
-    start = int(after[0]) + 1 if after else 0
-    entries = await timeline(session, documents, customer_id, now)
-    numbered = list(enumerate(entries))[start : start + cursor.limit + 1]
-    return page(numbered, cursor, key=lambda each: (each[0],), show=lambda each: _entry(each[1], documents))
-
-
 @router.get("/customers/{customer_id}/qualification")
 async def get_qualification(customer_id: UUID, session: Session, now: Now, actor: Actor, documents: Documents) -> QualificationView:
     """Does the customer qualify for the segment, by which criterion and which fact (VIP-1)? And since which note is it in it (VIP-2)?"""
@@ -189,17 +161,4 @@ def _item(account: Account, facts: Facts, documents: Operator, now: Now) -> Acco
         agent_name=who(documents, account.agent),
         owed=money_view(documents, owed(facts.invoices, now), account.currency),
         overdue=money_view(documents, owed(overdue(facts, now), now), account.currency),
-    )
-
-
-def _entry(entry: Entry, documents: Operator) -> TimelineEntry:
-    return TimelineEntry(
-        at=entry.at,
-        local=dated(documents, entry.at),
-        kind=entry.kind,
-        text=entry.text,
-        who=entry.who,
-        who_name=who(documents, entry.who) if entry.who else None,
-        rule=quote(documents, entry.rule) if entry.rule else None,
-        fact_id=entry.fact_id,
     )

@@ -11,10 +11,10 @@ FILE = Path(__file__).with_name("examples.json")
 
 
 def show_examples(*routers: APIRouter) -> None:
-    """Put the examples into the routes. Raises KeyError for a route without one."""
+    """Put the examples into the routes whose answers are JSON. Raises KeyError for a route without one."""
     found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     for router in routers:
         for route in router.routes:
-            if isinstance(route, APIRoute):
+            if isinstance(route, APIRoute) and not any("content" in each for each in route.responses.values()):
                 content = {"application/json": {"example": found[route.name]}}
                 route.responses = {**route.responses, route.status_code or 200: {"content": content}}

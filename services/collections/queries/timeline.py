@@ -1,108 +1,118 @@
-"""What happened with one account, in order and in sentences: read from the facts themselves, so that it cannot differ from them."""
+"""What happened with one customer, in order and in sentences, as every service told it (table `happening`)."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import SQLModel, col, select
 
-from services.collections import models
-from services.collections.queries import sentences
-from services.collections.queries.sentences import Entry
+from services.collections.rules.sentences import KEPT, TOPICS, Said, Words, registered, say
+from shared.db import Fetched, rows
 from shared.errors import NotFound
 from shared.operator import Operator
 
-Row = TypeVar("Row", bound=SQLModel)
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+ENDS = {"asc": (EARLIEST, -1), "desc": (LATEST, 2**62)}
+ACCOUNT = "SELECT policy, external_source, external_id, opening_status FROM account WHERE id = $1"
+NUMBERS = "SELECT id, number FROM invoice WHERE account_id = $1"
+# That the customer came to us is no event of the table: a million of them would say what the account says.
+PAGE = """
+SELECT * FROM (
+    (SELECT at, number, type, data::text AS data FROM happening
+    WHERE customer_id = $1 AND type = ANY($2::text[]) AND at >= $3 AND at < $4 AND (at, number) {after} ($5, $6)
+    ORDER BY at {order}, number {order} LIMIT $7)
+    UNION ALL
+    SELECT registered_at, 0, 'registered', NULL FROM account
+    WHERE id = $1 AND $8 AND registered_at >= $3 AND registered_at < $4 AND (registered_at, 0) {after} ($5, $6)
+) AS found ORDER BY at {order}, number {order} LIMIT $7
+"""
+PAGES = {"asc": PAGE.format(after=">", order="ASC"), "desc": PAGE.format(after="<", order="DESC")}
+NEWS = "SELECT at, number, type, data::text AS data FROM happening WHERE customer_id = $1 AND number > $2 ORDER BY number LIMIT $3"
+LAST = "SELECT coalesce(max(number), 0) AS number FROM happening WHERE customer_id = $1"
+WITH_NEWS = """
+SELECT t.customer_id FROM unnest($1::uuid[], $2::bigint[]) AS t(customer_id, number)
+WHERE EXISTS (SELECT FROM happening h WHERE h.customer_id = t.customer_id AND h.number > t.number)
+"""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """The rows of one account, by table."""
+class Entry:
+    """One thing that happened. `at` is its instant (UTC), `number` its place among all that was heard of this customer."""
 
-    account: models.Account
-    segments: Sequence[models.SegmentChange]
-    portfolios: Sequence[models.PortfolioChange]
-    contacts: Sequence[models.Contact]
-    invoices: Sequence[models.Invoice]
-    reminders: Sequence[models.Reminder]
-    payments: Sequence[models.Payment]
-    promises: Sequence[models.Promise]
-    plans: Sequence[models.Plan]
-    instalments: Sequence[models.PlanInstalment]
-    reviews: Sequence[models.Review]
-    notices: Sequence[models.Notice]
-    suspensions: Sequence[models.Suspension]
-    statuses: Sequence[models.StatusChange]
-    outages: Sequence[models.Outage]
+    at: datetime
+    number: int
+    topic: str
+    said: Said
 
 
-async def timeline(session: AsyncSession, operator: Operator, customer_id: UUID, now: datetime) -> list[Entry]:
-    """Everything that is known of the account up to now, the oldest first. Raises NotFound."""
-    facts = await _facts(session, customer_id)
-    found = [each for each in _entries(operator, facts) if each.at <= now]
-    return sorted(found, key=lambda each: each.place)
+@dataclass(frozen=True)
+class Asked:
+    """Which part of a timeline: of these topics (all when there are none), from an instant on and before another, in this order."""
+
+    topics: Collection[str] = ()
+    since: datetime = EARLIEST
+    before: datetime = LATEST
+    order: str = "asc"
 
 
-async def _facts(session: AsyncSession, customer_id: UUID) -> Facts:
-    account = await session.get(models.Account, customer_id)
-    if account is None:
-        raise NotFound(f"No existe el cliente {customer_id}.")
-    plans = await _rows(session, models.Plan, col(models.Plan.account_id) == customer_id)
-    return Facts(
-        account=account,
-        segments=await _rows(session, models.SegmentChange, col(models.SegmentChange.customer_id) == customer_id),
-        portfolios=await _rows(session, models.PortfolioChange, col(models.PortfolioChange.customer_id) == customer_id),
-        contacts=await _rows(session, models.Contact, col(models.Contact.customer_id) == customer_id),
-        invoices=await _rows(session, models.Invoice, col(models.Invoice.account_id) == customer_id),
-        reminders=await _rows(session, models.Reminder, col(models.Reminder.account_id) == customer_id),
-        payments=await _rows(session, models.Payment, col(models.Payment.account_id) == customer_id),
-        promises=await _rows(session, models.Promise, col(models.Promise.account_id) == customer_id),
-        plans=plans,
-        instalments=await _rows(session, models.PlanInstalment, col(models.PlanInstalment.plan_id).in_([each.id for each in plans])),
-        reviews=await _rows(session, models.Review, col(models.Review.account_id) == customer_id),
-        notices=await _rows(session, models.Notice, col(models.Notice.account_id) == customer_id),
-        suspensions=await _rows(session, models.Suspension, col(models.Suspension.account_id) == customer_id),
-        statuses=await _rows(session, models.StatusChange, col(models.StatusChange.account_id) == customer_id),
-        outages=await _rows(
-            session,
-            models.Outage,
-            col(models.Outage.access_node).in_(account.nodes)
-            & (col(models.Outage.closed_at).is_(None) | (col(models.Outage.closed_at) >= account.registered_at)),
-        ),
-    )
+async def timeline(
+    session: AsyncSession, operator: Operator, customer_id: UUID, asked: Asked, *, after: tuple[datetime, int] | None, limit: int
+) -> list[Entry]:
+    """A page of the customer's timeline. Raises NotFound."""
+    account, words = await _words(session, operator, customer_id)
+    topics = set(asked.topics or TOPICS)
+    types = [kind for kind, spoken in KEPT.items() if spoken.topic in topics]
+    place = after or ENDS[asked.order]
+    found = await rows(session, PAGES[asked.order], customer_id, types, asked.since, asked.before, *place, limit, "account" in topics)
+    return [_entry(words, account, row) for row in found]
 
 
-async def _rows(session: AsyncSession, model: type[Row], of: ColumnElement[bool]) -> Sequence[Row]:
-    return (await session.execute(select(model).where(of).execution_options(populate_existing=True))).scalars().all()
+async def news(session: AsyncSession, operator: Operator, customer_id: UUID, *, after: int, limit: int) -> list[Entry]:
+    """What was heard of the customer after this number, in the order in which it was heard. Raises NotFound."""
+    account, words = await _words(session, operator, customer_id)
+    return [_entry(words, account, row) for row in await rows(session, NEWS, customer_id, after, limit)]
 
 
-def _entries(operator: Operator, facts: Facts) -> Iterator[Entry]:
-    policy = operator.policy(facts.account.policy)
-    numbers = {each.id: each.number for each in facts.invoices}
-    told = {each.invoice_id for each in facts.contacts if each.kind == models.ContactKind.INVOICE_SENT}
-    yield sentences.registered(operator, policy, facts.account)
-    yield from (sentences.segment(operator, policy, each) for each in facts.segments)
-    yield from (sentences.portfolio(operator, policy, each) for each in facts.portfolios)
-    yield from (sentences.contact(operator, policy, each, numbers) for each in facts.contacts)
-    for invoice in facts.invoices:
-        yield from sentences.invoice(operator, policy, invoice, sending_told=invoice.id in told)
-    yield from (sentences.reminder(policy, each, numbers) for each in facts.reminders)
-    for payment in facts.payments:
-        yield from sentences.payment(operator, policy, payment)
-    for promise in facts.promises:
-        yield from sentences.promise(operator, policy, promise)
-    for plan in facts.plans:
-        yield from sentences.plan(operator, policy, plan, [each for each in facts.instalments if each.plan_id == plan.id])
-    for review in facts.reviews:
-        yield from sentences.review(operator, policy, review)
-    for notice in facts.notices:
-        yield from sentences.notice(operator, policy, notice)
-    for suspension in facts.suspensions:
-        yield from sentences.suspension(operator, policy, suspension)
-    for outage in facts.outages:
-        yield from sentences.outage(policy, outage)
-    yield from (sentences.status(operator, policy, each) for each in sorted(facts.statuses, key=lambda each: each.version))
+async def last_number(session: AsyncSession, customer_id: UUID) -> int:
+    """The number of what was heard last; 0 when there is nothing yet. Raises NotFound."""
+    if not await rows(session, ACCOUNT, customer_id):
+        raise _unknown(customer_id)
+    return int((await rows(session, LAST, customer_id))[0].number)
+
+
+async def with_news(session: AsyncSession, read: Mapping[UUID, int]) -> set[UUID]:
+    """Of these customers those of whom something was heard after the number that somebody has read."""
+    return {row.customer_id for row in await rows(session, WITH_NEWS, list(read), list(read.values()))}
+
+
+async def told_of(session: AsyncSession, customer_id: UUID) -> Sequence[Fetched]:
+    """Everything that was kept of a customer, as it was told: at, number, type, data (a JSON text); the oldest first."""
+    sql = "SELECT at, number, type, data::text AS data FROM happening WHERE customer_id = $1 ORDER BY at, number"
+    return await rows(session, sql, customer_id)
+
+
+async def words_of(session: AsyncSession, operator: Operator, customer_id: UUID) -> Words:
+    """What sentences about this customer are put together with. Raises NotFound."""
+    return (await _words(session, operator, customer_id))[1]
+
+
+async def _words(session: AsyncSession, operator: Operator, customer_id: UUID) -> tuple[Fetched, Words]:
+    account = await rows(session, ACCOUNT, customer_id)
+    if not account:
+        raise _unknown(customer_id)
+    numbers = {row.id: row.number for row in await rows(session, NUMBERS, customer_id)}
+    return account[0], Words(operator, operator.policy(account[0].policy), numbers)
+
+
+def _unknown(customer_id: UUID) -> NotFound:
+    return NotFound(f"No existe el cliente {customer_id}.", remedy="Búsquelo por su nombre en GET /customers?q=.")
+
+
+def _entry(words: Words, account: Fetched, row: Any) -> Entry:
+    if row.data is None:
+        said = registered(words, account.external_source, account.external_id, account.opening_status)
+        return Entry(row.at, row.number, "account", said)
+    return Entry(row.at, row.number, KEPT[row.type].topic, say(words, row.type, json.loads(row.data)))

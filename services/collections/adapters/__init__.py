@@ -1,0 +1,1 @@
+"""What collections keeps in its process: who watches which customer."""
