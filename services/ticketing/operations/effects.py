@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, Ticket
 from services.ticketing.operations.queueing import cancel_switches, queue_change, queue_switches
-from services.ticketing.operations.telling import tell_agreement, told_closed
+from services.ticketing.operations.telling import tell_agreement, told_closed, told_late, told_scheduled
 from services.ticketing.queries.facts import look_up
 from services.ticketing.rules.ticket import (
     ArmDeadline,
@@ -19,6 +19,8 @@ from services.ticketing.rules.ticket import (
     Filled,
     FillIn,
     Input,
+    Late,
+    Scheduled,
     StartProcedure,
     SwitchNetwork,
     SwitchResult,
@@ -62,21 +64,34 @@ async def carry_out(session: AsyncSession, course: Course, state: EngineTicket, 
                 course.started.append(effect)
             case FillIn(step, number):
                 await _fill_in(session, course, step, number)
-            case ArmDeadline(step, number, at):
-                await timers.arm(
-                    session,
-                    kind=DEADLINE,
-                    key=f"{ticket.id}/{step}/{number}",
-                    due_at=at,
-                    payload={"ticket_id": str(ticket.id), "step": step, "number": number},
-                )
-            case CancelDeadline(step, number):
-                await timers.cancel(session, kind=DEADLINE, key=f"{ticket.id}/{step}/{number}")
-            case Closed(outcome, comment):
-                ticket.closed_at, ticket.outcome, ticket.comment = course.now, outcome, comment
-                course.told.append(told_closed(ticket, course.procedure, state, course.operator))
+            case ArmDeadline() | CancelDeadline():
+                await _time(session, course, effect)
+            case Closed() | Late() | Scheduled():
+                _tell(course, state, effect)
             case _:
-                pass  # tasks and lateness are in the steps' rows
+                pass  # tasks are in the steps' rows
+
+
+async def _time(session: AsyncSession, course: Course, effect: ArmDeadline | CancelDeadline) -> None:
+    """Have the clock look at a step at its deadline, or not any more."""
+    key = f"{course.ticket.id}/{effect.step}/{effect.number}"
+    if isinstance(effect, CancelDeadline):
+        await timers.cancel(session, kind=DEADLINE, key=key)
+        return
+    payload = {"ticket_id": str(course.ticket.id), "step": effect.step, "number": effect.number}
+    await timers.arm(session, kind=DEADLINE, key=key, due_at=effect.at, payload=payload)
+
+
+def _tell(course: Course, state: EngineTicket, effect: Closed | Late | Scheduled) -> None:
+    """Keep for the end what there is to tell."""
+    ticket = course.ticket
+    if isinstance(effect, Closed):
+        ticket.closed_at, ticket.outcome, ticket.comment = course.now, effect.outcome, effect.comment
+        course.told.append(told_closed(ticket, course.procedure, state, course.operator))
+    elif isinstance(effect, Late):
+        course.told.append(told_late(ticket, course.procedure, state, effect, course.now))
+    else:
+        course.told.append(told_scheduled(ticket, course.procedure, state, effect.step))
 
 
 async def _switch(session: AsyncSession, course: Course, state: EngineTicket, effect: SwitchNetwork) -> None:

@@ -8,12 +8,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import NetworkSwitch, Ticket
 from services.ticketing.rules import engine
+from services.ticketing.rules.appointments import order_number
 from services.ticketing.rules.facts import Fact, learned, written
 from services.ticketing.rules.states import StepState, SwitchState
-from services.ticketing.rules.ticket import SYSTEM, Turn
+from services.ticketing.rules.ticket import SYSTEM, Late, Owner, Turn
 from services.ticketing.rules.ticket import Ticket as EngineTicket
 from shared.db import new_id
-from shared.events.ticketing import AgreementReached, Captured, StepFinished, SwitchProof, TicketClosed, TicketOpened
+from shared.events.ticketing import (
+    AgreementReached,
+    Captured,
+    StepFinished,
+    StepOverdue,
+    SwitchProof,
+    TicketClosed,
+    TicketOpened,
+    WorkOrderScheduled,
+)
 from shared.operator import Operator, Procedure
 from shared.operator.procedures import Step
 from shared.outbox import Outgoing, publish
@@ -72,6 +82,55 @@ def told_closed(ticket: Ticket, procedure: Procedure, state: EngineTicket, opera
     known = learned(operator, procedure, state, [Fact.model_validate(each) for each in ticket.facts])
     event = TicketClosed.model_validate(
         {**_about(ticket), "outcome": ticket.outcome, "comment": ticket.comment, "closed_at": ticket.closed_at, "details": _details(known)}
+    )
+    return Outgoing(event, f"ticket/{ticket.id}", ticket.version)
+
+
+def told_late(ticket: Ticket, procedure: Procedure, state: EngineTicket, late: Late, now: datetime) -> Outgoing:
+    """A task was still open at its deadline: whom to tell, and what was followed by itself."""
+    ticket.version += 1
+    turn, step = state.latest(late.step), procedure.step(late.step)
+    owner = engine.owner_of(procedure, state, step) if step.kind == "task" else Owner(None)
+    assert turn is not None
+    assert turn.deadline is not None
+    event = StepOverdue.model_validate(
+        {
+            **_about(ticket),
+            "step": step.code,
+            "name": step.name,
+            "desk": owner.desk,
+            "person": owner.person,
+            "deadline": turn.deadline,
+            "tell": list(late.tell),
+            "outcome": late.outcome,
+            "outcome_label": step.outcomes[late.outcome].label if late.outcome else None,
+            "at": now,
+        }
+    )
+    return Outgoing(event, f"ticket/{ticket.id}", ticket.version)
+
+
+def told_scheduled(ticket: Ticket, procedure: Procedure, state: EngineTicket, code: str) -> Outgoing:
+    """A work order has an appointment."""
+    ticket.version += 1
+    turn = state.latest(code)
+    assert turn is not None
+    assert turn.appointment is not None
+    made = turn.appointment
+    event = WorkOrderScheduled.model_validate(
+        {
+            **_about(ticket),
+            "step": code,
+            "turn": turn.number,
+            "name": procedure.step(code).name,
+            "order": order_number(ticket.number, state.turns.index(turn)),
+            "day": made.day,
+            "opens": made.opens,
+            "closes": made.closes,
+            "technician": made.technician,
+            "scheduled_by": made.by,
+            "scheduled_at": made.at,
+        }
     )
     return Outgoing(event, f"ticket/{ticket.id}", ticket.version)
 

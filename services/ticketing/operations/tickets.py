@@ -165,6 +165,7 @@ def _row(ticket: Ticket, procedure: Procedure, state: EngineTicket, place: int, 
         finished_by=turn.by,
         outcome=turn.outcome,
         filled=dict(turn.filled),
+        appointment=turn.appointment.kept() if turn.appointment else None,
         captured=dict(turn.captured),
         comment=turn.comment,
     )
@@ -201,9 +202,9 @@ def _ticket(new: NewTicket, document: dict[str, Any], number: int, today: date, 
 
 
 async def _calendar(session: AsyncSession, procedure: Procedure, operator: Operator, now: datetime) -> BusinessCalendar:
-    """The stored calendar where a deadline counts business time, else one that nobody asks."""
+    """The stored calendar where a deadline counts business time or a work order has an appointment, else one that nobody asks."""
     deadlines = [each.deadline for each in procedure.steps if each.deadline]
-    if not any(each.hours is None for each in deadlines):
+    if not any(each.hours is None for each in deadlines) and not any(each.work_order for each in procedure.steps):
         return BusinessCalendar(operator)
     year = now.astimezone(operator.zone).year
     return await BusinessCalendar.load(session, operator, [year - 1, year, year + 1])

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from services.ticketing.models import Customer, NetworkSwitch, Ticket, TicketStep
 from services.ticketing.rules import ticket as engine
+from services.ticketing.rules.appointments import appointment_of
 from services.ticketing.rules.states import StepState
 from shared.db import Fetched, flush, rows
 from shared.errors import NotFound
@@ -133,6 +134,7 @@ def _turn(row: TicketStep) -> engine.Turn:
         by=row.finished_by,
         outcome=row.outcome,
         filled=row.filled,
+        appointment=appointment_of(row.appointment),
         captured=row.captured,
         comment=row.comment,
     )

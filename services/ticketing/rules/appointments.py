@@ -58,3 +58,8 @@ def mistakes_of(asked: Appointment, calendar: BusinessCalendar, now: datetime, r
     if asked.opens < calendar.opens or asked.closes > calendar.closes:
         hours = f"{calendar.opens:%H:%M} a {calendar.closes:%H:%M}"
         yield FieldError(field="opens", message=f"el horario de trabajo es de {hours}", rule=rule)
+
+
+def order_number(ticket: int | None, place: int) -> str:
+    """The number on a work order: the ticket's, and which of its pieces of work it is (`place` counts from 0): `OT-131-2`."""
+    return f"OT-{ticket}-{place + 1}"
