@@ -7,6 +7,7 @@ from datetime import datetime
 from services.collections.rules.agreements import running_plan, running_promise
 from services.collections.rules.debts import ZERO, believed_open, exists, unpaid
 from services.collections.rules.facts import Facts, Invoice
+from services.collections.rules.holds import running_holds
 from services.collections.rules.obstacles import unfinished, valid_notice
 from services.collections.rules.recovering import recoverable, recovery_from
 from services.collections.rules.terms import Terms, day_of_period
@@ -24,7 +25,8 @@ class Prospect:
 
 def prospects(facts: Facts, terms: Terms, now: datetime) -> list[Prospect]:
     """Everything to come, the nearest first."""
-    found = [*_invoices(facts, terms, now), *_agreements(facts, terms, now), *_cut(facts, terms, now), *_recovery(facts, terms, now)]
+    kinds = (_invoices, _agreements, _cut, _recovery, _holds)
+    found = [each for kind in kinds for each in kind(facts, terms, now)]
     return sorted((each for each in found if each.at > now), key=lambda each: each.at)
 
 
@@ -96,3 +98,8 @@ def _recovery(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:
     if at is not None:
         text = f"Si sigue sin pagar, pasa a {terms.policy.statuses['recovery']} y el caso va a recuperación."
         yield Prospect(at, text, terms.policy.rules["recovery"])
+
+
+def _holds(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:
+    for each in running_holds(facts, now):
+        yield Prospect(each.until, "Termina la exclusión de avisos y suspensiones.", terms.policy.rules["hold"])

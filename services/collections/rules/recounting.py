@@ -8,11 +8,12 @@ from uuid import UUID
 from services.collections.rules.agreements import judge_plan, judge_promise
 from services.collections.rules.debts import ZERO, believed_open, confirmed_open, exists
 from services.collections.rules.facts import Facts, Invoice
-from services.collections.rules.obstacles import open_outages
+from services.collections.rules.holds import running_holds, told_hold
+from services.collections.rules.obstacles import covering_agents, open_outages
 from services.collections.rules.standing import in_recovery
 from services.collections.rules.states import PlanState, PromiseState, SuspensionState
 from services.collections.rules.terms import Terms
-from services.collections.rules.wording import counted, day, moment, money, month, who
+from services.collections.rules.wording import counted, day, listed, moment, money, month, who
 
 PROMISES = {
     PromiseState.RUNNING: "corre",
@@ -50,7 +51,8 @@ class Known:
 def recount(facts: Facts, terms: Terms, now: datetime) -> list[Known]:
     """The facts that matter now: what is owed, what was paid, what was agreed, what was ordered."""
     return [
-        *_portfolio(facts, terms),
+        *_portfolio(facts, terms, now),
+        *_holds(facts, terms, now),
         *_invoices(facts, terms, now),
         *_payments(facts, terms, now),
         *_agreements(facts, terms, now),
@@ -58,10 +60,17 @@ def recount(facts: Facts, terms: Terms, now: datetime) -> list[Known]:
     ]
 
 
-def _portfolio(facts: Facts, terms: Terms) -> Iterator[Known]:
+def _portfolio(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
     agent = f"Su gestor es {who(terms.operator, facts.agent)}." if facts.agent else "No tiene gestor asignado."
+    covering = covering_agents(facts, now)
+    if covering:
+        agent = f"{agent[:-1]}; hoy cubre su cartera {listed([who(terms.operator, each) for each in covering])}."
     how = "directamente por la empresa" if facts.delivery == "own" else "por terceros"
     yield Known("account", f"Lo rige la política {terms.policy.name}. {agent} El servicio se entrega {how}.", facts.registered_at)
+
+
+def _holds(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
+    yield from (Known("hold", told_hold(each, terms), each.placed_at, each.id) for each in running_holds(facts, now))
 
 
 def _invoices(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:

@@ -9,7 +9,7 @@ from services.collections.rules import wording
 from services.collections.rules.agreeing import plan_obstacles, promise_obstacles, promise_terms, review_obstacles
 from services.collections.rules.debts import exists, overdue, unpaid
 from services.collections.rules.facts import Facts, Invoice
-from services.collections.rules.obstacles import Obstacle, cut_obstacles, order_obstacles, valid_notice
+from services.collections.rules.obstacles import Obstacle, covering_agents, cut_obstacles, order_obstacles, valid_notice
 from services.collections.rules.reconnecting import WORDS, no_basis, no_cut, possible_bases
 from services.collections.rules.standing import standing
 from services.collections.rules.terms import Terms
@@ -49,7 +49,7 @@ def verdict(action: ActionCode, facts: Facts, terms: Terms, now: datetime, *, pe
     """May this person do this now?"""
     decision, allowed_reason, obstacles = RULES[action]
     found = tuple(obstacles(facts, terms, now, person))
-    by = _by(action, facts, terms)
+    by = _by(action, facts, terms, now)
     if not found:
         return Verdict(action, True, by, terms.policy.rules[decision], allowed_reason(facts, terms, now), allowed_from=now)  # type: ignore[index]
     ends = [each.until for each in found]
@@ -59,7 +59,7 @@ def verdict(action: ActionCode, facts: Facts, terms: Terms, now: datetime, *, pe
 
 def reconnect_verdict(facts: Facts, terms: Terms, now: datetime, *, basis: str) -> Verdict:
     """May the service be switched on again for this reason (VIP-20)?"""
-    by, rule = _by("reconnect", facts, terms), terms.policy.rules["reconnection"]
+    by, rule = _by("reconnect", facts, terms, now), terms.policy.rules["reconnection"]
     found = (*no_cut(facts, terms), *no_basis(facts, terms, now, basis))
     if not found:
         return Verdict("reconnect", True, by, rule, WORDS[basis], allowed_from=now)
@@ -124,7 +124,7 @@ def latest_invoice(facts: Facts, now: datetime) -> Invoice | None:
     return max(found, key=lambda each: (each.period, each.issued_at), default=None)
 
 
-def _by(action: ActionCode, facts: Facts, terms: Terms) -> str:
+def _by(action: ActionCode, facts: Facts, terms: Terms, now: datetime) -> str:
     """Who does this, in words: the same people whose command is let through."""
     agent = wording.who(terms.operator, facts.agent) if facts.agent else None
     policy = terms.policy
@@ -132,13 +132,21 @@ def _by(action: ActionCode, facts: Facts, terms: Terms) -> str:
         if policy.decided_by == "system":
             return "el sistema"
         if policy.suspension.only_assigned_agent:
-            return f"solo el gestor asignado: {agent}" if agent else "solo el gestor asignado (no hay ninguno)"
+            return _only(facts, terms, now, agent)
     if action == "reconnect" and policy.reconnection.decided_by == "system":
         return "el sistema cuando se reporta el pago; un gestor por acuerdo"
     if action == "send_invoice" and policy.invoice.sent_by == "system":
         return "el sistema"
     desks = terms.operator.desks_with("collections.work")
     return f"cualquier persona de {desks}; {f'su gestor es {agent}' if agent else 'el cliente no tiene gestor'}"
+
+
+def _only(facts: Facts, terms: Terms, now: datetime, agent: str | None) -> str:
+    """The assigned agent, and who stands in for it."""
+    if agent is None:
+        return "solo el gestor asignado (no hay ninguno)"
+    covering = [wording.who(terms.operator, each) for each in covering_agents(facts, now)]
+    return f"solo el gestor asignado: {agent}" + (f", a quien hoy cubre {wording.listed(covering)}" if covering else "")
 
 
 def _yes_invoice(facts: Facts, terms: Terms, now: datetime) -> str:

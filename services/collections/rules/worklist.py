@@ -1,6 +1,10 @@
-"""What an agent has to do about an account now, and in which order of all accounts (VIP-5 … VIP-12, VIP-20). Pure; texts are Spanish."""
+"""What an agent has to do about an account now, and in which order of all accounts (VIP-5 … VIP-12, VIP-20). Pure; texts are Spanish.
 
-from collections.abc import Iterator
+Whoever spoke with the customer today has done the day's work on it: the account sinks below all others, and is back where it belongs
+when something comes up after the talk, or the next day begins. What only a command of ours can do never sinks (`OURS`).
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +14,7 @@ from services.collections.rules.agreements import judge_plan, judge_promise, run
 from services.collections.rules.assessment import agreement
 from services.collections.rules.debts import ZERO, believed_open, exists, overdue, owed, reported_between, unpaid
 from services.collections.rules.facts import Facts, Invoice
+from services.collections.rules.holds import held
 from services.collections.rules.obstacles import INSTANT, cut_obstacles, last_failed, release_covered, unfinished, valid_notice
 from services.collections.rules.standing import standing
 from services.collections.rules.states import PlanState, PromiseState, SuspensionState
@@ -34,16 +39,20 @@ class Reason(StrEnum):
 
 
 ORDER = tuple(Reason)
+OURS = frozenset({Reason.RECONNECT, Reason.INVOICE_NOT_SENT})
+DONE = 100  # added to the urgency of an account whose work of today is done
 
 
 @dataclass(frozen=True)
 class Task:
-    """One reason: the sentence for the agent, the rule behind it, and the command that takes it off the list (None: a call)."""
+    """One reason: the sentence for the agent, the rule behind it, the command (or call) that takes it off the list, and since when it is
+    one."""
 
     reason: Reason
     text: str
     rule: str
     action: str
+    since: datetime
 
 
 @dataclass(frozen=True)
@@ -62,9 +71,21 @@ def for_people(facts: Facts, terms: Terms) -> bool:
 
 
 def place(facts: Facts, terms: Terms, now: datetime) -> tuple[int, Decimal] | None:
-    """Where the account stands in the list: the most urgent reason first, then the larger debt. None when it can be left alone."""
+    """Where the account stands in the list: what is done for today last, then the most urgent reason first, then the larger debt. None
+    when it can be left alone."""
     todo = tasks(facts, terms, now)
-    return (ORDER.index(todo[0].reason), -owed(facts.invoices, now)) if todo else None
+    if not todo:
+        return None
+    done = DONE if done_today(todo, facts, terms, now) else 0
+    return done + ORDER.index(todo[0].reason), -owed(facts.invoices, now)
+
+
+def done_today(todo: Sequence[Task], facts: Facts, terms: Terms, now: datetime) -> bool:
+    """Did somebody speak with the customer today, after everything that there is to do had come up?"""
+    last = facts.last_contact_at
+    if last is None or last > now or terms.calendar.today(last) != terms.calendar.today(now):
+        return False
+    return all(each.since <= last and each.reason not in OURS for each in todo)
 
 
 def next_change(facts: Facts, terms: Terms, now: datetime) -> datetime | None:
@@ -76,6 +97,8 @@ def next_change(facts: Facts, terms: Terms, now: datetime) -> datetime | None:
 def _instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
     due = [each.due_at for each in facts.promises] + [each.due_at for plan in facts.plans for each in plan.instalments]
     yield from (_day_begins(each, terms) for each in due)
+    if facts.last_contact_at is not None:
+        yield terms.calendar.end_of_day(terms.calendar.today(facts.last_contact_at))
     wanted = terms.policy.suspension.notice
     for invoice in facts.invoices:
         if exists(invoice, now) and believed_open(invoice, now) == ZERO:
@@ -124,15 +147,24 @@ def _reconnection(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
         return
     rule = terms.policy.rules["reconnection"]
     if release_covered(cut, facts, terms, now):
-        yield Task(Reason.RECONNECT, "El pago está reportado y el servicio sigue suspendido: pida la reconexión.", rule, "reconnect")
+        yield Task(Reason.RECONNECT, "El pago está reportado y el servicio sigue suspendido: pida la reconexión.", rule, "reconnect", now)
     elif agreement(facts, now) is not None:
-        yield Task(Reason.RECONNECT, "Hay un acuerdo y el servicio sigue suspendido: pida la reconexión.", rule, "reconnect")
+        yield Task(Reason.RECONNECT, "Hay un acuerdo y el servicio sigue suspendido: pida la reconexión.", rule, "reconnect", now)
 
 
 def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     if terms.policy.decided_by == "person" and next(cut_obstacles(facts, terms, now, person=facts.agent), None) is None:
         text = "Se cumplen todas las condiciones: desde ahora se puede suspender."
-        yield Task(Reason.CUT_POSSIBLE, text, terms.policy.rules["day"], "suspend")
+        yield Task(Reason.CUT_POSSIBLE, text, terms.policy.rules["day"], "suspend", _cut_possible_since(facts, terms, now))
+
+
+def _cut_possible_since(facts: Facts, terms: Terms, now: datetime) -> datetime:
+    """When the last of the instants had passed that a cut waits for: the day, the hours of the notice, a promise."""
+    wanted, notice = terms.policy.suspension.notice, valid_notice(facts, now)
+    passed = [min(terms.cut_from(each) for each in unpaid(facts, now)), *(each.due_at for each in facts.promises)]
+    if wanted is not None and notice is not None and notice.accepted_at is not None:
+        passed.append(notice.accepted_at + wanted.before)
+    return max(each for each in passed if each <= now)
 
 
 def _promises(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
@@ -141,7 +173,13 @@ def _promises(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     if running is not None:
         if running.due_at <= terms.calendar.end_of_day(terms.calendar.today(now)):
             due, amount = moment(operator, running.due_at), money(operator, running.amount, facts.currency)
-            yield Task(Reason.PROMISE_DUE, f"El compromiso {running.ordinal} vence hoy: {amount}, {due}.", rule, "contact")
+            yield Task(
+                Reason.PROMISE_DUE,
+                f"El compromiso {running.ordinal} vence hoy: {amount}, {due}.",
+                rule,
+                "contact",
+                _day_begins(running.due_at, terms),
+            )
         return
     periods = {each.period for each in unpaid(facts, now)}
     broken = [each for each in facts.promises if each.period in periods and judge_promise(each, facts, now).state == PromiseState.BROKEN]
@@ -150,7 +188,7 @@ def _promises(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     last = broken[-1]
     text = f"Incumplió el compromiso {last.ordinal} de {month(operator, last.period)}, que vencía el {moment(operator, last.due_at)}."
     more = last.ordinal < terms.policy.promises.max_per_month and now <= last.due_at + terms.policy.promises.second_within
-    yield Task(Reason.PROMISE_BROKEN, text, rule, "promise" if more else "contact")
+    yield Task(Reason.PROMISE_BROKEN, text, rule, "promise" if more else "contact", judge_promise(last, facts, now).at)
 
 
 def _plans(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
@@ -163,12 +201,13 @@ def _plans(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
             needed += each.amount
             if now <= each.due_at <= today and paid < needed:
                 amount, due = money(terms.operator, each.amount, facts.currency), moment(terms.operator, each.due_at)
-                yield Task(Reason.INSTALMENT_DUE, f"La cuota {each.number} del plan de pago vence hoy: {amount}, {due}.", rule, "contact")
+                text = f"La cuota {each.number} del plan de pago vence hoy: {amount}, {due}."
+                yield Task(Reason.INSTALMENT_DUE, text, rule, "contact", _day_begins(each.due_at, terms))
     elif agreement(facts, now) is None and unfinished(facts) is None and facts.plans:
         judged = judge_plan(facts.plans[-1], facts, now)
         if judged.state == PlanState.BROKEN:
             text = f"Incumplió su plan de pago el {moment(terms.operator, judged.at)}."
-            yield Task(Reason.PLAN_BROKEN, text, rule, "contact")
+            yield Task(Reason.PLAN_BROKEN, text, rule, "contact", judged.at)
 
 
 def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
@@ -179,15 +218,19 @@ def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
         return
     if standing(facts, now).code != policy.suspension.requires_status or running_promise(facts, now) is not None:
         return
+    if held(facts, now) is not None:
+        return
     cut_from = min(terms.cut_from(each) for each in unpaid(facts, now))
     last = terms.calendar.today(cut_from - wanted.before - INSTANT)
     if now < _day_begins(cut_from - wanted.before, terms):
         return
-    failed = "El último aviso no llegó a todos: mándelo de nuevo" if last_failed(facts, now) else "Falta el aviso de suspensión"
+    last_one = last_failed(facts, now)
+    failed = "El último aviso no llegó a todos: mándelo de nuevo" if last_one else "Falta el aviso de suspensión"
     text = f"{failed}; para poder suspender el {moment(terms.operator, cut_from)}, envíelo el {day(terms.operator, last)}."
     if now >= cut_from - wanted.before:
         text = f"{failed}; sin él no se puede suspender."
-    yield Task(Reason.NOTICE_TO_SEND, text, policy.rules["notice"], "notice")
+    since = last_one.failed_at if last_one is not None and last_one.failed_at is not None else _day_begins(cut_from - wanted.before, terms)
+    yield Task(Reason.NOTICE_TO_SEND, text, policy.rules["notice"], "notice", since)
 
 
 def _invoices(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
@@ -198,10 +241,12 @@ def _invoices(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
             continue
         if each.dispatched_at is None:
             if sending.sent_by == "agent" and now >= terms.dispatch_from(each):
-                yield Task(Reason.INVOICE_NOT_SENT, _not_sent(each, terms, now), rules["dispatch"], "send_invoice")
+                yield Task(
+                    Reason.INVOICE_NOT_SENT, _not_sent(each, terms, now), rules["dispatch"], "send_invoice", terms.dispatch_from(each)
+                )
         elif sending.confirm_receipt and each.receipt_confirmed_at is None:
             text = f"Falta confirmar que recibió la factura {each.number}, enviada el {moment(terms.operator, each.dispatched_at)}."
-            yield Task(Reason.RECEIPT_NOT_CONFIRMED, text, rules["receipt"], "confirm_receipt")
+            yield Task(Reason.RECEIPT_NOT_CONFIRMED, text, rules["receipt"], "confirm_receipt", each.dispatched_at)
 
 
 def _not_sent(invoice: Invoice, terms: Terms, now: datetime) -> str:
@@ -219,11 +264,11 @@ def _follow_up(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     found = debt(facts, terms, now)
     days = counted(found.days, "día")
     text = f"Debe {money(terms.operator, found.overdue, facts.currency)} desde hace {days} y no hay ningún acuerdo que corra."
-    yield Task(Reason.FOLLOW_UP, text, terms.policy.rules["follow_up"], "contact")
+    yield Task(Reason.FOLLOW_UP, text, terms.policy.rules["follow_up"], "contact", min(each.due_ends_at for each in late))
 
 
 def _reviews(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     for each in facts.reviews:
         if each.opened_at <= now and not (each.closed_at is not None and each.closed_at <= now):
             text = f"La revisión abierta el {moment(terms.operator, each.opened_at)} sigue sin conclusión: {each.reason}"
-            yield Task(Reason.REVIEW_OPEN, text, terms.policy.rules["negotiated"], "close_review")
+            yield Task(Reason.REVIEW_OPEN, text, terms.policy.rules["negotiated"], "close_review", each.opened_at)
