@@ -1,28 +1,19 @@
-"""Documents on paper: an invoice as PDF, laid out by the operator's own template (`templates/invoice.typ`).
-
-# Note [Data never becomes markup]
-The template gets everything as one JSON text in `sys.inputs.data` and reads it with Typst's own JSON reader, so a customer named `#panic()`
-is printed as just that. What people read is formatted here, by the operator's locale; the template only places it.
-"""
+"""The invoice on paper, laid out by the operator's own template (`templates/invoice.typ`)."""
 
 import io
 import json
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import segno
-import typst
 
 from shared.operator import Operator, words
+from shared.press import PdfFailed, press
 
-TEMPLATE = "templates/invoice.typ"
-FONTS = "templates/fonts"
+__all__ = ["PdfFailed", "render_invoice"]
+TEMPLATE = "invoice.typ"
 
 
 def render_invoice(operator: Operator, invoice: Mapping[str, Any]) -> bytes:
@@ -33,11 +24,7 @@ def render_invoice(operator: Operator, invoice: Mapping[str, Any]) -> bytes:
     Raises PdfFailed.
     """
     data = json.dumps(printed(operator, invoice), ensure_ascii=False, sort_keys=True)
-    return _press(operator.folder, operator.fingerprint).print(data, _midnight(invoice, operator))
-
-
-class PdfFailed(Exception):
-    """The operator's template does not compile; the text says where."""
+    return press(operator, TEMPLATE).print(data, _midnight(invoice, operator))
 
 
 def printed(operator: Operator, invoice: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,30 +134,3 @@ def _qr(operator: Operator, invoice: Mapping[str, Any]) -> str:
 def _midnight(invoice: Mapping[str, Any], operator: Operator) -> datetime:
     """The PDF's own date: the start of the invoice's day, so that printing twice makes the same file."""
     return datetime.combine(date.fromisoformat(str(invoice["issue_date"])), datetime.min.time(), tzinfo=operator.zone).astimezone(UTC)
-
-
-@dataclass
-class Press:
-    """A compiler with its template and fonts in memory. It takes one document at a time."""
-
-    template: Path
-    compiler: typst.Compiler
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def print(self, data: str, timestamp: datetime) -> bytes:
-        """Print a JSON text. Raises PdfFailed."""
-        with self.lock:
-            try:
-                found = self.compiler.compile(format="pdf", sys_inputs={"data": data}, timestamp=timestamp)
-            except typst.TypstError as error:
-                raise PdfFailed(f"{self.template}: {error.message} {error.diagnostic}".strip()) from error
-        assert isinstance(found, bytes)
-        return found
-
-
-@lru_cache(maxsize=4)
-def _press(folder: Path, fingerprint: str) -> Press:
-    """The press of an operator's documents; other documents (another fingerprint) get another one."""
-    template = folder / TEMPLATE
-    fonts = [folder / FONTS] if (folder / FONTS).is_dir() else []
-    return Press(template, typst.Compiler(template, root=folder / "templates", font_paths=[*fonts], ignore_system_fonts=True))
