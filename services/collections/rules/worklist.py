@@ -14,7 +14,7 @@ from services.collections.rules.agreements import judge_plan, judge_promise, run
 from services.collections.rules.assessment import agreement
 from services.collections.rules.debts import ZERO, believed_open, exists, overdue, owed, reported_between, unpaid
 from services.collections.rules.facts import Facts, Invoice
-from services.collections.rules.holds import held
+from services.collections.rules.holds import ended, held
 from services.collections.rules.obstacles import INSTANT, cut_obstacles, last_failed, release_covered, unfinished, valid_notice
 from services.collections.rules.standing import standing
 from services.collections.rules.states import PlanState, PromiseState, SuspensionState
@@ -159,12 +159,17 @@ def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
 
 
 def _cut_possible_since(facts: Facts, terms: Terms, now: datetime) -> datetime:
-    """When the last of the instants had passed that a cut waits for: the day, the hours of the notice, a promise."""
+    """When the last of what a cut waits for was over: the day, the hours of the notice, a promise, a hold, a payment that did not come."""
     wanted, notice = terms.policy.suspension.notice, valid_notice(facts, now)
-    passed = [min(terms.cut_from(each) for each in unpaid(facts, now)), *(each.due_at for each in facts.promises)]
+    passed = [min(terms.cut_from(each) for each in unpaid(facts, now)), *(each.due_at for each in facts.promises), *_did_not_come(facts)]
+    passed += [ended(each) for each in facts.holds]
     if wanted is not None and notice is not None and notice.accepted_at is not None:
         passed.append(notice.accepted_at + wanted.before)
     return max(each for each in passed if each <= now)
+
+
+def _did_not_come(facts: Facts) -> Iterator[datetime]:
+    return (each.rejected_at for each in facts.payments if each.rejected_at is not None)
 
 
 def _promises(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
@@ -173,13 +178,8 @@ def _promises(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     if running is not None:
         if running.due_at <= terms.calendar.end_of_day(terms.calendar.today(now)):
             due, amount = moment(operator, running.due_at), money(operator, running.amount, facts.currency)
-            yield Task(
-                Reason.PROMISE_DUE,
-                f"El compromiso {running.ordinal} vence hoy: {amount}, {due}.",
-                rule,
-                "contact",
-                _day_begins(running.due_at, terms),
-            )
+            text = f"El compromiso {running.ordinal} vence hoy: {amount}, {due}."
+            yield Task(Reason.PROMISE_DUE, text, rule, "contact", _day_begins(running.due_at, terms))
         return
     periods = {each.period for each in unpaid(facts, now)}
     broken = [each for each in facts.promises if each.period in periods and judge_promise(each, facts, now).state == PromiseState.BROKEN]
@@ -241,9 +241,8 @@ def _invoices(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
             continue
         if each.dispatched_at is None:
             if sending.sent_by == "agent" and now >= terms.dispatch_from(each):
-                yield Task(
-                    Reason.INVOICE_NOT_SENT, _not_sent(each, terms, now), rules["dispatch"], "send_invoice", terms.dispatch_from(each)
-                )
+                since = terms.dispatch_from(each)
+                yield Task(Reason.INVOICE_NOT_SENT, _not_sent(each, terms, now), rules["dispatch"], "send_invoice", since)
         elif sending.confirm_receipt and each.receipt_confirmed_at is None:
             text = f"Falta confirmar que recibió la factura {each.number}, enviada el {moment(terms.operator, each.dispatched_at)}."
             yield Task(Reason.RECEIPT_NOT_CONFIRMED, text, rules["receipt"], "confirm_receipt", each.dispatched_at)
@@ -264,7 +263,8 @@ def _follow_up(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     found = debt(facts, terms, now)
     days = counted(found.days, "día")
     text = f"Debe {money(terms.operator, found.overdue, facts.currency)} desde hace {days} y no hay ningún acuerdo que corra."
-    yield Task(Reason.FOLLOW_UP, text, terms.policy.rules["follow_up"], "contact", min(each.due_ends_at for each in late))
+    since = max([min(each.due_ends_at for each in late), *(each for each in _did_not_come(facts) if each <= now)])
+    yield Task(Reason.FOLLOW_UP, text, terms.policy.rules["follow_up"], "contact", since)
 
 
 def _reviews(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
