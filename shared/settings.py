@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     webhook_give_up_days: int = Field(default=5, ge=1, le=60)  # without a single success: then a subscriber gets nothing more
     network: Literal["simulated", "manual"] = "manual"
     upload_limit: int = Field(default=2 * 1024**3, ge=1024, description="bytes of an imported file")
+    document_limit: int = Field(default=15 * 1024**2, ge=1024, le=100 * 1024**2, description="bytes of a document stored with a ticket")
     streams_limit: int = Field(default=200, ge=1, description="timelines watched live at a time, per process")
     outbox_shards: int = Field(default=1, ge=1, le=16)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -1,16 +1,20 @@
 """What ticketing's API shows: tickets, steps, switches."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
 
-from services.ticketing.models import NetworkSwitch, Ticket, TicketStep
+from services.ticketing.api.about import CustomerOfTicket, show_customer
+from services.ticketing.models import TicketStep
+from services.ticketing.operations.tickets import facts_of, procedure_of
+from services.ticketing.queries.tickets import TicketView
+from services.ticketing.rules.facts import written
 from services.ticketing.rules.states import StepState, SwitchState
 from services.ticketing.rules.switching import SwitchAction
-from shared.operator import CaptureField, Procedure
+from shared.operator import CaptureField, Operator, Procedure
 from shared.web.shapes import example
 
 TICKET_ID = "019d2f6e-3f0b-7c7a-9a35-0a8b0f6f4b52"
@@ -22,6 +26,33 @@ class OutcomeShown(BaseModel):
 
     code: str
     label: str
+
+
+class FilledShown(BaseModel):
+    """What the system looked up for a field when the step opened: left as it is, it is confirmed; written anew, corrected."""
+
+    value: Any
+    looked_up_at: datetime
+
+
+class CapturedShown(BaseModel):
+    """Something written down or known, as it is kept and as people read it."""
+
+    name: str
+    label: str
+    kind: str
+    value: Any
+    text: str
+
+
+class StartedShown(BaseModel):
+    """A ticket that an outcome of this one started."""
+
+    id: UUID
+    number: int
+    kind: str
+    outcome: str | None
+    closed_at: datetime | None
 
 
 class StepShown(BaseModel):
@@ -42,7 +73,9 @@ class StepShown(BaseModel):
     finished_by: str | None = None
     outcome: str | None = None
     outcome_label: str | None = None
+    filled: dict[str, FilledShown] = {}
     captured: dict[str, Any] = {}
+    written: list[CapturedShown] = []
     comment: str | None = None
     capture: list[CaptureField] = []
     outcomes: list[OutcomeShown] = []
@@ -74,6 +107,7 @@ class SwitchShown(BaseModel):
     service_id: UUID
     step: str
     action: SwitchAction
+    plan: str | None = None
     adapter: str
     network_login: str
     access_node: str
@@ -86,7 +120,8 @@ class SwitchShown(BaseModel):
 
 
 class TicketShown(BaseModel):
-    """A ticket with the turns of its steps and the switches that it made."""
+    """A ticket with its customer, what was known from its beginning, the turns of its steps, the switches that it made and the tickets that
+    it started; a line of a list is without these."""
 
     model_config = example(
         id=TICKET_ID,
@@ -108,8 +143,12 @@ class TicketShown(BaseModel):
         outcome_label=None,
         comment=None,
         version=1,
+        parent_id=None,
+        facts=[{"name": "delivery", "label": "Entrega", "kind": "choice", "value": ["third_party"], "text": "por terceros"}],
+        customer=None,
         steps=[],
         switches=[],
+        started=[],
     )
     id: UUID
     number: int
@@ -130,8 +169,12 @@ class TicketShown(BaseModel):
     outcome_label: str | None
     comment: str | None
     version: int
+    parent_id: UUID | None = None
+    facts: list[CapturedShown] = []
+    customer: CustomerOfTicket | None = None
     steps: list[StepShown] = []
     switches: list[SwitchShown] = []
+    started: list[StartedShown] = []
 
 
 def show_switch(switch: Any) -> SwitchShown:
@@ -144,15 +187,19 @@ def show_row(row: Any) -> TicketShown:
     return _ticket(values, str(values["customer_name"]), str(values["external_id"]))
 
 
-def show_ticket(ticket: Ticket, name: str, external_id: str, turns: Sequence[TicketStep], switches: Sequence[NetworkSwitch]) -> TicketShown:
-    procedure = Procedure.model_validate(ticket.document)
-    shown = _ticket(ticket.model_dump(), name, external_id)
-    shown.steps = [show_step(procedure, turn) for turn in turns]
-    shown.switches = [show_switch(each) for each in switches]
+def show_ticket(view: TicketView, operator: Operator, day: date) -> TicketShown:
+    """All of a ticket, as it is on an operator's day."""
+    procedure = procedure_of(view.ticket)
+    shown = _ticket(view.ticket.model_dump(), view.customer.name, view.customer.external_id)
+    shown.facts = [CapturedShown(**each.model_dump(exclude={"told"})) for each in facts_of(view.ticket)]
+    shown.customer = show_customer(view.customer, view.owed, operator, day)
+    shown.steps = [show_step(procedure, turn, operator) for turn in view.turns]
+    shown.switches = [show_switch(each) for each in view.switches]
+    shown.started = [StartedShown.model_validate(dict(each)) for each in view.started]
     return shown
 
 
-def show_step(procedure: Procedure, turn: TicketStep) -> StepShown:
+def show_step(procedure: Procedure, turn: TicketStep, operator: Operator) -> StepShown:
     step = procedure.step(turn.code)
     is_open = turn.state == StepState.OPEN and turn.task
     return StepShown(
@@ -161,6 +208,7 @@ def show_step(procedure: Procedure, turn: TicketStep) -> StepShown:
         turn=turn.number,
         automatic=not turn.task,
         rule=step.rule,
+        written=[CapturedShown(**each.model_dump(exclude={"told"})) for each in written(operator, step.capture, turn.captured)],
         outcome_label=step.outcomes[turn.outcome].label if turn.outcome else None,
         capture=step.capture if is_open else [],
         outcomes=[OutcomeShown(code=code, label=each.label) for code, each in step.outcomes.items()] if is_open else [],
@@ -169,7 +217,11 @@ def show_step(procedure: Procedure, turn: TicketStep) -> StepShown:
 
 def _ticket(values: Mapping[str, Any], name: str, external_id: str) -> TicketShown:
     outcome = values["outcome"]
-    kept = {key: values[key] for key in TicketShown.model_fields if key in values and key not in ("version", "steps", "switches")}
+    kept = {
+        key: values[key]
+        for key in TicketShown.model_fields
+        if key in values and key not in ("version", "steps", "switches", "facts", "customer")
+    }
     return TicketShown.model_validate(
         kept
         | {

@@ -1,9 +1,10 @@
-"""Steps that are still open at their deadline."""
+"""Steps that are still open at their deadline, and documents that nobody has named by theirs."""
 
 from uuid import UUID
 
+from services.ticketing.operations.documents import UNUSED, forget_unused
+from services.ticketing.operations.effects import DEADLINE
 from services.ticketing.operations.steps import pass_deadline
-from services.ticketing.operations.tickets import DEADLINE
 from shared.inbox import Context
 from shared.timers import DueTimer, TimerRouter
 
@@ -21,3 +22,9 @@ async def mark_late(ctx: Context, timer: DueTimer) -> None:
         operator=ctx.operator,
         now=ctx.now,
     )
+
+
+@router.on(UNUSED)
+async def forget_document(ctx: Context, timer: DueTimer) -> None:
+    """A document that no ticket has named is not kept."""
+    await forget_unused(ctx.session, UUID(timer.key))

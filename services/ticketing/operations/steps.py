@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, NetworkSwitch, Ticket
 from services.ticketing.operations import reconnections, suspensions, tickets
+from services.ticketing.operations.documents import keep_documents
+from services.ticketing.operations.naming import what_may_be_named
 from services.ticketing.operations.reconnections import Back
 from services.ticketing.operations.telling import proof_of
 from services.ticketing.operations.tickets import Move
@@ -48,8 +50,12 @@ async def finish_step(
             f"Usted leyó la versión {seen} del ticket y ya está la {ticket.revision}.",
             remedy="Léalo de nuevo y termine el paso si todavía corresponde.",
         )
-    given = Finish(step, outcome, Actor(actor.person, actor.desks), captured, comment)
+    fields = next((each.capture for each in tickets.procedure_of(ticket).steps if each.code == step), [])
+    day = now.astimezone(operator.zone).date()
+    named = await what_may_be_named(session, customer=customer, fields=fields, given=captured, operator=operator, day=day)
+    given = Finish(step, outcome, Actor(actor.person, actor.desks), captured, comment, named)
     await move(session, moves=[Move(ticket, customer, given)], operator=operator, now=now)
+    await keep_documents(session, ticket_id=ticket.id, values=named.files.values())
     return ticket
 
 
@@ -100,13 +106,16 @@ async def _conclude(session: AsyncSession, ended: Sequence[Settled | Move], *, d
         await reconnections.conclude(session, backs=backs, done=done, now=now)
 
 
-async def close_on_event(
-    session: AsyncSession, *, event: ClosingEvent, customers: Sequence[UUID], operator: Operator, now: datetime
+async def close_on_events(
+    session: AsyncSession, *, events: Sequence[ClosingEvent], customers: Sequence[UUID], operator: Operator, now: datetime
 ) -> None:
-    """Something happened to these customers that their open tickets may end on (`closes_on` of the procedure that each began with)."""
-    for ticket_id in await tickets_that_end_on(session, event=event, customers=customers):
-        ticket, customer = await lock_ticket(session, ticket_id)
-        await move(session, moves=[Move(ticket, customer, EventArrived(event))], operator=operator, now=now)
+    """Something happened to these customers that their open tickets may end on (`closes_on` of the procedure that each began with).
+    Whether the debt of a cut is covered is looked at only where a ticket ends on it."""
+    for row in await tickets_that_end_on(session, events=events, customers=customers):
+        if row.event == "debt_covered" and not await debt_is_covered(session, row.customer_id):
+            continue
+        ticket, customer = await lock_ticket(session, row.id)
+        await move(session, moves=[Move(ticket, customer, EventArrived(row.event))], operator=operator, now=now)
 
 
 async def move(session: AsyncSession, *, moves: Sequence[Move], operator: Operator, now: datetime) -> None:

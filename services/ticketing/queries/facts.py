@@ -105,6 +105,17 @@ def deliveries_on(customer: Customer, day: date) -> list[str]:
     ]
 
 
+async def customer_of_login(session: AsyncSession, login: str) -> UUID | None:
+    """The customer that has a service under this name in the network; of several the one who became a customer last."""
+    found = await rows(
+        session,
+        "SELECT id FROM customer WHERE services @> jsonb_build_array(jsonb_build_object('network_login', $1::text)) "
+        "ORDER BY id DESC LIMIT 1",
+        login,
+    )
+    return found[0].id if found else None
+
+
 async def owed_by(session: AsyncSession, customer_id: UUID) -> Sequence[Fetched]:
     """The invoices of which something is open or only reported as paid, by due date: what is `amount` open, and `reported`."""
     return await rows(session, OWED, customer_id)

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.ticketing.models import Reconnection, Suspension
+from services.ticketing.queries.facts import is_covered
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from shared.db import rows
 
@@ -56,3 +57,14 @@ async def reconnected_suspensions(session: AsyncSession, suspensions: Sequence[U
         list(reconnections),
     )
     return {row.suspension_id for row in found}
+
+
+async def is_suspended(session: AsyncSession, customer_id: UUID) -> bool:
+    """Is the customer's service cut by us and not on again?"""
+    return any(each.state == SuspensionState.SUSPENDED for each in await live_suspensions(session, [customer_id]))
+
+
+async def debt_is_covered(session: AsyncSession, customer_id: UUID) -> bool:
+    """Is what the customer's service was cut for reported as paid? Of a cut from before our time nobody knows."""
+    cuts = [each for each in await live_suspensions(session, [customer_id]) if each.state == SuspensionState.SUSPENDED]
+    return bool(cuts) and all([await is_covered(session, each) for each in cuts])

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.ticketing.models import Customer, NetworkSwitch, Ticket, TicketStep
+from services.ticketing.queries.facts import owed_by
 from services.ticketing.rules import ticket as engine
 from services.ticketing.rules.appointments import appointment_of
 from services.ticketing.rules.states import StepState
@@ -55,12 +56,14 @@ async def get_tickets(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, 
 
 @dataclass(frozen=True)
 class TicketView:
-    """A ticket with its customer, the turns of its steps, and its switches."""
+    """A ticket with its customer and what that owes, the turns of its steps, its switches, and the tickets that it started."""
 
     ticket: Ticket
     customer: Customer
+    owed: Sequence[Fetched]
     turns: Sequence[TicketStep]
     switches: Sequence[NetworkSwitch]
+    started: Sequence[Fetched]
 
 
 async def view_ticket(session: AsyncSession, ticket_id: UUID) -> TicketView:
@@ -68,7 +71,14 @@ async def view_ticket(session: AsyncSession, ticket_id: UUID) -> TicketView:
     ticket = await get_ticket(session, ticket_id)
     customer = await session.get(Customer, ticket.customer_id)
     assert customer is not None
-    return TicketView(ticket, customer, await turns_of(session, ticket_id), await switches_of(session, ticket_id))
+    return TicketView(
+        ticket=ticket,
+        customer=customer,
+        owed=await owed_by(session, customer.id),
+        turns=await turns_of(session, ticket_id),
+        switches=await switches_of(session, ticket_id),
+        started=await started_by(session, ticket_id),
+    )
 
 
 async def turns_of(session: AsyncSession, ticket_id: UUID) -> Sequence[TicketStep]:
@@ -140,16 +150,38 @@ def _turn(row: TicketStep) -> engine.Turn:
     )
 
 
-async def tickets_that_end_on(session: AsyncSession, *, event: str, customers: Sequence[UUID]) -> list[UUID]:
-    """Open tickets of these customers whose procedure closes on the event, oldest first."""
+async def open_ticket_of(session: AsyncSession, customer_id: UUID, procedure: str) -> int | None:
+    """The number of an open ticket of this procedure for the customer."""
     found = await rows(
         session,
-        "SELECT id FROM ticket WHERE customer_id = ANY($1::uuid[]) AND closed_at IS NULL "
-        "AND document -> 'closes_on' @> jsonb_build_array(jsonb_build_object('event', $2::text)) ORDER BY number",
-        list(customers),
-        event,
+        "SELECT number FROM ticket WHERE customer_id = $1 AND procedure = $2 AND closed_at IS NULL ORDER BY number LIMIT 1",
+        customer_id,
+        procedure,
     )
-    return [row.id for row in found]
+    return found[0].number if found else None
+
+
+async def started_by(session: AsyncSession, ticket_id: UUID) -> Sequence[Fetched]:
+    """The tickets that a ticket's outcomes started."""
+    return await rows(session, "SELECT id, number, kind, outcome, closed_at FROM ticket WHERE parent_id = $1 ORDER BY number", ticket_id)
+
+
+async def tickets_that_end_on(session: AsyncSession, *, events: Sequence[str], customers: Sequence[UUID]) -> Sequence[Fetched]:
+    """Open tickets (`id`, `customer_id`) of these customers whose procedure closes on one of the events, and on which; oldest first."""
+    return await rows(
+        session,
+        "SELECT t.id, t.customer_id, e.event FROM ticket t JOIN unnest($2::text[]) AS e(event) "
+        "ON t.document -> 'closes_on' @> jsonb_build_array(jsonb_build_object('event', e.event)) "
+        "WHERE t.customer_id = ANY($1::uuid[]) AND t.closed_at IS NULL ORDER BY t.number",
+        list(customers),
+        list(events),
+    )
+
+
+async def ticket_of_request(session: AsyncSession, request_id: UUID) -> UUID | None:
+    """The ticket that carries an order out."""
+    found = await rows(session, "SELECT id FROM ticket WHERE request_id = $1", request_id)
+    return found[0].id if found else None
 
 
 async def list_tickets(

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from services.ticketing.rules.states import StepState
 from services.ticketing.rules.ticket import Actor, Owner, Ticket
-from shared.errors import FieldError, Invalid, Problem, Refused, nearest
-from shared.operator.procedures import Procedure, Step
+from shared.errors import FieldError, Forbidden, Invalid, Problem, Refused, nearest
+from shared.operator.forms import CaptureField
+from shared.operator.procedures import Opening, Procedure, Step
 
 REREAD = "Vea los pasos abiertos en el ticket."
 
@@ -86,17 +87,60 @@ def wrong_outcome(task: Step, outcome: str) -> Problem:
 
 def wrong_form(procedure: Procedure, task: Step, missing: Sequence[FieldError], wrong: Sequence[FieldError]) -> Problem:
     """What is missing is refused by the step's rule; what is merely miswritten is bad input."""
+    return _wrong_fields(rule_of(procedure, task), f"terminar «{task.name}»", task.capture, missing, wrong)
+
+
+def wrong_opening(procedure: Procedure, opening: Opening, missing: Sequence[FieldError], wrong: Sequence[FieldError]) -> Problem:
+    """The same of the form that opens a ticket."""
+    return _wrong_fields(opening.rule or rule_of(procedure), f"abrir «{procedure.kind}»", opening.capture, missing, wrong)
+
+
+def _wrong_fields(
+    rule: str, intention: str, fields: Sequence[CaptureField], missing: Sequence[FieldError], wrong: Sequence[FieldError]
+) -> Problem:
     errors = [*missing, *wrong]
     if missing:
-        labels = ", ".join(field.label for field in task.capture if f"captured.{field.name}" in {each.field for each in missing})
+        labels = ", ".join(field.label for field in fields if f"captured.{field.name}" in {each.field for each in missing})
         return Refused(
-            rule_of(procedure, task),
-            f"Para terminar «{task.name}» falta: {labels}.",
+            rule,
+            f"Para {intention} falta: {labels}.",
             remedy=f"Complete {', '.join(each.field for each in missing)} y envíe de nuevo.",
             errors=errors,
         )
     names = ", ".join(each.field for each in wrong)
-    return Invalid(f"Corrija: {names}.", rule=task.rule, errors=errors, remedy="No se guardó nada; corrija los campos y envíe de nuevo.")
+    return Invalid(f"Corrija: {names}.", rule=rule, errors=errors, remedy="No se guardó nada; corrija los campos y envíe de nuevo.")
+
+
+def not_opened_by_hand(procedure: Procedure) -> Refused:
+    return Refused(
+        rule_of(procedure),
+        f"Los tickets {procedure.kind} los abre el sistema.",
+        remedy="Se abren solos cuando corresponde; los procedimientos con `opening` los abren las personas.",
+    )
+
+
+def may_not_open(procedure: Procedure, name: str, desks: Sequence[str], allowed: Sequence[str]) -> Forbidden:
+    return Forbidden(
+        f"{name} ({', '.join(desks) or 'sin escritorio'}) no puede abrir tickets {procedure.kind}.",
+        rule=procedure.opening.rule if procedure.opening else None,
+        remedy=f"Pueden: {', '.join(allowed)}. Se decide en el procedimiento «{procedure.code}», `opening`.",
+    )
+
+
+def not_suspended(procedure: Procedure, customer: str) -> Refused:
+    return Refused(
+        (procedure.opening.rule if procedure.opening else None) or rule_of(procedure),
+        f"{procedure.kind} es para clientes suspendidos, y el servicio de {customer} no lo está.",
+        remedy="Si el servicio falla sin estar suspendido, es una falla: repórtela al NOC.",
+    )
+
+
+def open_already(procedure: Procedure, number: int) -> Refused:
+    return Refused(
+        rule_of(procedure),
+        f"El cliente ya tiene abierto el ticket {procedure.kind} n.º {number}.",
+        remedy="Siga con ese; se abre otro cuando ese esté cerrado.",
+    )
 
 
 def gone_procedure(procedure: Procedure, code: str) -> Refused:
