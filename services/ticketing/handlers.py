@@ -1,6 +1,6 @@
 """What ticketing does when others speak: the readable map of its reactions."""
 
-from services.ticketing.operations import facts, requests, steps, suspensions
+from services.ticketing.operations import facts, recoveries, requests, steps, suspensions
 from shared.events.billing import (
     CreditNoteIssued,
     CustomerChanged,
@@ -13,7 +13,7 @@ from shared.events.billing import (
     PaymentReported,
     PaymentReversed,
 )
-from shared.events.collections import AgentAssigned, ReconnectionRequested, SuspensionRequested, SuspensionWithdrawn
+from shared.events.collections import AgentAssigned, ReconnectionRequested, RecoveryRequested, SuspensionRequested, SuspensionWithdrawn
 from shared.inbox import Context, EventRouter
 
 events = EventRouter()
@@ -50,7 +50,9 @@ async def forget_voided_invoices(ctx: Context, invoices: list[InvoiceVoided]) ->
     await facts.lock_customers(ctx.session, customers)
     await facts.void_invoices(ctx.session, invoices=invoices)
     await suspensions.meet_voids(ctx.session, customers=customers, operator=ctx.operator, now=ctx.now)
-    await steps.close_on_event(ctx.session, event="invoice_voided", customers=customers, operator=ctx.operator, now=ctx.now)
+    await steps.close_on_events(
+        ctx.session, events=["invoice_voided", "debt_covered"], customers=customers, operator=ctx.operator, now=ctx.now
+    )
 
 
 @events.on_batch(PaymentReported)
@@ -61,7 +63,9 @@ async def let_reported_payments_meet_cuts(ctx: Context, payments: list[PaymentRe
     await facts.remember_payments(ctx.session, payments=payments)
     ids = [each.payment_id for each in payments]
     await suspensions.meet_payments(ctx.session, payment_ids=ids, operator=ctx.operator, now=ctx.now)
-    await steps.close_on_event(ctx.session, event="payment_reported", customers=customers, operator=ctx.operator, now=ctx.now)
+    await steps.close_on_events(
+        ctx.session, events=["payment_reported", "debt_covered"], customers=customers, operator=ctx.operator, now=ctx.now
+    )
 
 
 @events.on_batch(PaymentConfirmed)
@@ -72,16 +76,20 @@ async def let_confirmed_payments_meet_cuts(ctx: Context, payments: list[PaymentC
     await facts.remember_payments(ctx.session, payments=payments)
     ids = [each.payment_id for each in payments]
     await suspensions.meet_payments(ctx.session, payment_ids=ids, operator=ctx.operator, now=ctx.now)
-    await steps.close_on_event(ctx.session, event="payment_confirmed", customers=customers, operator=ctx.operator, now=ctx.now)
+    await steps.close_on_events(
+        ctx.session, events=["payment_confirmed", "debt_covered"], customers=customers, operator=ctx.operator, now=ctx.now
+    )
 
 
 @events.on_batch(PaymentAllocated)
 async def let_allocated_money_meet_cuts(ctx: Context, payments: list[PaymentAllocated]) -> None:
     """Money that was left over may cover what a cut was ordered for."""
-    await facts.lock_customers(ctx.session, [each.customer_id for each in payments])
+    customers = [each.customer_id for each in payments]
+    await facts.lock_customers(ctx.session, customers)
     await facts.remember_allocations(ctx.session, payments=payments)
     ids = [each.payment_id for each in payments]
     await suspensions.meet_payments(ctx.session, payment_ids=ids, operator=ctx.operator, now=ctx.now)
+    await steps.close_on_events(ctx.session, events=["debt_covered"], customers=customers, operator=ctx.operator, now=ctx.now)
 
 
 @events.on_batch(PaymentRejected)
@@ -105,6 +113,7 @@ async def let_credit_notes_meet_cuts(ctx: Context, notes: list[CreditNoteIssued]
     await facts.lock_customers(ctx.session, customers)
     await facts.credit_invoices(ctx.session, notes=notes)
     await suspensions.meet_voids(ctx.session, customers=customers, operator=ctx.operator, now=ctx.now)
+    await steps.close_on_events(ctx.session, events=["debt_covered"], customers=customers, operator=ctx.operator, now=ctx.now)
 
 
 @events.on(SuspensionRequested)
@@ -120,10 +129,16 @@ async def stop_a_cut(ctx: Context, event: SuspensionWithdrawn) -> None:
         ctx.session, suspension_id=event.suspension_id, customer_id=event.customer_id, operator=ctx.operator, now=ctx.now
     )
     customers = [event.customer_id]
-    await steps.close_on_event(ctx.session, event="suspension_withdrawn", customers=customers, operator=ctx.operator, now=ctx.now)
+    await steps.close_on_events(ctx.session, events=["suspension_withdrawn"], customers=customers, operator=ctx.operator, now=ctx.now)
 
 
 @events.on_batch(ReconnectionRequested)
 async def open_the_tickets_of_reconnections(ctx: Context, wanted: list[ReconnectionRequested]) -> None:
     """The policy's procedure begins (VIP-21, VIP-22)."""
     await requests.request_reconnections(ctx.session, wanted=wanted, operator=ctx.operator, now=ctx.now)
+
+
+@events.on(RecoveryRequested)
+async def open_the_ticket_of_a_recovery(ctx: Context, wanted: RecoveryRequested) -> None:
+    """The policy's procedure begins (VIP-16, VIP-17)."""
+    await recoveries.request_recovery(ctx.session, wanted=wanted, operator=ctx.operator, now=ctx.now)

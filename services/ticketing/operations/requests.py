@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, Reconnection, Suspension
-from services.ticketing.operations import reconnections, suspensions, tickets
+from services.ticketing.operations import reconnections, steps, suspensions, tickets
 from services.ticketing.operations.facts import lock_customers, lock_whole_customers
 from services.ticketing.operations.reconnections import Back
 from services.ticketing.queries.facts import agent_of, is_covered, missing_invoices
@@ -89,6 +89,8 @@ async def request_reconnections(
     session.add_all(each.reconnection for each in ready)
     await session.flush()
     await reconnections.send_many(session, backs=ready, operator=operator, now=now)
+    if back := [each.customer.id for each in ready if each.reconnection.state == ReconnectionState.DONE]:
+        await steps.close_on_events(session, events=["service_reconnected"], customers=back, operator=operator, now=now)
     for order in stopping:
         await suspensions.release(session, order=order, cause="withdrawn", operator=operator, now=now)
 

@@ -15,11 +15,12 @@ from services.ticketing.operations.naming import what_may_be_named
 from services.ticketing.operations.reconnections import Back
 from services.ticketing.operations.telling import proof_of
 from services.ticketing.operations.tickets import Move
-from services.ticketing.queries.orders import reconnections_of, suspensions_by_id, suspensions_of
+from services.ticketing.queries.orders import debt_is_covered, reconnections_of, suspensions_by_id, suspensions_of
 from services.ticketing.queries.tickets import get_ticket, tickets_that_end_on
+from services.ticketing.rules.appointments import Appointment, Window
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.switching import StepResult, SwitchAction
-from services.ticketing.rules.ticket import Actor, DeadlinePassed, EventArrived, Finish, SwitchResult
+from services.ticketing.rules.ticket import Actor, DeadlinePassed, EventArrived, Finish, Schedule, SwitchResult
 from shared.auth import Principal
 from shared.db import lock
 from shared.errors import Stale
@@ -45,11 +46,7 @@ async def finish_step(
     Raises NotFound, Stale, Refused (the rule, what is missing, who may) or Invalid (the form).
     """
     ticket, customer = await lock_ticket(session, ticket_id)
-    if ticket.revision != seen:
-        raise Stale(
-            f"Usted leyó la versión {seen} del ticket y ya está la {ticket.revision}.",
-            remedy="Léalo de nuevo y termine el paso si todavía corresponde.",
-        )
+    _seen_as_it_is(ticket, seen)
     fields = next((each.capture for each in tickets.procedure_of(ticket).steps if each.code == step), [])
     day = now.astimezone(operator.zone).date()
     named = await what_may_be_named(session, customer=customer, fields=fields, given=captured, operator=operator, day=day)
@@ -57,6 +54,29 @@ async def finish_step(
     await move(session, moves=[Move(ticket, customer, given)], operator=operator, now=now)
     await keep_documents(session, ticket_id=ticket.id, values=named.files.values())
     return ticket
+
+
+async def schedule_step(
+    session: AsyncSession, *, ticket_id: UUID, step: str, window: Window, actor: Principal, seen: int, operator: Operator, now: datetime
+) -> Ticket:
+    """A person agrees with the customer when a work order is done, having seen the ticket's revision `seen`.
+
+    Raises NotFound, Stale, Refused (who may, not a work order) or Invalid (no business day, outside the working hours).
+    """
+    ticket, customer = await lock_ticket(session, ticket_id)
+    _seen_as_it_is(ticket, seen)
+    made = Appointment(window.day, window.opens, window.closes, window.technician, actor.person, now)
+    given = Schedule(step, Actor(actor.person, actor.desks), made)
+    await move(session, moves=[Move(ticket, customer, given)], operator=operator, now=now)
+    return ticket
+
+
+def _seen_as_it_is(ticket: Ticket, seen: int) -> None:
+    if ticket.revision != seen:
+        raise Stale(
+            f"Usted leyó la versión {seen} del ticket y ya está la {ticket.revision}.",
+            remedy="Léalo de nuevo y termine el paso si todavía corresponde.",
+        )
 
 
 async def pass_deadline(session: AsyncSession, *, ticket_id: UUID, step: str, number: int, operator: Operator, now: datetime) -> None:
@@ -92,6 +112,9 @@ async def settle_steps(session: AsyncSession, *, settled: Sequence[Settled], ope
     await move(session, moves=moves, operator=operator, now=now)
     for order in cuts.values():
         await suspensions.after_cut(session, order=order, operator=operator, now=now)
+    back = [each.customer.id for each in done if each.action == "reconnect"]
+    if back:
+        await close_on_events(session, events=["service_reconnected"], customers=back, operator=operator, now=now)
 
 
 async def _conclude(session: AsyncSession, ended: Sequence[Settled | Move], *, done: bool, now: datetime) -> None:
@@ -120,7 +143,7 @@ async def close_on_events(
 
 async def move(session: AsyncSession, *, moves: Sequence[Move], operator: Operator, now: datetime) -> None:
     """Advance locked tickets; of those that close by it the orders end, too."""
-    moving = [each for each in moves if each.ticket.closed_at is None or isinstance(each.given, Finish)]
+    moving = [each for each in moves if each.ticket.closed_at is None or isinstance(each.given, Finish | Schedule)]
     await tickets.advance(session, moves=moving, operator=operator, now=now)
     closed = [each for each in moving if each.ticket.closed_at is not None]
     if closed:

@@ -10,13 +10,19 @@ from shared.errors import FieldError
 
 
 @dataclass(frozen=True)
-class Appointment:
-    """A day with a window of hours, both of the operator's clock; who goes, who agreed it with the customer, and when (UTC)."""
+class Window:
+    """A day with a window of hours, both of the operator's clock, and who goes."""
 
     day: date
     opens: time
     closes: time
     technician: str
+
+
+@dataclass(frozen=True)
+class Appointment(Window):
+    """When a work order is done; who agreed it with the customer, and when (UTC)."""
+
     by: str
     at: datetime
 
