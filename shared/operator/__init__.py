@@ -9,7 +9,7 @@ from shared.operator.forms import CaptureField
 from shared.operator.loading import OperatorError, check_operator, load_operator
 from shared.operator.notices import Notice, Receivers
 from shared.operator.operator import Operator
-from shared.operator.policies import AllowedFrom, Criterion, Policy, Promises, Qualification, Reminder, Suspension
+from shared.operator.policies import AllowedFrom, Criterion, LateFee, Policy, Promises, Qualification, Reminder, Suspension
 from shared.operator.procedures import REQUESTER, Deadline, Opening, Outcome, Procedure, Step
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Desk",
     "Document",
     "FiscalSeries",
+    "LateFee",
     "Notice",
     "Opening",
     "Operator",

@@ -98,8 +98,9 @@ class Approval(Document):
 
 class Suspension(Document):
     """When, by whom and how a customer is cut. `reported_payment_counts`: what holds it off, a payment reported in full or any.
-    `wait_for_late_debts`: how long a debt waits that allowed a cut already when it was imported. `retry_refused_after`: when the system
-    orders again what the network refused, a cut or a reconnection; without it only a person does. `approval`: of what the system decides.
+    `wait_for_late_debts`: how long a debt waits that allowed a cut already when it was imported, or when its payment bounced.
+    `retry_refused_after`: when the system orders again what the network refused, a cut or a reconnection; without it only a person does.
+    `approval`: of what the system decides.
     """
 
     allowed_from: AllowedFrom
@@ -119,6 +120,39 @@ class Reconnection(Document):
     decided_by: Literal["person", "system"]
     target_status: dict[Basis, StatusCode]
     procedure: ByDelivery
+
+
+class LateFee(Document):
+    """A fee for what is unpaid `days_after_due` days after its last day, at an hour in the operator's time zone: an amount in the
+    operator's currency, or a percentage of what is open then; taxes come on top. `once_per` late invoice, or each month while something
+    is late. `rule` is the operator's."""
+
+    days_after_due: int = Field(ge=1, le=365)
+    at: time = time(9)
+    amount: Decimal | None = Field(default=None, gt=0)
+    percent: Decimal | None = Field(default=None, gt=0, le=100)
+    once_per: Literal["invoice", "month"] = "invoice"
+    rule: str
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.amount is None) == (self.percent is None):
+            raise ValueError("indique `amount` o `percent`, uno de los dos")
+        return self
+
+
+class ReconnectionFee(Document):
+    """A fee for a reconnection, due when it is ordered; an amount in the operator's currency, taxes come on top."""
+
+    amount: Decimal = Field(gt=0)
+    rule: str
+
+
+class Fees(Document):
+    """What a policy charges beside the plan. A fee alone is never a reason to cut."""
+
+    late: LateFee | None = None
+    reconnection: ReconnectionFee | None = None
 
 
 class Recovery(Document):
@@ -153,6 +187,7 @@ class Policy(Document):
     suspension: Suspension
     reconnection: Reconnection
     recovery: Recovery | None = None
+    fees: Fees | None = None
     choices: list[Choice] = []
     worked_by_agents: bool = False
 

@@ -127,6 +127,9 @@ def _policy_uses(policy: Policy) -> Iterator[tuple[str, Place, str, str]]:
         yield name, ("reminders", at, "notice"), "aviso", reminder.notice
     if policy.suspension.notice is not None:
         yield name, ("suspension", "notice", "name"), "aviso", policy.suspension.notice.name
+    for kind in ("late", "reconnection"):
+        if (fee := getattr(policy.fees, kind, None)) is not None:
+            yield name, ("fees", kind, "rule"), "regla", fee.rule
     if policy.suspension.approval is not None:
         yield name, ("suspension", "approval", "rule"), "regla", policy.suspension.approval.rule
 
