@@ -1,4 +1,4 @@
-"""What the clock starts in collections: the review of every account at which something may change by time alone."""
+"""What the clock starts in collections: the review of every account at which something may change by time alone, and simulations of it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.collections.operations import simulating
 from services.collections.operations.assessing import settle
 from services.collections.operations.changes import Changes, lock_account
 from services.collections.operations.looking import look_later
@@ -29,6 +30,7 @@ DUE = """
 SELECT a.id, r.due_at FROM account_review r JOIN account a ON a.id = r.account_id
 WHERE r.due_at <= $1 AND (r.due_at, r.account_id) > ($2, $3) ORDER BY r.due_at, r.account_id LIMIT $4 FOR UPDATE OF a SKIP LOCKED
 """
+SIMULATIONS = "SELECT min(asked_at) AS due FROM cut_simulation WHERE state <> 'DONE'"
 STILL_DUE = """
 SELECT a.id, a.version FROM account a JOIN account_review r ON r.account_id = a.id WHERE a.id = ANY($1::uuid[]) AND r.due_at <= $2
 ORDER BY a.id FOR UPDATE OF a
@@ -97,4 +99,20 @@ async def _review_alone(context: JobContext, account_id: UUID) -> int:
         return 1
 
 
-JOBS = (Job("review", next_due, run),)
+async def simulation_due(session: AsyncSession, context: JobContext) -> datetime | None:
+    """When the oldest simulation that is not done was asked for."""
+    return (await rows(session, SIMULATIONS))[0].due  # type: ignore[no-any-return]
+
+
+async def simulate(context: JobContext) -> int:
+    """Work out the simulations that were asked for, chunk by chunk, so that a process that dies loses one. Answers how many accounts."""
+    done = 0
+    while True:
+        async with context.database.transaction() as session:
+            looked_at = await simulating.advance(session, operator=context.operator, now=context.now)
+        if looked_at is None:
+            return done
+        done += looked_at
+
+
+JOBS = (Job("review", next_due, run), Job(simulating.JOB, simulation_due, simulate))

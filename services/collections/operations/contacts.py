@@ -16,6 +16,7 @@ from shared.errors import Conflict, FieldError, Invalid, Refused
 from shared.events.collections import ContactRecorded
 from shared.operator import Operator
 
+NO_TALK = frozenset({ContactKind.INVOICE_SENT, ContactKind.TERMS_TOLD})
 ABOUT_INVOICES = frozenset({ContactKind.INVOICE_SENT, ContactKind.RECEIPT_CONFIRMED})
 
 
@@ -40,6 +41,8 @@ async def record(
         _mark_sent(invoice, actor, now)
     if kind is ContactKind.RECEIPT_CONFIRMED and invoice is not None:
         _confirm_receipt(operator, account, invoice, actor, now)
+    if kind not in NO_TALK:
+        account.last_contact_at = now
     await look_soon(session, [account.id], now=now)
     made = note(
         session, changes, account.id, kind=kind, channel=channel, said=said, by=actor.person, invoice_id=invoice.id if invoice else None

@@ -1,6 +1,6 @@
 """Who looks after which customers (VIP-4)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -20,7 +20,10 @@ from shared.outbox import Outgoing
 
 WORK = "collections.work"
 LOCK = "SELECT id, agent FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
-ASSIGN = "UPDATE account SET agent = $2, known_at = $3, version = version + 1 WHERE id = ANY($1::uuid[]) RETURNING id, version"
+MOVE = """
+UPDATE account a SET agent = t.agent, version = a.version + 1, known_at = $3 FROM unnest($1::uuid[], $2::text[]) AS t(id, agent)
+WHERE a.id = t.id RETURNING a.id, a.version, a.agent
+"""
 
 
 @dataclass(frozen=True)
@@ -42,39 +45,57 @@ async def assign(
 ) -> Assigned:
     """Give these accounts to an agent; those that the agent has already do not change. Raises Invalid for an agent who cannot have a
     portfolio and for customers that collections does not know; then nobody changes hands."""
-    _check_agent(operator, agent)
+    check_agents(operator, [agent])
     wanted = list(dict.fromkeys(customer_ids))
-    found = {row.id: row.agent for row in await rows(session, LOCK, wanted)}
+    found = await lock_agents(session, wanted)
     unknown = [FieldError(field=f"customer_ids.{at}", message=f"No existe el cliente {each}.")
                for at, each in enumerate(customer_ids) if each not in found]  # fmt: skip
     if unknown:
         raise Invalid("Nadie cambió de cartera: hay clientes que no existen.", errors=unknown, remedy="Quítelos y envíe la lista de nuevo.")
-    moving = [each for each in wanted if found[each] != agent]
+    moves = {each: agent for each in wanted if found[each] != agent}
+    await move(session, moves, found, reason=reason, by=actor.person, now=now)
+    return Assigned(agent, len(moves), len(wanted) - len(moves))
+
+
+async def lock_agents(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, str | None]:
+    """Whose these accounts are, and they stay so until the commit; unknown ones are absent."""
+    return {row.id: row.agent for row in await rows(session, LOCK, list(ids))}
+
+
+async def move(
+    session: AsyncSession, moves: Mapping[UUID, str], before: Mapping[UUID, str | None], *, reason: str, by: str, now: datetime
+) -> None:
+    """Give each of these locked accounts to its new agent, keep and tell why. `before` says whose they were."""
+    if not moves:
+        return
     session.add_all(
-        PortfolioChange(customer_id=each, previous=found[each], agent=agent, reason=reason, assigned_by=actor.person, assigned_at=now)
-        for each in moving
+        PortfolioChange(customer_id=each, previous=before[each], agent=agent, reason=reason, assigned_by=by, assigned_at=now)
+        for each, agent in moves.items()
     )
-    moved = sorted(await rows(session, ASSIGN, moving, agent, now), key=lambda row: row.id)
-    await look_soon(session, moving, now=now)
-    events = [
-        AgentAssigned(customer_id=row.id, agent=agent, assigned_by=actor.person, assigned_at=now, previous=found[row.id], reason=reason)
+    moved = sorted(await rows(session, MOVE, list(moves), list(moves.values()), now), key=lambda row: row.id)
+    await look_soon(session, list(moves), now=now)
+    items = [
+        Outgoing(
+            AgentAssigned(customer_id=row.id, agent=row.agent, assigned_by=by, assigned_at=now, previous=before[row.id], reason=reason),
+            f"account/{row.id}",
+            row.version,
+        )
         for row in moved
     ]
-    items = [Outgoing(event, f"account/{row.id}", row.version) for event, row in zip(events, moved, strict=True)]
     await tell_all(session, items, now=now)
-    return Assigned(agent, len(moving), len(wanted) - len(moving))
 
 
-def _check_agent(operator: Operator, agent: str) -> None:
+def check_agents(operator: Operator, wanted: Sequence[str], field: str = "agent") -> None:
+    """Raise Invalid when one of these people cannot have a portfolio."""
     able = agents(operator)
-    if agent in {each.person for each in able}:
+    strangers = [each for each in wanted if each not in {known.person for known in able}]
+    if not strangers:
         return
-    known = operator.person(agent)
-    reason = f"{known.name} no trabaja en un escritorio de cobros." if known else f"Nadie se llama «{agent}» en operator.yaml."
-    names = listed([each.person for each in able])
+    known = operator.person(strangers[0])
+    reason = f"{known.name} no trabaja en un escritorio de cobros." if known else f"Nadie se llama «{strangers[0]}» en operator.yaml."
     raise Invalid(
         reason,
         rule=operator.policies[operator.qualification.policy].rules["portfolio"],
-        errors=[FieldError(field="agent", message=reason)],
-        remedy=f"Pueden tener cartera: {names}.",
+        errors=[FieldError(field=field, message=reason)],
+        remedy=f"Pueden tener cartera: {listed([each.person for each in able])}.",
     )

@@ -15,6 +15,7 @@ from uuid import uuid4
 from services.collections.rules import worklist
 from services.collections.rules.actions import (
     Action,
+    ChargeFee,
     DispatchInvoice,
     EndHold,
     HandToRecovery,
@@ -26,7 +27,7 @@ from services.collections.rules.actions import (
 )
 from services.collections.rules.assessment import assess
 from services.collections.rules.debts import believed_open, overdue, owed, unpaid
-from services.collections.rules.facts import Approval, Facts, Hold, Notice, Suspension
+from services.collections.rules.facts import Approval, Facts, Fee, Hold, Notice, Suspension
 from services.collections.rules.holds import ended, running_holds
 from services.collections.rules.obstacles import cut_reason
 from services.collections.rules.states import StepKind, SuspensionState
@@ -66,9 +67,16 @@ def simulate(facts: Facts, terms: Terms, now: datetime, day: date) -> list[Step]
     if not facts.holds:
         return found
     same = {(each.kind, each.reminder) for each in found}
-    free = _steps(replace(facts, holds=()), terms, now, day)
-    kept_off = [_held(each, facts, terms, day) for each in free if (each.kind, each.reminder) not in same]
-    return sorted([*found, *(each for each in kept_off if each is not None)], key=lambda each: each.at)
+    begin = terms.calendar.start_of_day(day)
+    until_then = tuple(replace(each, until=min(each.until, begin)) for each in facts.holds if each.placed_at < begin)
+    free = [each for each in _steps(replace(facts, holds=until_then), terms, now, day) if (each.kind, each.reminder) not in same]
+    kept_off = [replace(each, kind=HELD[each.kind], hold=hold) for each in free if (hold := _hold_at(facts, each.at)) is not None]
+    return sorted([*found, *kept_off], key=lambda each: each.at)
+
+
+def _hold_at(facts: Facts, at: datetime) -> Hold | None:
+    """The hold that runs at this instant, of several the one that ends last; None for a step that a hold only moves within the day."""
+    return max(running_holds(facts, at), key=ended, default=None)
 
 
 def _as_if_approved(terms: Terms, now: datetime, day: date) -> Approval | None:
@@ -77,14 +85,6 @@ def _as_if_approved(terms: Terms, now: datetime, day: date) -> Approval | None:
     if wanted is None or not wanted.required or end <= now:
         return None
     return Approval(max(terms.cut_hour(day), now), end, now)
-
-
-def _held(step: Step, facts: Facts, terms: Terms, day: date) -> Step | None:
-    """The step with the hold that keeps it off; None for one that a hold only moves to another day."""
-    running = running_holds(facts, step.at)
-    if not running:
-        return None
-    return replace(step, kind=HELD[step.kind], hold=max(running, key=ended))
 
 
 def _steps(facts: Facts, terms: Terms, now: datetime, day: date) -> Iterator[Step]:
@@ -168,8 +168,7 @@ def _(action: DispatchInvoice, facts: Facts, at: datetime) -> Facts:
 
 @_done.register
 def _(action: SendNotice, facts: Facts, at: datetime) -> Facts:
-    debts = overdue(facts, at) or unpaid(facts, at)
-    return replace(facts, notices=(*facts.notices, Notice(uuid4(), debts[0].period, at, accepted_at=at)))
+    return replace(facts, notices=(*facts.notices, Notice(uuid4(), action.invoice.period, at, accepted_at=at)))
 
 
 @_done.register
@@ -193,6 +192,12 @@ def _(action: OrderReconnection, facts: Facts, at: datetime) -> Facts:
 @_done.register
 def _(action: HandToRecovery, facts: Facts, at: datetime) -> Facts:
     return _changed(facts, action.suspension, recovery_requested_at=at)
+
+
+@_done.register
+def _(action: ChargeFee, facts: Facts, at: datetime) -> Facts:
+    charged = Fee(uuid4(), action.occasion, action.kind, action.amount, action.reason, at)
+    return replace(facts, fees=(*facts.fees, charged))
 
 
 @_done.register
