@@ -15,6 +15,7 @@ from services.collections.operations.worklists import Listing
 from services.collections.queries.facts import load_facts
 from services.collections.rules import worklist
 from services.collections.rules.actions import (
+    ChargeFee,
     DispatchInvoice,
     EndHold,
     HandToRecovery,
@@ -169,7 +170,7 @@ async def _act(
     session: AsyncSession,
     changes: Changes,
     facts: Facts,
-    action: Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery | EndHold,
+    action: Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery | EndHold | ChargeFee,
 ) -> None:
     if isinstance(action, Remind):
         orders.remind(changes, facts, action.reminder, action.invoice)
@@ -181,6 +182,8 @@ async def _act(
         await orders.withdraw_cut(session, changes, facts, action.suspension, action.cause)
     elif isinstance(action, HandToRecovery):
         hand_to_recovery(changes, facts, action.suspension)
+    elif isinstance(action, ChargeFee):
+        orders.charge_fee(changes, facts, action)
     elif isinstance(action, EndHold):
         await end_expired(session, changes, facts, action.hold)
     else:

@@ -7,6 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.collections.models import Notice
 from services.collections.operations.changes import Changes
 from services.collections.rules import wording
+from services.collections.rules.actions import ChargeFee
+from services.collections.rules.charging import reconnection_fee
 from services.collections.rules.debts import believed_open, overdue, owed, reported_between, unpaid
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.facts import Suspension as Cut
@@ -15,6 +17,7 @@ from services.collections.rules.obstacles import cut_reason
 from services.collections.rules.states import SYSTEM, Source, WithdrawCause
 from shared.db import execute, new_id
 from shared.events.collections import (
+    FeeDue,
     InvoiceDispatchRequested,
     ReconnectionRequested,
     ReminderRequested,
@@ -35,7 +38,7 @@ async def send_notice(session: AsyncSession, changes: Changes, facts: Facts, *, 
         id=new_id(),
         account_id=facts.account_id,
         notice=wanted.name,
-        period=debts[0].period,
+        period=next((each.period for each in debts if each.fee is None), debts[0].period),
         amount=owed(debts, now),
         currency=facts.currency,
         reason=reason or cut_reason(facts, terms, now),
@@ -161,7 +164,46 @@ async def order_reconnection(session: AsyncSession, changes: Changes, facts: Fac
         requested_at=now,
     )
     changes.tell(facts.account_id, event)
+    fee = reconnection_fee(cut, facts, terms)
+    if fee is not None:
+        charge_fee(changes, facts, fee)
     return made
+
+
+FEE = """
+INSERT INTO fee (id, account_id, occasion, kind, invoice_id, amount, currency, rule, reason, due_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::numeric[], $7::text[], $8::text[], $9::text[],
+    $10::timestamptz[])
+"""
+
+
+def charge_fee(changes: Changes, facts: Facts, fee: ChargeFee) -> None:
+    """Have billing issue the invoice for a fee of the policy."""
+    event = FeeDue(
+        fee_id=new_id(),
+        customer_id=facts.account_id,
+        invoice_id=fee.invoice_id,
+        kind=fee.kind.value,
+        amount=fee.amount,
+        currency=facts.currency,
+        rule=fee.rule,
+        reason=fee.reason,
+        due_at=changes.now,
+    )
+    kept = (
+        event.fee_id,
+        facts.account_id,
+        fee.occasion,
+        fee.kind,
+        fee.invoice_id,
+        fee.amount,
+        facts.currency,
+        fee.rule,
+        fee.reason,
+        changes.now,
+    )
+    changes.insert(FEE, *kept)
+    changes.tell(facts.account_id, event)
 
 
 DISPATCHED = """

@@ -1,10 +1,11 @@
 """What the policy does about an account by itself."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from services.collections.rules.facts import Hold, Invoice, Suspension
-from services.collections.rules.states import WithdrawCause
+from services.collections.rules.states import FeeKind, WithdrawCause
 from shared.operator import Reminder
 
 
@@ -62,10 +63,22 @@ class HandToRecovery:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargeFee:
+    """A fee of the policy is due, once for its `occasion`."""
+
+    kind: FeeKind
+    occasion: str
+    invoice_id: UUID | None
+    amount: Decimal
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndHold:
     """The instant of a hold has come."""
 
     hold: Hold
 
 
-Action = DispatchInvoice | Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery | EndHold
+Action = DispatchInvoice | Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery | EndHold | ChargeFee

@@ -17,11 +17,13 @@ from services.collections.rules.actions import (
     WithdrawCut,
 )
 from services.collections.rules.agreements import Judgement, judge_plan, judge_promise, running_plan, running_promise
-from services.collections.rules.debts import ZERO, believed_open, exists, unpaid
+from services.collections.rules.charging import late_fees, late_instants
+from services.collections.rules.debts import ZERO, believed_open, disputed, exists, let_off, unpaid_months
 from services.collections.rules.facts import Facts, Invoice, Plan, Promise, Review, Suspension, known_instants
 from services.collections.rules.holds import expired, held
 from services.collections.rules.obstacles import (
     INSTANT,
+    cut_invoices,
     cut_obstacles,
     cuttable,
     open_outages,
@@ -71,6 +73,7 @@ def _actions(facts: Facts, terms: Terms, now: datetime) -> Iterator[Action]:
     for invoice in facts.invoices:
         yield from _dispatches(invoice, terms, now)
         yield from _reminders(invoice, facts, terms, now)
+    yield from late_fees(facts, terms, now)
     cut = unfinished(facts)
     if cut is None:
         yield from _notice(facts, terms, now)
@@ -107,7 +110,7 @@ def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[SendNotice]:
     wanted = terms.policy.suspension.notice
     if terms.policy.decided_by != "system" or wanted is None or valid_notice(facts, now) is not None or held(facts, now) is not None:
         return
-    due = [each for each in unpaid(facts, now) if terms.cut_from(each) - wanted.before <= now]
+    due = [each for each in unpaid_months(facts, now) if terms.cut_from(each) - wanted.before <= now]
     if due and standing(facts, now).code == terms.policy.suspension.requires_status:
         yield SendNotice(due[0])
 
@@ -146,14 +149,16 @@ def interrupted(facts: Facts) -> Suspension | None:
 
 
 def withdraw_cause(cut: Suspension, facts: Facts, now: datetime) -> WithdrawCause | None:
-    """Why an order that is not carried out yet must be taken back; a payment is not among it: ticketing decides that one itself."""
+    """Why an order that is not carried out yet must be taken back. A payment is not among it: ticketing decides that one itself; what was
+    taken back or is disputed it does not hear of."""
     if open_outages(facts, now):
         return WithdrawCause.OUTAGE
     if held(facts, now) is not None:
         return WithdrawCause.HOLD
     if agreement(facts, now) is not None:
         return WithdrawCause.AGREEMENT
-    if not any(exists(each, now) for each in facts.invoices if each.id in cut.invoice_ids):
+    causes = [each for each in facts.invoices if each.id in cut.invoice_ids and exists(each, now)]
+    if not causes or (any(let_off(each, now) for each in causes) and not any(believed_open(each, now) for each in causes)):
         return WithdrawCause.NOTHING_OWED
     return None
 
@@ -185,7 +190,7 @@ def reconnection_basis(cut: Suspension, facts: Facts, terms: Terms, now: datetim
     if _too_soon(cut.reconnection_refused_at, terms, now):
         return None
     if terms.policy.reconnection.decided_by == "system" and release_covered(cut, facts, terms, now):
-        return "payment"
+        return "review" if any(disputed(each, now) for each in cut_invoices(cut, facts, terms, now)) else "payment"
     if cut.withdraw_cause == WithdrawCause.AGREEMENT:
         found = agreement(facts, now)
         names = {Plan: "payment_plan", Review: "review", Promise: "promise"}
@@ -208,6 +213,7 @@ def _instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
     yield from _recovery_instants(facts, terms, now)
     for invoice in facts.invoices:
         yield from _invoice_instants(invoice, facts, terms, now)
+    yield from late_instants(facts, terms, now)
     yield from _notice_instants(facts, terms)
 
 
@@ -238,7 +244,7 @@ def _invoice_instants(invoice: Invoice, facts: Facts, terms: Terms, now: datetim
     for reminder in policy.reminders:
         if reminder.code not in invoice.reminders:
             yield terms.remind_at(reminder, invoice)
-    if policy.decided_by == "system" or interrupted(facts) is not None:
+    if invoice.fee is None and (policy.decided_by == "system" or interrupted(facts) is not None):
         yield terms.cut_from(invoice)
         if policy.suspension.approval is not None and terms.cut_from(invoice) <= now:
             yield terms.cut_hour(terms.calendar.today(now) + timedelta(days=1))  # whoever is not approved today may be tomorrow

@@ -84,9 +84,9 @@ def overdue(facts: Facts, at: datetime) -> list[Invoice]:
     return [each for each in facts.invoices if each.due_ends_at <= at and believed_open(each, at) > ZERO]
 
 
-def months(invoices: Iterable[Invoice]) -> list[Invoice]:
-    """Those of these invoices that are for a month: a fee alone is never a reason to cut."""
-    return [each for each in invoices if each.fee is None]
+def unpaid_months(facts: Facts, at: datetime) -> list[Invoice]:
+    """The unpaid invoices that are for a month: a fee alone is never a reason to cut."""
+    return [each for each in unpaid(facts, at) if each.fee is None]
 
 
 def owed(invoices: Iterable[Invoice], at: datetime, known_at: datetime | None = None) -> Decimal:

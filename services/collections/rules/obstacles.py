@@ -6,7 +6,16 @@ from datetime import datetime, timedelta
 
 from services.collections.rules import wording
 from services.collections.rules.agreements import judge_plan, judge_promise, running_promise
-from services.collections.rules.debts import believed_open, overdue, owed, partly_paid, reported_between, unpaid
+from services.collections.rules.debts import (
+    believed_open,
+    open_disputes,
+    overdue,
+    owed,
+    partly_paid,
+    reported_between,
+    unpaid,
+    unpaid_months,
+)
 from services.collections.rules.facts import Facts, Invoice, Notice, Outage, Suspension
 from services.collections.rules.holds import ended, held, told_hold
 from services.collections.rules.standing import standing
@@ -67,9 +76,9 @@ def _hold(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
 
 
 def _debt(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
-    if unpaid(facts, now):
+    if unpaid_months(facts, now):
         return
-    rule = terms.policy.rules["day"]
+    rule, disputes = terms.policy.rules["day"], open_disputes(facts, now)
     waiting = [each for each in facts.payments if each.confirmed_at is None and each.rejected_at is None and each.reported_at <= now]
     if waiting:
         total = sum((each.amount for each in waiting), waiting[0].amount * 0)
@@ -79,6 +88,14 @@ def _debt(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
             f"Hay pagos reportados por {amount} que cubren todo lo que debe; mientras no se rechacen, no se suspende.",
             "Confirme o rechace el pago en facturación.",
         )
+    elif disputes:
+        amount = wording.money(terms.operator, sum((each.amount for each in disputes), disputes[0].amount * 0), facts.currency)
+        yield Obstacle(
+            rule, f"No debe nada más que los {amount} que disputa; lo disputado no se cobra.", "Resuelva la disputa en facturación."
+        )
+    elif unpaid(facts, now):
+        amount = wording.money(terms.operator, owed(facts.invoices, now), facts.currency)
+        yield Obstacle(rule, f"Debe solo cargos por {amount}, ningún mes: por un cargo no se suspende.")
     else:
         yield Obstacle(rule, "No debe nada.")
 
@@ -128,6 +145,8 @@ def _status(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
 def _how_back(cause: str) -> str:
     if cause == "review":
         return "Concluya la revisión."
+    if cause == "dispute":
+        return "La disputa tiene que resolverse en facturación antes."
     if cause == "plan":
         return "El plan de pago tiene que cumplirse o incumplirse antes."
     return "El pago tiene que confirmarse o rechazarse antes."
@@ -135,7 +154,7 @@ def _how_back(cause: str) -> str:
 
 def _dates(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
     """Neither a day nor a promised date may still run (VIP-12)."""
-    debts = unpaid(facts, now)
+    debts = unpaid_months(facts, now)
     promise = running_promise(facts, now)
     if promise is not None:
         yield Obstacle(
@@ -167,7 +186,7 @@ def _dates(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
 def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
     """The desks must have been told long enough before (VIP-10)."""
     wanted = terms.policy.suspension.notice
-    if wanted is None or not unpaid(facts, now):
+    if wanted is None or not unpaid_months(facts, now):
         return  # without a debt there is nothing to give notice of, and a notice that was given waits for the reported payment
     rule, hours = terms.policy.rules["notice"], wording.span(wanted.before)
     notice = valid_notice(facts, now)
@@ -203,7 +222,7 @@ def outage_obstacles(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obst
 def _approval(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
     """Where the policy wants it, a manager has approved the cuts of the day (COB-2)."""
     wanted = terms.policy.suspension.approval
-    if wanted is None or not wanted.required or not unpaid(facts, now) or approved(facts, now):
+    if wanted is None or not wanted.required or not unpaid_months(facts, now) or approved(facts, now):
         return
     later = [each.from_at for each in facts.approvals if each.approved_at <= now < each.from_at]
     if later:
@@ -231,7 +250,7 @@ def unfinished(facts: Facts) -> Suspension | None:
 
 def valid_notice(facts: Facts, now: datetime) -> Notice | None:
     """The notice that counts: for a month that is unpaid, not failed, and no cut was done since."""
-    periods = {each.period for each in unpaid(facts, now)}
+    periods = {each.period for each in unpaid_months(facts, now)}
     cuts = [each.suspended_at for each in facts.suspensions if each.suspended_at is not None and each.suspended_at <= now]
     after = max(cuts, default=None)
     good = [each for each in facts.notices if each.requested_at <= now and each.period in periods and each.failed_at is None]
@@ -252,7 +271,7 @@ def last_failed(facts: Facts, now: datetime) -> Notice | None:
 
 def cuttable(facts: Facts, terms: Terms, now: datetime) -> list[Invoice]:
     """The invoices for which the day allows a cut: unpaid, and with `reported_payment_counts: any` not even partly reported as paid."""
-    found = [each for each in unpaid(facts, now) if terms.cut_from(each) <= now]
+    found = [each for each in unpaid_months(facts, now) if terms.cut_from(each) <= now]
     if terms.policy.suspension.reported_payment_counts == "any":
         return [each for each in found if not partly_paid(each, now)]
     return found
@@ -262,7 +281,7 @@ def cut_reason(facts: Facts, terms: Terms, now: datetime) -> str:
     """Why the service is cut, in a sentence for tickets and mails."""
     debts = overdue(facts, now)
     amount = wording.money(terms.operator, owed(debts, now), facts.currency)
-    months = wording.listed(list(dict.fromkeys(wording.month(terms.operator, each.period) for each in debts)))
+    months = wording.listed(list(dict.fromkeys(wording.month(terms.operator, each.period) for each in debts if each.fee is None)))
     broken = broken_agreement(facts, now)
     return f"Falta de pago de {months}: debe {amount}" + (f"; {broken}." if broken else ".")
 
@@ -291,7 +310,7 @@ def cut_invoices(cut: Suspension, facts: Facts, terms: Terms, now: datetime) -> 
     brought along all that is overdue."""
     if not cut.invoice_ids:
         return [each for each in facts.invoices if each.due_ends_at <= now]
-    return [each for each in facts.invoices if each.id in cut.invoice_ids or terms.cut_from(each) <= now]
+    return [each for each in facts.invoices if each.id in cut.invoice_ids or (each.fee is None and terms.cut_from(each) <= now)]
 
 
 def still_requested(cut: Suspension) -> bool:

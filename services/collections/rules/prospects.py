@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.collections.rules.agreements import running_plan, running_promise
-from services.collections.rules.debts import ZERO, believed_open, exists, unpaid
+from services.collections.rules.charging import late_amount
+from services.collections.rules.debts import ZERO, believed_open, exists, unpaid_months
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.holds import running_holds
 from services.collections.rules.obstacles import unfinished, valid_notice
@@ -41,6 +42,16 @@ def _invoices(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:
             if reminder.code not in each.reminders:
                 text = f"El sistema le recuerda al cliente la factura {each.number}, si sigue impaga."
                 yield Prospect(terms.remind_at(reminder, each), text, terms.policy.rules["follow_up"])
+        yield from _late_fee(each, facts, terms, now)
+
+
+def _late_fee(invoice: Invoice, facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:
+    fee = terms.policy.fees.late if terms.policy.fees is not None else None
+    if fee is None or invoice.fee is not None:
+        return
+    amount = money(terms.operator, late_amount(fee, [invoice], terms, now), facts.currency)
+    text = f"Si la factura {invoice.number} sigue impaga, se cobra un cargo por mora de {amount}."
+    yield Prospect(terms.late_fee_from(invoice), text, fee.rule)
 
 
 def _sending(invoice: Invoice, terms: Terms) -> Iterator[Prospect]:
@@ -70,7 +81,7 @@ def _agreements(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]
 
 def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:
     """From when on the days allow a cut; what else stands in its way is told by the verdict."""
-    debts = unpaid(facts, now)
+    debts = unpaid_months(facts, now)
     if not debts or unfinished(facts) is not None:
         return
     policy = terms.policy

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from services.collections.rules import wording
 from services.collections.rules.agreements import judge_plan, judge_promise
-from services.collections.rules.debts import ZERO, owed, owed_unconfirmed, unpaid
+from services.collections.rules.debts import ZERO, open_disputes, owed, owed_unconfirmed, unpaid
 from services.collections.rules.facts import Facts
 from services.collections.rules.standing import Standing
 from services.collections.rules.states import PlanState, PromiseState
@@ -23,6 +23,10 @@ def standing_reason(standing: Standing, facts: Facts, terms: Terms, now: datetim
     if standing.cause == "review":
         review = next(each for each in facts.reviews if each.id == standing.fact_id)
         return f"En revisión desde el {when}: {review.reason}"
+    if standing.cause == "dispute":
+        disputed = open_disputes(facts, now)[-1]
+        amount = wording.money(terms.operator, disputed.amount, facts.currency)
+        return f"El cliente disputa {amount} de su facturación desde el {when}: {disputed.reason}"
     if standing.cause == "trial_payment":
         return f"Reconectado el {when} por un pago reportado que falta confirmar."
     if standing.cause == "trial_promise":
@@ -39,6 +43,8 @@ def _owed(facts: Facts, terms: Terms, now: datetime) -> str:
 def _debt(facts: Facts, terms: Terms, now: datetime) -> str:
     if unpaid(facts, now):
         return f"debe {_owed(facts, terms, now)}"
+    if open_disputes(facts, now):
+        return "lo que queda abierto está en disputa o reportado"
     waiting = owed_unconfirmed(facts.invoices, now) > ZERO
     return "todo lo que debía está reportado y falta confirmarlo" if waiting else "no debe nada"
 
@@ -65,6 +71,7 @@ def _active_reason(standing: Standing, facts: Facts, terms: Terms, now: datetime
     broken = [each for each in facts.promises if judge_promise(each, facts, now).state == PromiseState.BROKEN]
     if broken and owed(facts.invoices, now) > ZERO:
         return f"Reconectado por un compromiso que no cumplió; {debt}."
-    if any(each.rejected_at is not None and each.rejected_at == standing.since for each in facts.payments):
-        return f"El pago por el que se reconectó fue rechazado; {debt}."
+    undone = next((each for each in facts.payments if each.rejected_at is not None and each.rejected_at == standing.since), None)
+    if undone is not None:
+        return f"El pago por el que se reconectó fue {'rechazado' if undone.confirmed_at is None else 'devuelto'}; {debt}."
     return f"Reconectado y con los pagos confirmados; {debt}."

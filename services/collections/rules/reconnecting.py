@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from services.collections.rules import wording
 from services.collections.rules.agreements import running_plan, running_promise
-from services.collections.rules.debts import owed
+from services.collections.rules.debts import open_disputes, owed, unpaid
 from services.collections.rules.facts import Facts
 from services.collections.rules.obstacles import Obstacle, cut_invoices, release_covered, unfinished
 from services.collections.rules.states import SuspensionState
@@ -57,7 +57,8 @@ def _agreed(basis: str, facts: Facts, now: datetime) -> bool:
         return running_promise(facts, now) is not None
     if basis == "payment_plan":
         return running_plan(facts, now) is not None
-    return any(each.opened_at <= now and each.closed_at is None for each in facts.reviews)
+    disputed = bool(open_disputes(facts, now)) and not unpaid(facts, now)
+    return disputed or any(each.opened_at <= now and each.closed_at is None for each in facts.reviews)
 
 
 def possible_bases(facts: Facts, terms: Terms, now: datetime) -> list[Basis]:

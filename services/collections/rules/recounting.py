@@ -6,12 +6,12 @@ from datetime import datetime
 from uuid import UUID
 
 from services.collections.rules.agreements import judge_plan, judge_promise
-from services.collections.rules.debts import ZERO, believed_open, confirmed_open, exists
+from services.collections.rules.debts import ZERO, believed_open, confirmed_open, deducted, disputed, exists
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.holds import running_holds, told_hold
 from services.collections.rules.obstacles import covering_agents, open_outages
 from services.collections.rules.standing import in_recovery
-from services.collections.rules.states import PlanState, PromiseState, SuspensionState
+from services.collections.rules.states import DeductionKind, PlanState, PromiseState, SuspensionState
 from services.collections.rules.terms import Terms
 from services.collections.rules.wording import counted, day, listed, moment, money, month, who
 
@@ -38,6 +38,9 @@ SUSPENSIONS = {
 }
 
 
+FEES = {"late": "Cargo por mora", "reconnection": "Cargo por reconexión"}
+
+
 @dataclass(frozen=True)
 class Known:
     """A fact: its kind, the sentence, and since when it is known (UTC)."""
@@ -54,6 +57,8 @@ def recount(facts: Facts, terms: Terms, now: datetime) -> list[Known]:
         *_portfolio(facts, terms, now),
         *_holds(facts, terms, now),
         *_invoices(facts, terms, now),
+        *_deductions(facts, terms, now),
+        *_fees(facts, terms),
         *_payments(facts, terms, now),
         *_agreements(facts, terms, now),
         *_orders(facts, terms, now),
@@ -84,11 +89,34 @@ def _invoices(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
 
 def _invoice(invoice: Invoice, facts: Facts, terms: Terms, now: datetime) -> str:
     left = believed_open(invoice, now)
-    head = f"Factura {invoice.number} de {month(terms.operator, invoice.period)}, a pagar hasta el {day(terms.operator, invoice.due_date)}"
+    what, due = FEES.get(invoice.fee or "", "Factura"), day(terms.operator, invoice.due_date)
+    head = f"{what} {invoice.number} de {month(terms.operator, invoice.period)}, a pagar hasta el {due}"
+    unsure = disputed(invoice, now)
+    beside = f", además de {money(terms.operator, unsure, facts.currency)} en disputa" if unsure else ""
+    if left == ZERO and unsure:
+        return f"{head}: lo que queda abierto está en disputa ({money(terms.operator, unsure, facts.currency)}) o reportado."
     if left == ZERO:
         return f"{head}: reportada como pagada, falta confirmar {money(terms.operator, confirmed_open(invoice, now), facts.currency)}."
     late = " (vencida)" if invoice.due_ends_at <= now else ""
-    return f"{head}: debe {money(terms.operator, left, facts.currency)}{late}."
+    return f"{head}: debe {money(terms.operator, left, facts.currency)}{beside}{late}."
+
+
+def _deductions(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
+    """Credit notes and open disputes on invoices of which something is open."""
+    for invoice in facts.invoices:
+        if not exists(invoice, now) or confirmed_open(invoice, now) == ZERO:
+            continue
+        for each in invoice.deductions:
+            if deducted(each, now):
+                amount, what = money(terms.operator, each.amount, facts.currency), each.reason.rstrip(".")
+                kind = "Nota de crédito" if each.kind == DeductionKind.CREDIT else "Disputa"
+                yield Known(each.kind.lower(), f"{kind} por {amount} de la factura {invoice.number}: {what}.", each.since, each.id)
+
+
+def _fees(facts: Facts, terms: Terms) -> Iterator[Known]:
+    for each in facts.fees:
+        amount = money(terms.operator, each.amount, facts.currency)
+        yield Known("fee", f"{FEES[each.kind]} de {amount} más impuestos: {each.reason}", each.due_at, each.id)
 
 
 def _payments(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
@@ -96,7 +124,8 @@ def _payments(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
     for each in facts.payments:
         amount, when = money(terms.operator, each.amount, facts.currency), moment(terms.operator, each.reported_at)
         if each.rejected_at is not None and each.rejected_at <= now:
-            text = f"El pago de {amount} reportado el {when} se rechazó el {moment(terms.operator, each.rejected_at)}."
+            undone = "se rechazó" if each.confirmed_at is None else "se confirmó y fue devuelto"
+            text = f"El pago de {amount} reportado el {when} {undone} el {moment(terms.operator, each.rejected_at)}."
             yield Known("payment", text, each.rejected_at, each.id)
         elif each.confirmed_at is None and each.reported_at <= now:
             yield Known("payment", f"Pago de {amount} reportado el {when}, sin confirmar.", each.reported_at, each.id)

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.collections.rules.agreements import judge_plan, judge_promise, running_plan
-from services.collections.rules.debts import ZERO, confirmed_open, exists, reported_between
+from services.collections.rules.debts import ZERO, confirmed_open, exists, open_disputes, owed, reported_between
 from services.collections.rules.facts import Facts, Payment, Promise, Suspension
 from services.collections.rules.states import PlanState, PromiseState
 
@@ -35,6 +35,9 @@ def standing(facts: Facts, now: datetime) -> Standing:
     review = next((each for each in facts.reviews if _under_way(each.opened_at, each.closed_at, now)), None)
     if review is not None:
         return Standing("under_review", review.opened_at, "negotiated", "review", review.id)
+    disputes = open_disputes(facts, now)
+    if disputes and owed(facts.invoices, now) == ZERO:  # while something else is owed, that is collected
+        return Standing("under_review", disputes[-1].since, "negotiated", "dispute", disputes[-1].id)
     trial = last_reconnection(facts, now)
     if trial is None:
         return Standing("active", _latest_end(facts, now, facts.registered_at), "segment", "none")
@@ -136,6 +139,7 @@ def _latest_end(facts: Facts, now: datetime, start: datetime) -> datetime:
     """Since when nothing else has been the case: the latest end of a cut, a plan or a review, or the start."""
     ends = [start]
     ends += [each.closed_at for each in facts.reviews if each.closed_at is not None and each.closed_at <= now]
+    ends += [each.until for invoice in facts.invoices for each in invoice.deductions if each.until is not None and each.until <= now]
     ends += [each.reconnected_at for each in facts.suspensions if each.reconnected_at is not None and each.reconnected_at <= now]
     for plan in facts.plans:
         judged = judge_plan(plan, facts, now)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from services.collections.rules.debts import bounced_at
 from services.collections.rules.facts import Invoice
 from shared.calendar import BusinessCalendar
 from shared.operator import Operator, Policy, Reminder
@@ -22,11 +23,14 @@ class Terms:
     def cut_from(self, invoice: Invoice) -> datetime:
         """When a cut for this unpaid invoice is allowed at the earliest (VIP-12), never before its last day in time has ended.
 
-        A debt that was past that already when it came to us waits as long as the policy says: its payments may still be on their way.
+        A debt that was past that already when it came to us, or came back because its payment bounced, waits as long as the policy says.
         """
         allowed = self._cut_day(invoice)
         wait = self.policy.suspension.wait_for_late_debts
-        return allowed if wait is None or invoice.issued_at < allowed else invoice.issued_at + wait
+        if wait is None:
+            return allowed
+        came = bounced_at(invoice) or invoice.issued_at
+        return allowed if came < allowed else came + wait
 
     def _cut_day(self, invoice: Invoice) -> datetime:
         """The day is one of the month in which the invoice is due: what is billed late in a month is due in the next one."""
@@ -63,6 +67,16 @@ class Terms:
         key = ("remind", reminder.code, invoice.due_date)
         if key not in self._known:
             self._known[key] = self.calendar.at(invoice.due_date - timedelta(days=reminder.days_before_due), reminder.at)
+        return self._known[key]
+
+    def late_fee_from(self, invoice: Invoice) -> datetime:
+        """When a late fee on this invoice is due if it is still unpaid; only where the policy charges one."""
+        fee = self.policy.fees.late if self.policy.fees is not None else None
+        assert fee is not None
+        key = ("fee", invoice.due_date)
+        if key not in self._known:
+            at = self.calendar.at(invoice.due_date + timedelta(days=fee.days_after_due), fee.at)
+            self._known[key] = max(at, invoice.due_ends_at)
         return self._known[key]
 
     def longest_promise(self, now: datetime) -> datetime:

@@ -7,9 +7,10 @@ from typing import Literal, get_args
 
 from services.collections.rules import wording
 from services.collections.rules.agreeing import plan_obstacles, promise_obstacles, promise_terms, review_obstacles
-from services.collections.rules.debts import exists, overdue, unpaid
+from services.collections.rules.charging import reconnection_fee
+from services.collections.rules.debts import exists, unpaid_months
 from services.collections.rules.facts import Facts, Invoice
-from services.collections.rules.obstacles import Obstacle, covering_agents, cut_obstacles, order_obstacles, valid_notice
+from services.collections.rules.obstacles import Obstacle, covering_agents, cut_obstacles, order_obstacles, unfinished, valid_notice
 from services.collections.rules.reconnecting import WORDS, no_basis, no_cut, possible_bases
 from services.collections.rules.standing import standing
 from services.collections.rules.terms import Terms
@@ -91,8 +92,8 @@ def _notice(facts: Facts, terms: Terms, now: datetime, person: str | None) -> It
         yield Obstacle(rule, f"{terms.policy.name}: no se avisa antes de suspender.")
         return
     yield from order_obstacles(facts, terms, now, person=person)
-    if not overdue(facts, now):
-        debts = unpaid(facts, now)
+    debts = unpaid_months(facts, now)
+    if not any(each.due_ends_at <= now for each in debts):
         until = debts[0].due_ends_at if debts else None
         last = f"; se puede pagar hasta el {wording.day(terms.operator, debts[0].due_date)}" if debts else ""
         yield Obstacle(rule, f"No tiene nada vencido{last}.", None, until)
@@ -120,7 +121,7 @@ def _reconnect(facts: Facts, terms: Terms, now: datetime, person: str | None) ->
 
 def latest_invoice(facts: Facts, now: datetime) -> Invoice | None:
     """The newest invoice that counts: the month's."""
-    found = [each for each in facts.invoices if exists(each, now)]
+    found = [each for each in facts.invoices if exists(each, now) and each.fee is None]
     return max(found, key=lambda each: (each.period, each.issued_at), default=None)
 
 
@@ -183,7 +184,12 @@ def _yes_suspend(facts: Facts, terms: Terms, now: datetime) -> str:
 
 
 def _yes_reconnect(facts: Facts, terms: Terms, now: datetime) -> str:
-    return " ".join(WORDS[each] for each in possible_bases(facts, terms, now))
+    words = " ".join(WORDS[each] for each in possible_bases(facts, terms, now))
+    cut = unfinished(facts)
+    fee = reconnection_fee(cut, facts, terms) if cut is not None else None
+    if fee is None:
+        return words
+    return f"{words} Se cobra un cargo por reconexión de {wording.money(terms.operator, fee.amount, facts.currency)} más impuestos."
 
 
 Obstacles = Callable[[Facts, Terms, datetime, str | None], Iterator[Obstacle]]

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from services.collections.rules.agreements import judge_plan, judge_promise, running_plan, running_promise
 from services.collections.rules.assessment import agreement
-from services.collections.rules.debts import ZERO, believed_open, exists, overdue, owed, reported_between, unpaid
+from services.collections.rules.debts import ZERO, believed_open, exists, overdue, owed, reported_between, unpaid, unpaid_months
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.holds import ended, held
 from services.collections.rules.obstacles import INSTANT, cut_obstacles, last_failed, release_covered, unfinished, valid_notice
@@ -161,7 +161,11 @@ def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
 def _cut_possible_since(facts: Facts, terms: Terms, now: datetime) -> datetime:
     """When the last of what a cut waits for was over: the day, the hours of the notice, a promise, a hold, a payment that did not come."""
     wanted, notice = terms.policy.suspension.notice, valid_notice(facts, now)
-    passed = [min(terms.cut_from(each) for each in unpaid(facts, now)), *(each.due_at for each in facts.promises), *_did_not_come(facts)]
+    passed = [
+        min(terms.cut_from(each) for each in unpaid_months(facts, now)),
+        *(each.due_at for each in facts.promises),
+        *_did_not_come(facts),
+    ]
     passed += [ended(each) for each in facts.holds]
     if wanted is not None and notice is not None and notice.accepted_at is not None:
         passed.append(notice.accepted_at + wanted.before)
@@ -218,9 +222,10 @@ def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
         return
     if standing(facts, now).code != policy.suspension.requires_status or running_promise(facts, now) is not None:
         return
-    if held(facts, now) is not None:
+    debts = unpaid_months(facts, now)
+    if held(facts, now) is not None or not debts:
         return
-    cut_from = min(terms.cut_from(each) for each in unpaid(facts, now))
+    cut_from = min(terms.cut_from(each) for each in debts)
     last = terms.calendar.today(cut_from - wanted.before - INSTANT)
     if now < _day_begins(cut_from - wanted.before, terms):
         return
