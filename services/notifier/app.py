@@ -17,5 +17,5 @@ SERVICE = Service(
     jobs=JOBS,
     resources=lambda settings, operator: {"mail": carrier(settings), "webhooks": poster(settings)},
     metrics=gauges,
-    pace=0.25,
+    paces=dict.fromkeys(("relay", "inbox", "deliveries"), 0.25),
 )

@@ -6,9 +6,19 @@ from pydantic import Field, model_validator
 
 from shared.events import CATALOGUE, Event
 from shared.operator.base import Code, Document, Text
+from shared.operator.company import WorkingHours
 from shared.operator.conditions import Condition, holds
 
 Channel = Literal["email"]
+
+
+class MessageLimits(Document):
+    """When messages may reach a customer over a channel, and how many on one of its days. What comes outside the hours waits until they
+    begin. What is beyond `per_day` waits for the next day that has room, or (`merge`) joins the first mail that waits already."""
+
+    hours: WorkingHours | None = None
+    per_day: int | None = Field(default=None, ge=1, le=20)
+    beyond: Literal["merge", "next_day"] = "next_day"
 
 
 class Receivers(Document):

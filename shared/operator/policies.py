@@ -7,6 +7,7 @@ from typing import Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from shared.operator.base import Code, Document, Duration, Text
+from shared.operator.notices import Channel, MessageLimits
 
 StatusCode = Literal["active", "temporary_active", "under_review", "payment_plan", "suspended", "recovery"]
 Basis = Literal["payment", "promise", "payment_plan", "review"]
@@ -188,6 +189,7 @@ class Policy(Document):
     reconnection: Reconnection
     recovery: Recovery | None = None
     fees: Fees | None = None
+    messages: dict[Channel, MessageLimits] = {}
     choices: list[Choice] = []
     worked_by_agents: bool = False
 

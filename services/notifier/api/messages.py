@@ -1,5 +1,6 @@
 """Messages and their deliveries: what was said to whom, whether it arrived, and another try."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,7 +11,15 @@ from pydantic import BaseModel
 from services.notifier.adapters.mails import mail_of, print_invoice
 from services.notifier.models import Delivery, Message
 from services.notifier.operations.deliveries import retry_delivery
-from services.notifier.queries import MessageView, find_messages, get_message, printable_invoices
+from services.notifier.queries import (
+    MessageView,
+    deliveries_of,
+    find_messages,
+    get_delivery,
+    get_message,
+    printable_invoices,
+    riders_of,
+)
 from services.notifier.rules.states import DeliveryState, MessageState
 from shared.errors import FieldError, Invalid
 from shared.web import Actor, Cursor, Documents, Now, Page, Session, command_router, page, permits
@@ -46,7 +55,8 @@ DELIVERY: dict[str, Any] = {
 
 
 class MessageSummary(BaseModel):
-    """A message in a list. `reference` is what it is about: a notice, a ticket, an invoice, a payment."""
+    """A message in a list. `reference` is what it is about: a notice, a ticket, an invoice, a payment. While the customer's policy makes it
+    wait, it says until when and why."""
 
     model_config = {"json_schema_extra": {"examples": [SUMMARY]}}
     id: UUID
@@ -60,10 +70,13 @@ class MessageSummary(BaseModel):
     rules: list[str]
     created_at: datetime
     accepted_at: datetime | None
+    waits_until: datetime | None = None
+    waits_because: str = ""
 
 
 class DeliveryView(BaseModel):
-    """A message on its way to one address; `detail` is what the mail server said. Without an address nobody can be reached yet."""
+    """A message on its way to one address; `detail` is what the mail server said, `held` why the customer's policy made it wait. One that
+    `rides_with` another delivery goes out in that one's mail. Without an address nobody can be reached yet."""
 
     model_config = {"json_schema_extra": {"examples": [DELIVERY]}}
     id: UUID
@@ -73,6 +86,8 @@ class DeliveryView(BaseModel):
     state: DeliveryState
     attempts: int
     next_attempt_at: datetime | None = None
+    held: str = ""
+    rides_with: UUID | None = None
     smtp_code: int | None = None
     detail: str = ""
     attempted_at: datetime | None = None
@@ -105,7 +120,8 @@ async def list_messages(
     found = await find_messages(
         session, customer_id=customer_id, notice=notice, state=state, before=after[0] if after else None, limit=cursor.limit + 1
     )
-    return page(found, cursor, key=lambda each: [each.id], show=_summary)
+    deliveries = await deliveries_of(session, [each.id for each in found])
+    return page(found, cursor, key=lambda each: [each.id], show=lambda each: MessageSummary(**_common(each, deliveries[each.id])))
 
 
 @router.get("/messages/{message_id}")
@@ -127,16 +143,20 @@ async def read_source(
     documents: Documents,
     delivery: Annotated[UUID | None, Query(description="una entrega del mensaje; sin ella, la primera")] = None,
 ) -> Response:
-    """El correo tal como sale, para abrirlo con cualquier programa de correo (.eml)."""
+    """El correo tal como sale, para abrirlo con cualquier programa de correo (.eml); lo que va en el correo de otro mensaje, en ese."""
     permits(actor, documents, READ)
     view = await get_message(session, message_id)
     chosen = next((each for each in view.deliveries if delivery in {None, each.id}), None)
     if chosen is None:
         error = FieldError(field="delivery", message="no es una entrega de este mensaje")
         raise Invalid(f"El mensaje no tiene la entrega {delivery}.", errors=[error])
-    attached = view.message.attached_invoice_id
-    printable = await printable_invoices(session, [attached] if attached else [])
-    mail = mail_of(documents, view.message, chosen, [await print_invoice(documents, each) for each in printable.values()])
+    if chosen.rides_with is not None:
+        chosen = await get_delivery(session, chosen.rides_with)
+    message = (await get_message(session, chosen.message_id)).message
+    riders = (await riders_of(session, [chosen.id])).get(chosen.id, [])
+    attached = [each.attached_invoice_id for each in (message, *riders) if each.attached_invoice_id]
+    printed = [await print_invoice(documents, each) for each in (await printable_invoices(session, attached)).values()]
+    mail = mail_of(documents, message, chosen, printed, riders)
     headers = {"Content-Disposition": f'inline; filename="{chosen.id}.eml"'}
     return Response(mail.as_bytes(), media_type="message/rfc822", headers=headers)
 
@@ -149,14 +169,10 @@ async def retry(delivery_id: UUID, session: Session, now: Now, actor: Actor, doc
     return _detail(await get_message(session, message.id))
 
 
-def _summary(message: Message) -> MessageSummary:
-    return MessageSummary(**_common(message))
-
-
 def _detail(view: MessageView) -> MessageDetail:
     message = view.message
     return MessageDetail(
-        **_common(message),
+        **_common(message, view.deliveries),
         text=message.text,
         html=message.html,
         attached_invoice_id=message.attached_invoice_id,
@@ -164,9 +180,15 @@ def _detail(view: MessageView) -> MessageDetail:
     )
 
 
-def _common(message: Message) -> dict[str, Any]:
+def _common(message: Message, deliveries: Sequence[Delivery]) -> dict[str, Any]:
     names = ("id", "notice", "event_type", "customer_id", "reference", "state", "subject", "rules", "created_at", "accepted_at")
-    return {**{name: getattr(message, name) for name in names}, "recipients": [each["address"] for each in message.recipients]}
+    waiting = next((each for each in deliveries if each.held and each.state == DeliveryState.QUEUED), None)
+    return {
+        **{name: getattr(message, name) for name in names},
+        "recipients": [each["address"] for each in message.recipients],
+        "waits_until": waiting.next_attempt_at if waiting else None,
+        "waits_because": waiting.held if waiting else "",
+    }
 
 
 def _delivery(delivery: Delivery) -> DeliveryView:

@@ -64,7 +64,8 @@ class Batch:
         """Take what is due, and read what is to be printed with it."""
         async with self.context.database.transaction() as session:
             claimed = await claim_deliveries(session, holder=self.holder, now=self.context.now, limit=BATCH)
-            attached = {each.message.attached_invoice_id for each in claimed if each.message.attached_invoice_id}
+            carried = [message for each in claimed for message in (each.message, *each.riders)]
+            attached = {each.attached_invoice_id for each in carried if each.attached_invoice_id}
             self.invoices = await printable_invoices(session, attached)
         return claimed
 
@@ -74,8 +75,8 @@ class Batch:
         if delivery.address is None:
             return Outcome(Kind.PERMANENT, None, "No hay dirección a la que enviar.")
         try:
-            attachments = await self._attachments(message)
-            mail = mail_of(self.context.operator, message, delivery, attachments)
+            attachments = await self._attachments([message, *claimed.riders])
+            mail = mail_of(self.context.operator, message, delivery, attachments, claimed.riders)
         except (PdfFailed, ValueError) as error:
             log.error("mail cannot be written", message=str(message.id), error=told(error))
             return Outcome(Kind.PERMANENT, None, f"No se pudo escribir el correo: {error}")
@@ -86,14 +87,13 @@ class Batch:
             )
         return outcome
 
-    async def _attachments(self, message: Message) -> list[Attachment]:
-        """The message's invoice, printed once for all its recipients. One that is not known is not attached."""
-        wanted = message.attached_invoice_id
-        if wanted is None or wanted not in self.invoices:
-            return []
-        if wanted not in self.attachments:
-            self.attachments[wanted] = await print_invoice(self.context.operator, self.invoices[wanted])
-        return [self.attachments[wanted]]
+    async def _attachments(self, messages: Sequence[Message]) -> list[Attachment]:
+        """The messages' invoices, each printed once for all its recipients. One that is not known is not attached."""
+        wanted = dict.fromkeys(each.attached_invoice_id for each in messages if each.attached_invoice_id in self.invoices)
+        for each in wanted:
+            if each is not None and each not in self.attachments:
+                self.attachments[each] = await print_invoice(self.context.operator, self.invoices[each])
+        return [self.attachments[each] for each in wanted if each is not None]
 
     async def renew(self) -> None:
         """Stay the holder of what is not kept yet."""
@@ -104,7 +104,7 @@ class Batch:
         """Keep what is not kept yet; False when another worker has taken over."""
         tries, self.tries = self.tries, []
         async with self.context.database.transaction() as session:
-            kept = await record_outcomes(session, holder=self.holder, tries=tries)
+            kept = await record_outcomes(session, self.context.operator, holder=self.holder, tries=tries)
         if kept < len(tries):
             log.warning("deliveries taken over", holder=self.holder, lost=len(tries) - kept)
         return kept == len(tries)

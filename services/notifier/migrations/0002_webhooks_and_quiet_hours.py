@@ -81,20 +81,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_webhook_attempt_post", "webhook_attempt", ["post_id", "id"], unique=False)
-    op.add_column("message", sa.Column("not_before", sa.DateTime(timezone=True), nullable=True))
-    op.add_column("message", sa.Column("held", sa.String(), nullable=False, server_default=sa.text("''")))
-    op.add_column("message", sa.Column("day", sa.Date(), nullable=True))
-    op.create_index("ix_message_day", "message", ["customer_id", "day"], unique=False, postgresql_where=sa.text("day IS NOT NULL"))
+    op.add_column("delivery", sa.Column("held", sa.String(), nullable=False, server_default=sa.text("''")))
+    op.add_column("delivery", sa.Column("day", sa.Date(), nullable=True))
     op.add_column("delivery", sa.Column("rides_with", sa.Uuid(), nullable=True))
     op.create_foreign_key(None, "delivery", "delivery", ["rides_with"], ["id"])
     op.create_index("ix_delivery_rides", "delivery", ["rides_with"], unique=False, postgresql_where=sa.text("rides_with IS NOT NULL"))
 
 
 def downgrade() -> None:
-    op.drop_column("delivery", "rides_with")
-    op.drop_index("ix_message_day", "message")
-    op.drop_column("message", "day")
-    op.drop_column("message", "held")
-    op.drop_column("message", "not_before")
+    for column in ("rides_with", "day", "held"):
+        op.drop_column("delivery", column)
     for table in ("webhook_attempt", "webhook_post", "webhook_event", "webhook"):
         op.drop_table(table)

@@ -15,8 +15,7 @@ from shared.db import new_id, one_of, utc
 
 class Message(Table, table=True):
     """What a notice made of an event: one per event and notice, whatever arrives twice. `reference` is what the event is about (its notice,
-    ticket, invoice …). `not_before` is set where the policy's hours or its messages per day make it wait, `held` says so in Spanish, and
-    `day` is the customer's day that it counts for (none: it counts for no day). `version` counts the message's events."""
+    ticket, invoice …); `version` counts the message's events."""
 
     __tablename__ = "message"
     __table_args__ = (
@@ -25,7 +24,6 @@ class Message(Table, table=True):
         Index("ix_message_customer", "customer_id", "id"),
         Index("ix_message_notice", "notice", "id"),
         Index("ix_message_state", "state", "id"),
-        Index("ix_message_day", "customer_id", "day", postgresql_where=text("day IS NOT NULL")),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     notice: str
@@ -41,9 +39,6 @@ class Message(Table, table=True):
     recipients: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     reply_to: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     attached_invoice_id: UUID | None = None
-    not_before: datetime | None = utc(nullable=True)
-    held: str = Field(default="", sa_column_kwargs={"server_default": ""})
-    day: date | None = None
     created_at: datetime = utc()
     accepted_at: datetime | None = utc(nullable=True)
     version: int = 0
@@ -51,7 +46,8 @@ class Message(Table, table=True):
 
 class Delivery(Table, table=True):
     """A message on its way to one address (none: nobody has told one yet). `next_attempt_at` is business time; `claimed_until` is machine
-    time: a worker that was killed loses the row then. One that `rides_with` another goes out in that one's mail and shares its fate."""
+    time: a worker that was killed loses the row then. One that `rides_with` another goes out in that one's mail and shares its fate.
+    `held` says why a policy makes it wait (Spanish); `day` is the receiver's day that it counts for (none: it counts for no day)."""
 
     __tablename__ = "delivery"
     __table_args__ = (
@@ -67,6 +63,8 @@ class Delivery(Table, table=True):
     address: str | None = None
     header_id: str
     rides_with: UUID | None = Field(default=None, foreign_key="delivery.id")
+    held: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    day: date | None = None
     state: str = DeliveryState.QUEUED
     attempts: int = 0
     next_attempt_at: datetime | None = utc(nullable=True)

@@ -17,8 +17,10 @@ from sqlmodel import col, select
 
 from services.notifier.models import Customer, Delivery, Message
 from services.notifier.operations.failures import failure_event
+from services.notifier.operations.holding import place_again
 from services.notifier.operations.messages import queue_delivery
-from services.notifier.queries import deliveries_of
+from services.notifier.queries import deliveries_of, riders_of
+from services.notifier.rules.mime import message_id
 from services.notifier.rules.recipients import recipients
 from services.notifier.rules.states import DeliveryState, MessageState, Outcome, message_state, verdict
 from shared.db import execute, lock, ring, rows
@@ -39,10 +41,11 @@ WHERE d.id = due.id RETURNING d.id
 
 @dataclass(frozen=True)
 class Claimed:
-    """A delivery that this worker has, and its message."""
+    """A delivery that this worker has, and its message; `riders` are the messages that go out in its mail, too."""
 
     delivery: Delivery
     message: Message
+    riders: Sequence[Message] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ async def claim_deliveries(session: AsyncSession, *, holder: str, now: datetime,
     found = await rows(session, CLAIM, holder, LEASE, now, limit)
     query = select(Delivery, Message).join(Message, col(Message.id) == col(Delivery.message_id))
     query = query.where(col(Delivery.id).in_([row.id for row in found])).order_by(col(Message.id), col(Delivery.id))
-    return [Claimed(delivery, message) for delivery, message in (await session.execute(query)).all()]
+    riding = await riders_of(session, [row.id for row in found])
+    return [Claimed(delivery, message, riding.get(delivery.id, ())) for delivery, message in (await session.execute(query)).all()]
 
 
 async def renew_claims(session: AsyncSession, *, holder: str) -> None:
@@ -68,20 +72,28 @@ async def renew_claims(session: AsyncSession, *, holder: str) -> None:
     await execute(session, sql, holder, LEASE)
 
 
-async def record_outcomes(session: AsyncSession, *, holder: str, tries: Sequence[Try]) -> int:
+async def record_outcomes(session: AsyncSession, operator: Operator, *, holder: str, tries: Sequence[Try]) -> int:
     """Keep what became of some tries; tell of each message when all its deliveries are accepted, and of each delivery that needs a person's
     help. What is another worker's by now is left alone. Answers how many were kept."""
     wanted = {each.delivery_id: each for each in tries}
-    of_messages = select(col(Delivery.message_id)).where(col(Delivery.id).in_(list(wanted)))
+    ids = list(wanted)
+    of_messages = select(col(Delivery.message_id)).where(col(Delivery.id).in_(ids) | col(Delivery.rides_with).in_(ids))
     messages = await _locked(session, select(Message).where(col(Message.id).in_(of_messages)).order_by(col(Message.id)))
-    mine = select(Delivery).where(col(Delivery.id).in_(list(wanted)), Delivery.holder == holder, Delivery.state == DeliveryState.SENDING)
+    mine = select(Delivery).where(col(Delivery.id).in_(ids), Delivery.holder == holder, Delivery.state == DeliveryState.SENDING)
     deliveries = await _locked(session, mine.order_by(col(Delivery.id)))
+    riding = select(Delivery).where(col(Delivery.rides_with).in_([each.id for each in deliveries]))
+    riders = await _locked(session, riding.order_by(col(Delivery.id))) if deliveries else []
     told: list[Outgoing] = []
     by_id = {each.id: each for each in messages}
+    tried = {each.id: each.attempts for each in deliveries}
+    for delivery in [*deliveries, *riders]:
+        mail = delivery.rides_with or delivery.id
+        told += _settle(by_id[delivery.message_id], delivery, wanted[mail], tried[mail])
     for delivery in deliveries:
-        told += _settle(by_id[delivery.message_id], delivery, wanted[delivery.id])
+        if delivery.day is not None and delivery.next_attempt_at is not None:
+            await place_again(session, operator, by_id[delivery.message_id], delivery)
     await session.flush()
-    touched = {each.message_id for each in deliveries}
+    touched = {each.message_id for each in [*deliveries, *riders]}
     at = max((each.at for each in tries), default=None)
     if at is not None:
         told += await _judge(session, [each for each in messages if each.id in touched], at)
@@ -94,16 +106,18 @@ async def _locked(session: AsyncSession, query: Any) -> Sequence[Any]:
     return found.scalars().all()
 
 
-def _settle(message: Message, delivery: Delivery, done: Try) -> list[Outgoing]:
-    """A delivery after a try, and the failure to tell of, if any."""
-    found = verdict(done.outcome, delivery.attempts, done.at)
-    delivery.state, delivery.next_attempt_at = found.state, found.next_attempt_at
+def _settle(message: Message, delivery: Delivery, done: Try, attempts: int) -> list[Outgoing]:
+    """A delivery after a try, and the failure to tell of, if any. One that rode with another stands for itself once that is given up."""
+    found = verdict(done.outcome, attempts, done.at)
+    delivery.state, delivery.attempts = found.state, attempts
+    delivery.next_attempt_at = found.next_attempt_at if delivery.rides_with is None else None
     delivery.smtp_code, delivery.detail = done.outcome.code, done.outcome.detail[:1000]
     delivery.attempted_at, delivery.holder, delivery.claimed_until = done.at, None, None
     if found.state is DeliveryState.ACCEPTED:
         delivery.accepted_at = done.at
     if not found.helpless:
         return []
+    delivery.rides_with = None
     message.version += 1
     event = failure_event(message, delivery, message.version, done.at)
     return [event] if event else []
@@ -115,7 +129,7 @@ async def _judge(session: AsyncSession, messages: Sequence[Message], now: dateti
     deliveries = await deliveries_of(session, [each.id for each in messages])
     for message in messages:
         own = deliveries[message.id]
-        message.state = message_state([(DeliveryState(each.state), each.next_attempt_at is not None) for each in own])
+        message.state = message_state([(DeliveryState(each.state), _goes_again(each)) for each in own])
         if message.state != MessageState.ACCEPTED or message.accepted_at is not None:
             continue
         message.accepted_at = max(each.accepted_at for each in own if each.accepted_at)
@@ -123,6 +137,11 @@ async def _judge(session: AsyncSession, messages: Sequence[Message], now: dateti
             message.version += 1
             told.append(_accepted_event(message, message.customer_id, own, message.accepted_at))
     return told
+
+
+def _goes_again(delivery: Delivery) -> bool:
+    riding = delivery.rides_with is not None and delivery.state == DeliveryState.UNKNOWN
+    return riding or delivery.next_attempt_at is not None
 
 
 def _accepted_event(message: Message, customer_id: UUID, deliveries: Sequence[Delivery], accepted_at: datetime) -> Outgoing:
@@ -167,11 +186,19 @@ async def retry_delivery(session: AsyncSession, *, operator: Operator, delivery_
     if delivery.address is None:
         await _find_addresses(session, operator, message, delivery, now)
     delivery.state, delivery.next_attempt_at, delivery.attempts = DeliveryState.QUEUED, now, 0
-    delivery.smtp_code, delivery.detail = None, ""
+    delivery.smtp_code, delivery.detail, delivery.held = None, "", ""
+    _alone(operator, delivery)
     message.state = MessageState.QUEUED
     ring(session)
     await session.flush()
     return message
+
+
+def _alone(operator: Operator, delivery: Delivery) -> None:
+    """What rode with another mail goes out by itself from now on, as a mail that no server has seen."""
+    delivery.rides_with = None
+    if str(delivery.id) not in delivery.header_id:
+        delivery.header_id = message_id(str(delivery.id), operator.mail_from)
 
 
 async def _find_addresses(session: AsyncSession, operator: Operator, message: Message, delivery: Delivery, now: datetime) -> None:

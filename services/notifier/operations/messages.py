@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.models import Delivery, Invoice, Message
 from services.notifier.operations.failures import failure_event
+from services.notifier.operations.holding import Made, give_places, limits_of
 from services.notifier.queries import Known, OpenInvoice, known_facts
 from services.notifier.rules.mime import message_id
 from services.notifier.rules.recipients import Recipient, recipients, reference_of
@@ -63,12 +64,12 @@ async def announce(session: AsyncSession, *, operator: Operator, events: Sequenc
     )
     made = []
     for each in occasions:
-        made.append(_message(operator, each, known, now))
+        made.append(_made(operator, each, known, now))
         await asyncio.sleep(0)  # writing a mail takes a millisecond or two: whoever shares this process has a turn in between
-    return await _keep(session, made, now)
+    return await _keep(session, operator, made, now)
 
 
-def _message(operator: Operator, occasion: Occasion, known: Known, now: datetime) -> tuple[Message, list[Delivery]]:
+def _made(operator: Operator, occasion: Occasion, known: Known, now: datetime) -> Made:
     facts = _facts(operator, occasion, known, now)
     rendered = render(templates_of(operator), occasion.notice.template, facts)
     contacts = facts["customer"].contacts if facts["customer"] else []
@@ -79,8 +80,9 @@ def _message(operator: Operator, occasion: Occasion, known: Known, now: datetime
     message.reply_to = {"name": answers.name, "address": answers.email} if answers else None
     if not found:
         message.state, message.version = MessageState.FAILED, 1
-        return message, [_unreachable(operator, message, facts["customer"].name)]
-    return message, [queue_delivery(operator, message, each, now) for each in found]
+        return Made(message, [_unreachable(operator, message, facts["customer"].name)], None)
+    limits = limits_of(operator, occasion.notice.code, facts["policy"].code)
+    return Made(message, [queue_delivery(operator, message, each, now) for each in found], limits)
 
 
 def _blank(occasion: Occasion, rendered: Rendered, now: datetime) -> Message:
@@ -148,16 +150,18 @@ def _open(invoice: Invoice) -> OpenInvoice:
     return OpenInvoice(invoice.number, invoice.period, invoice.due_date, invoice.open_amount, invoice.currency)
 
 
-async def _keep(session: AsyncSession, made: Sequence[tuple[Message, list[Delivery]]], now: datetime) -> int:
-    """Insert what is new. Messages that nobody can get are told of at once."""
-    values = [message.model_dump() for message, _ in made]
+async def _keep(session: AsyncSession, operator: Operator, made: Sequence[Made], now: datetime) -> int:
+    """Insert what is new, each delivery in its place. Messages that nobody can get are told of at once."""
+    values = [each.message.model_dump() for each in made]
     found = await session.execute(
         insert(Message).values(values).on_conflict_do_nothing(constraint="uq_message_event").returning(Message.__table__.c.id)  # type: ignore[attr-defined]
     )
-    new = {row.id for row in found}
-    session.add_all([delivery for message, deliveries in made if message.id in new for delivery in deliveries])
+    ids = {row.id for row in found}
+    new = [each for each in made if each.message.id in ids]
+    await give_places(session, operator, new, now)
+    session.add_all([delivery for each in new for delivery in each.deliveries])
     await session.flush()
-    failed = [(message, delivery) for message, all_ in made if message.id in new for delivery in all_ if delivery.address is None]
+    failed = [(each.message, delivery) for each in new for delivery in each.deliveries if delivery.address is None]
     await publish_many(session, [told for message, delivery in failed if (told := failure_event(message, delivery, 1, now))], now=now)
     ring(session, "deliveries")
     return len(new)

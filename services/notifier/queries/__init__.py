@@ -11,10 +11,12 @@ from services.notifier.queries.messages import (
     OpenInvoice,
     deliveries_of,
     find_messages,
+    get_delivery,
     get_message,
     known_facts,
     next_attempt,
     printable_invoices,
+    riders_of,
 )
 from shared.invariants import broken
 
@@ -25,11 +27,13 @@ __all__ = [
     "deliveries_of",
     "find_messages",
     "gauges",
+    "get_delivery",
     "get_message",
     "invariants",
     "known_facts",
     "next_attempt",
     "printable_invoices",
+    "riders_of",
 ]
 
 

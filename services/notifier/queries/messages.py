@@ -88,12 +88,30 @@ async def get_message(session: AsyncSession, message_id: UUID) -> MessageView:
     return MessageView(message, (await deliveries_of(session, [message_id]))[message_id])
 
 
+async def get_delivery(session: AsyncSession, delivery_id: UUID) -> Delivery:
+    """A delivery. Raises NotFound."""
+    found = await session.get(Delivery, delivery_id, populate_existing=True)
+    if found is None:
+        raise NotFound(f"No existe la entrega {delivery_id}.")
+    return found
+
+
 async def deliveries_of(session: AsyncSession, message_ids: Collection[UUID]) -> dict[UUID, list[Delivery]]:
     """The deliveries of each message, in the order of its recipients."""
     query = select(Delivery).where(col(Delivery.message_id).in_(message_ids)).order_by(col(Delivery.id))
     found: dict[UUID, list[Delivery]] = {each: [] for each in message_ids}
     for each in (await session.execute(query.execution_options(populate_existing=True))).scalars():
         found[each.message_id].append(each)
+    return found
+
+
+async def riders_of(session: AsyncSession, delivery_ids: Collection[UUID]) -> dict[UUID, list[Message]]:
+    """The messages that go out in these deliveries' mails beside their own, in the order in which they joined."""
+    query = select(col(Delivery.rides_with), Message).join(Message, col(Message.id) == col(Delivery.message_id))
+    query = query.where(col(Delivery.rides_with).in_(delivery_ids)).order_by(col(Delivery.id))
+    found: dict[UUID, list[Message]] = {}
+    for lead, message in (await session.execute(query)).all():
+        found.setdefault(lead, []).append(message)
     return found
 
 
@@ -142,7 +160,12 @@ CHECKS = {
         GROUP BY m.id HAVING m.accepted_at IS DISTINCT FROM max(d.accepted_at)""",
     "a message that waits will be tried": """
         SELECT m.id FROM message m WHERE m.state = 'QUEUED' AND NOT EXISTS (
-            SELECT FROM delivery d WHERE d.message_id = m.id AND (d.next_attempt_at IS NOT NULL OR d.state = 'SENDING'))""",
+            SELECT FROM delivery d WHERE d.message_id = m.id
+            AND (d.next_attempt_at IS NOT NULL OR d.state = 'SENDING' OR d.rides_with IS NOT NULL))""",
+    "what rides with a mail shares its fate": """
+        SELECT r.id FROM delivery r JOIN delivery d ON d.id = r.rides_with WHERE d.rides_with IS NOT NULL OR r.next_attempt_at IS NOT NULL
+            OR r.day IS NOT NULL OR (r.state <> d.state AND (r.state, d.state) <> ('QUEUED', 'SENDING')
+            AND (r.state, d.state) NOT IN (('UNKNOWN', 'QUEUED'), ('UNKNOWN', 'SENDING')))""",
     "a delivery that was taken was tried": "SELECT id FROM delivery WHERE state = 'ACCEPTED' AND (attempts = 0 OR accepted_at IS NULL)",
     "nothing is owed of an invoice that is paid or void": """
         SELECT number FROM invoice WHERE open_amount > 0 AND (voided OR paid_at IS NOT NULL)""",
