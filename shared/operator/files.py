@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -12,6 +12,14 @@ from shared.operator.base import Document
 
 D = TypeVar("D", bound=Document)
 Place = tuple[str | int, ...]
+
+
+class Wrong(Protocol):
+    """Notes a mistake: the file, the place in it, the message (Spanish); the line where the file is no YAML."""
+
+    def __call__(self, name: str, place: Place, message: str, line: int = 1) -> None: ...
+
+
 # What the YAML reader says (a part of it) → the slip that people make, in their words.
 SLIPS = {
     "'\\t'": "hay un tabulador; la sangría se escribe con espacios",

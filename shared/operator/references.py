@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal, Protocol, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from jinja2 import Environment, TemplateSyntaxError
 from pydantic.fields import FieldInfo
@@ -14,12 +14,12 @@ from shared.events.base import Event
 from shared.events.collections import ReminderRequested, SuspensionNoticeRequested
 from shared.operator.company import Company
 from shared.operator.conditions import Condition, values_of
-from shared.operator.files import Place
+from shared.operator.files import Place, Wrong
 from shared.operator.notices import Notice
 from shared.operator.operator import Operator
 from shared.operator.permissions import PERMISSIONS
 from shared.operator.policies import Policy
-from shared.operator.procedures import REQUESTER, Procedure
+from shared.operator.procedure_checks import check_procedures, procedure_uses
 from shared.operator.templates import ENDINGS
 from shared.operator.templates import mistakes as template_mistakes
 
@@ -27,13 +27,6 @@ from shared.operator.templates import mistakes as template_mistakes
 SUSPENDING = ("network.suspend", "suspended")
 RECONNECTING = ("network.reconnect", "reconnected")
 RECOVERED = "paid"  # how a recovery's ticket closes when the debt is covered
-AUTOMATIC_OUTCOMES = ("done", "refused", "cancelled")
-
-
-class Wrong(Protocol):
-    """Notes a mistake: the file, the place in it, the message (Spanish); the line where the file is no YAML."""
-
-    def __call__(self, name: str, place: Place, message: str, line: int = 1) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -70,8 +63,7 @@ def check_references(operator: Operator, rule_ids: list[str], wrong: Wrong) -> N
     _twice("qualification.yaml", "any_of", [each.code for each in operator.qualification.any_of], wrong)
     for policy in operator.policies.values():
         _check_policy(policy, operator, wrong)
-    for procedure in operator.procedures.values():
-        _check_steps(procedure, wrong)
+    check_procedures(operator.procedures, wrong)
     for notice in operator.notices.values():
         _check_notice(notice, operator, wrong)
     _check_notices_differ(operator, wrong)
@@ -84,6 +76,8 @@ def _uses(operator: Operator) -> Iterator[tuple[str, Place, str, str]]:
     yield from _desk_uses(operator)
     for number, plan in enumerate(operator.plans):
         yield "catalog/plans.yaml", ("plans", number, "tax"), "impuesto", plan.tax
+    for number, fee in enumerate(operator.fees):
+        yield "catalog/plans.yaml", ("fees", number, "tax"), "impuesto", fee.tax
     qualification = operator.qualification
     yield "qualification.yaml", ("policy",), "política", qualification.policy
     yield "qualification.yaml", ("rule",), "regla", qualification.rule
@@ -93,7 +87,7 @@ def _uses(operator: Operator) -> Iterator[tuple[str, Place, str, str]]:
     for policy in operator.policies.values():
         yield from _policy_uses(policy)
     for procedure in operator.procedures.values():
-        yield from _procedure_uses(procedure)
+        yield from procedure_uses(procedure)
     for notice in operator.notices.values():
         name = f"notices/{notice.code}.yaml"
         for at, desk in enumerate(notice.to.desks):
@@ -134,18 +128,6 @@ def _policy_uses(policy: Policy) -> Iterator[tuple[str, Place, str, str]]:
         yield name, ("suspension", "approval", "rule"), "regla", policy.suspension.approval.rule
 
 
-def _procedure_uses(procedure: Procedure) -> Iterator[tuple[str, Place, str, str]]:
-    name = f"procedures/{procedure.code}.yaml"
-    yield name, ("desk",), "escritorio", procedure.desk
-    for at, rule in enumerate(procedure.rules):
-        yield name, ("rules", at), "regla", rule
-    for number, step in enumerate(procedure.steps):
-        if step.role is not None and step.role != REQUESTER:
-            yield name, ("steps", number, "role"), "escritorio", step.role
-        if step.rule is not None:
-            yield name, ("steps", number, "rule"), "regla", step.rule
-
-
 def _twice(name: str, place: str, codes: list[str], wrong: Wrong) -> None:
     for number, code in enumerate(codes):
         if code in codes[:number]:
@@ -162,6 +144,7 @@ def _check_company(operator: Operator, wrong: Wrong) -> None:
 
 def _check_catalog(operator: Operator, wrong: Wrong) -> None:
     _twice("catalog/plans.yaml", "plans", [each.code for each in operator.plans], wrong)
+    _twice("catalog/plans.yaml", "fees", [each.kind for each in operator.fees], wrong)
     _twice("catalog/taxes.yaml", "taxes", [each.code for each in operator.taxes], wrong)
     name, series = "catalog/fiscal_series.yaml", operator.fiscal_series
     _twice(name, "fiscal_series", [each.code for each in series], wrong)
@@ -212,20 +195,6 @@ def _check_listens(name: str, place: Place, code: str, event: type[Event], opera
     notice = operator.notices.get(code)
     if notice is not None and notice.on != event.TYPE:
         wrong(name, place, f"el aviso «{code}» sale con {notice.on}; aquí hace falta uno que salga con {event.TYPE}")
-
-
-def _check_steps(procedure: Procedure, wrong: Wrong) -> None:
-    """Nothing may wait for an outcome that has no continuation."""
-    name = f"procedures/{procedure.code}.yaml"
-    for number, step in enumerate(procedure.steps):
-        place: Place = ("steps", number, "outcomes")
-        if step.kind == "automatic" and (missing := [each for each in AUTOMATIC_OUTCOMES if each not in step.outcomes]):
-            wrong(name, place, f"un paso automático dice qué sigue a cada resultado; falta: {', '.join(missing)}")
-        for each in sorted(set(step.outcomes) - set(AUTOMATIC_OUTCOMES)) if step.kind == "automatic" else []:
-            wrong(name, (*place, each), f"un paso automático no tiene este resultado{nearest(each, AUTOMATIC_OUTCOMES)}")
-    closes = any(outcome.closes for step in procedure.steps for outcome in step.outcomes.values()) or procedure.closes_on
-    if not closes and procedure.ends is None:
-        wrong(name, ("steps",), "ningún resultado cierra el ticket (`closes`, o `ends`)")
 
 
 def _check_notice(notice: Notice, operator: Operator, wrong: Wrong) -> None:
