@@ -1,11 +1,12 @@
 """Accounts: the list, one account as an agent wants to see it, why it is so, and whether it qualifies."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Request, Response
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
 from services.collections.api.access import READ, agent_shown
 from services.collections.api.details import show_account, show_explanation
@@ -19,8 +20,9 @@ from services.collections.rules.explaining import Explanation, explain
 from services.collections.rules.facts import Facts
 from services.collections.rules.qualification import findings
 from services.collections.rules.terms import Book
-from services.collections.rules.wording import who
+from services.collections.rules.wording import dated, who
 from shared.calendar import BusinessCalendar
+from shared.errors import FieldError, Invalid
 from shared.operator import Operator
 from shared.operator.policies import StatusCode
 from shared.web import Actor, Cursor, Documents, Now, Page, Session, command_router, page, permits, runtime_of, set_etag
@@ -111,15 +113,26 @@ async def get_customer(
 
 @router.get("/customers/{customer_id}/explanation")
 async def get_explanation(
-    customer_id: UUID, request: Request, response: Response, session: Session, now: Now, actor: Actor, documents: Documents
+    customer_id: UUID,
+    request: Request,
+    response: Response,
+    session: Session,
+    now: Now,
+    actor: Actor,
+    documents: Documents,
+    at: Annotated[AwareDatetime | None, Query(description="un instante pasado: lo que se explicaba entonces, con lo que se sabía")] = None,
 ) -> ExplanationView:
-    """Why the customer is in its status, what may be done and by whom, what may not and by which rule, and what comes next."""
+    """Why the customer is in its status, what may be done and by whom, what may not and by which rule, and what comes next. With `at` it is
+    the explanation of that instant once more, from what was known by then, whatever was heard of since."""
     permits(actor, documents, READ)
     account = await accounts.get_account(session, customer_id)
     set_etag(response, account.version)
-    facts = (await load_facts(session, [customer_id], now=now))[customer_id]
-    found = _explain(facts, documents, now, actor.person)
-    return show_explanation(account, found, documents, now, simulated=runtime_of(request).clock.simulated)
+    then = at or now
+    known = await load_facts(session, [customer_id], now=then, known_at=at)
+    if then > now or customer_id not in known:
+        raise _not_explained(then, now, documents)
+    found = _explain(known[customer_id], documents, then, actor.person)
+    return show_explanation(known[customer_id], found, documents, then, simulated=runtime_of(request).clock.simulated)
 
 
 @router.get("/customers/{customer_id}/qualification")
@@ -140,6 +153,16 @@ async def get_qualification(customer_id: UUID, session: Session, now: Now, actor
         in_segment=account.policy == wanted.policy,
         note=change.note if change is not None and change.policy == account.policy else None,
         criteria=[FindingView(**asdict(each)) for each in judged],
+    )
+
+
+def _not_explained(at: datetime, now: datetime, documents: Operator) -> Invalid:
+    """Why there is no explanation of this instant: it is to come, or the customer was not known yet."""
+    why = f"todavía no llega; ahora es el {dated(documents, now)}" if at > now else "el cliente todavía no se conocía"
+    return Invalid(
+        f"No hay nada que explicar del {dated(documents, at)}.",
+        errors=[FieldError(field="at", message=why)],
+        remedy="Pida un instante desde que se conoce al cliente; lo que viene está en `next`.",
     )
 
 

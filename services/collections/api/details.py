@@ -28,7 +28,7 @@ from services.collections.api.shapes import (
     SuspensionView,
 )
 from services.collections.api.views import StatusSince, money_view, quote
-from services.collections.models import Account, Invoice, Notice, Plan, PlanInstalment, Promise, Review, Suspension
+from services.collections.models import Invoice, Notice, Plan, PlanInstalment, Promise, Review, Suspension
 from services.collections.queries.accounts import AccountView, version_of
 from services.collections.rules.debts import ZERO, believed_open, owed, owed_unconfirmed
 from services.collections.rules.explaining import ActionView, Explanation, rule_of
@@ -69,7 +69,7 @@ def show_account(view: AccountView, facts: Facts, found: Explanation, documents:
         name=account.name,
         policy=account.policy,
         policy_name=documents.policy(account.policy).name,
-        status=_status(account, found, documents),
+        status=_status(facts, found, documents),
         agent=PersonView(person=account.agent, name=who(documents, account.agent)),
         delivery=account.delivery,
         monthly_amount=money_view(documents, account.monthly_amount, account.currency),
@@ -89,19 +89,19 @@ def show_account(view: AccountView, facts: Facts, found: Explanation, documents:
     )
 
 
-def show_explanation(account: Account, found: Explanation, documents: Operator, now: datetime, *, simulated: bool) -> ExplanationView:
+def show_explanation(facts: Facts, found: Explanation, documents: Operator, now: datetime, *, simulated: bool) -> ExplanationView:
     """The explanation for the API."""
-    policy = documents.policy(account.policy)
+    policy = documents.policy(facts.policy)
     shown = [show_action(each, documents) for each in found.actions]
     return ExplanationView(
-        customer_id=account.id,
-        name=account.name,
+        customer_id=facts.account_id,
+        name=facts.name,
         policy=policy.code,
         policy_name=policy.name,
         decided_by=policy.decided_by,
         clock=ClockView(now=now, local=moment(documents, now), time_zone=documents.time_zone, simulated=simulated),
         summary=found.summary,
-        status=_status(account, found, documents),
+        status=_status(facts, found, documents),
         may=[each for each in shown if each.allowed],
         may_not=[each for each in shown if not each.allowed],
         facts=[KnownView(kind=each.kind, text=each.text, since=each.at, fact_id=each.fact_id) for each in found.known],
@@ -170,8 +170,8 @@ def show_plan(plan: Plan, instalments: Sequence[PlanInstalment], documents: Oper
     return PlanView(instalments=parts, **plan.model_dump(include={"id", "state", "agreed_at", "agent"}))
 
 
-def _status(account: Account, found: Explanation, documents: Operator) -> StatusSince:
-    rule = rule_of(documents.policy(account.policy), found.standing)
+def _status(facts: Facts, found: Explanation, documents: Operator) -> StatusSince:
+    rule = rule_of(documents.policy(facts.policy), found.standing)
     return StatusSince(
         code=found.standing.code, label=found.label, since=found.standing.since, reason=found.reason, rule=quote(documents, rule)
     )
