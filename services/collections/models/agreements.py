@@ -25,6 +25,7 @@ class Promise(Table, table=True):
         CheckConstraint("amount > 0", name="ck_promise_amount"),
         CheckConstraint("due_at > made_at", name="ck_promise_due"),
         CheckConstraint("ordinal >= 1", name="ck_promise_ordinal"),
+        Index("ix_promise_made", "made_at", "agent"),
         Index("ix_promise_running", "due_at", postgresql_where=text("state = 'RUNNING'")),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
@@ -50,6 +51,7 @@ class Plan(Table, table=True):
         one_of("state", PlanState, "ck_payment_plan_state"),
         one_of("source", Source, "ck_payment_plan_source"),
         Index("ix_payment_plan_account", "account_id"),
+        Index("ix_payment_plan_agreed", "agreed_at", "agent"),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     account_id: UUID = Field(foreign_key="account.id")

@@ -21,7 +21,11 @@ class Notice(Table, table=True):
     `failed_at` that one of them did not."""
 
     __tablename__ = "suspension_notice"
-    __table_args__ = (one_of("source", Source, "ck_suspension_notice_source"), Index("ix_suspension_notice_account", "account_id"))
+    __table_args__ = (
+        one_of("source", Source, "ck_suspension_notice_source"),
+        Index("ix_suspension_notice_account", "account_id"),
+        Index("ix_suspension_notice_requested", "requested_at"),
+    )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     account_id: UUID = Field(foreign_key="account.id")
     notice: str
@@ -55,6 +59,7 @@ class Suspension(Table, table=True):
         Index("ix_suspension_recovery", "recovery_id", unique=True, postgresql_where=text("recovery_id IS NOT NULL")),
         Index("uq_suspension_open", "account_id", unique=True, postgresql_where=text(f"state IN ({OPEN_STATES})")),
         Index("ix_suspension_account", "account_id"),
+        Index("ix_suspension_requested", "requested_at"),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     account_id: UUID = Field(foreign_key="account.id")

@@ -147,6 +147,7 @@ class Contact(Table, table=True):
     __table_args__ = (
         one_of("kind", ContactKind, "ck_contact_kind"),
         Index("ix_contact_customer", "customer_id", "contacted_at"),
+        Index("ix_contact_at", "contacted_at", "agent", "kind"),
     )
     id: UUID = Field(default_factory=new_id, primary_key=True)
     customer_id: UUID

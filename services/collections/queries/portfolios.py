@@ -1,14 +1,18 @@
-"""Reads of portfolios."""
+"""Reads of portfolios: how large they are, who stands in for whom, how they would be divided, and who had which customer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
+from sqlalchemy import func, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from services.collections.models import PortfolioChange
+from services.collections.models import Account, Distribution, DistributionMove, PortfolioChange, PortfolioCover
 from shared.db import rows
+from shared.errors import NotFound
 
 COUNTS = """
 SELECT agent, policy, status, count(*) AS customers FROM account
@@ -34,7 +38,101 @@ async def portfolios(session: AsyncSession, *, agent: str | None = None) -> list
     return list(found.values())
 
 
-async def history_of(session: AsyncSession, customer_id: UUID) -> Sequence[PortfolioChange]:
-    """In whose portfolio the account has been, the latest first."""
-    query = select(PortfolioChange).where(PortfolioChange.customer_id == customer_id).order_by(col(PortfolioChange.assigned_at).desc())
+async def changes(
+    session: AsyncSession,
+    *,
+    agent: str | None = None,
+    customer_id: UUID | None = None,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int = 50,
+) -> Sequence[tuple[PortfolioChange, str]]:
+    """Who came into whose portfolio, with the customers' names, the latest first; `agent` gave or got it. `before` is the last one seen."""
+    query = select(PortfolioChange, Account.name).join(Account, col(Account.id) == PortfolioChange.customer_id)
+    query = query.order_by(col(PortfolioChange.assigned_at).desc(), col(PortfolioChange.id).desc()).limit(limit)
+    if agent is not None:
+        query = query.where((col(PortfolioChange.agent) == agent) | (col(PortfolioChange.previous) == agent))
+    if customer_id is not None:
+        query = query.where(col(PortfolioChange.customer_id) == customer_id)
+    if before is not None:
+        query = query.where(tuple_(col(PortfolioChange.assigned_at), col(PortfolioChange.id)) < tuple_(*before))
+    return [(change, name) for change, name in (await session.execute(query)).all()]
+
+
+async def covers(
+    session: AsyncSession, *, now: datetime, over: bool = False, after: tuple[datetime, UUID] | None = None, limit: int = 50
+) -> Sequence[PortfolioCover]:
+    """Who stands in for whom, now or later, and (`over`) who did; by when they begin. `after` is the last one seen."""
+    query = select(PortfolioCover).order_by(col(PortfolioCover.from_at), col(PortfolioCover.id)).limit(limit)
+    if not over:
+        query = query.where(col(PortfolioCover.ended_at).is_(None), col(PortfolioCover.until) > now)
+    if after is not None:
+        query = query.where(tuple_(col(PortfolioCover.from_at), col(PortfolioCover.id)) > tuple_(*after))
     return (await session.execute(query)).scalars().all()
+
+
+async def covered_by(session: AsyncSession, person: str, *, now: datetime) -> list[str]:
+    """The agents for whom this person stands in at this instant."""
+    query = select(PortfolioCover.agent).where(
+        col(PortfolioCover.covered_by) == person,
+        col(PortfolioCover.from_at) <= now,
+        col(PortfolioCover.until) > now,
+        col(PortfolioCover.ended_at).is_(None),
+    )
+    return sorted(set((await session.execute(query)).scalars().all()))
+
+
+@dataclass(frozen=True)
+class Share:
+    """What an agent has of a policy: now, and once a distribution is applied."""
+
+    agent: str | None
+    customers: int
+    amount: Decimal
+    customers_after: int
+    amount_after: Decimal
+
+
+@dataclass(frozen=True)
+class DistributionView:
+    """A distribution: what each agent has before and after, and how many customers change hands."""
+
+    distribution: Distribution
+    shares: list[Share]
+    moves: int
+
+
+SHARES = """
+WITH moves AS (SELECT account_id, previous, agent, amount FROM distribution_move WHERE distribution_id = $1),
+steps AS (
+    SELECT agent, 1 AS customers, monthly_amount AS amount, 1 AS after, monthly_amount AS amount_after FROM account WHERE policy = $2
+    UNION ALL SELECT previous, 0, 0, -1, -amount FROM moves WHERE $3
+    UNION ALL SELECT agent, 0, 0, 1, amount FROM moves WHERE $3
+    UNION ALL SELECT previous, 1, amount, 0, 0 FROM moves WHERE NOT $3
+    UNION ALL SELECT agent, -1, -amount, 0, 0 FROM moves WHERE NOT $3
+)
+SELECT agent, sum(customers) AS customers, sum(amount) AS amount, sum(after) AS after, sum(amount_after) AS amount_after FROM steps
+GROUP BY agent ORDER BY agent NULLS FIRST
+"""
+
+
+async def view_distribution(session: AsyncSession, distribution_id: UUID) -> DistributionView:
+    """A distribution with what it does to everybody's portfolio. Raises NotFound."""
+    found = await session.get(Distribution, distribution_id)
+    if found is None:
+        raise NotFound(f"No existe el reparto {distribution_id}.", remedy="Haga uno con POST /portfolios/distributions.")
+    ahead = found.applied_at is None  # before it is applied the accounts are as they were, afterwards as they are to be
+    told = await rows(session, SHARES, found.id, found.policy, ahead)
+    shares = [Share(row.agent, row.customers, row.amount, row.after, row.amount_after) for row in told]
+    counted = select(func.count()).select_from(DistributionMove).where(col(DistributionMove.distribution_id) == found.id)
+    return DistributionView(found, shares, (await session.execute(counted)).scalar_one())
+
+
+async def moves_of(
+    session: AsyncSession, distribution_id: UUID, *, after: UUID | None = None, limit: int = 50
+) -> Sequence[tuple[DistributionMove, str]]:
+    """Who changes hands by a distribution, with the customers' names. `after` is the last customer seen."""
+    query = select(DistributionMove, Account.name).join(Account, col(Account.id) == DistributionMove.account_id)
+    query = query.where(col(DistributionMove.distribution_id) == distribution_id).order_by(col(DistributionMove.account_id)).limit(limit)
+    if after is not None:
+        query = query.where(col(DistributionMove.account_id) > after)
+    return [(move, name) for move, name in (await session.execute(query)).all()]

@@ -17,6 +17,7 @@ from services.collections.rules.terms import Terms
 from shared.errors import Refused
 
 ActionCode = Literal["send_invoice", "confirm_receipt", "promise", "payment_plan", "review", "notice", "suspend", "reconnect"]
+LADDER: tuple[ActionCode, ...] = ("reconnect", "suspend", "notice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,17 @@ def verdict(action: ActionCode, facts: Facts, terms: Terms, now: datetime, *, pe
     ends = [each.until for each in found]
     from_ = max((each for each in ends if each is not None), default=None) if all(ends) else None
     return Verdict(action, False, by, found[0].rule, found[0].reason, found[0].remedy, from_, found)
+
+
+def next_step(facts: Facts, terms: Terms, now: datetime) -> Verdict:
+    """The next step of the ladder for whose work it is: reconnecting what may be on again, cutting, giving notice; the first that is
+    allowed now, else the one that time alone allows first, else the cut with what stands in its way."""
+    steps = [verdict(action, facts, terms, now, person=facts.agent or "") for action in LADDER]
+    allowed = next((each for each in steps if each.allowed), None)
+    if allowed is not None:
+        return allowed
+    later = [each for each in steps[1:] if each.allowed_from is not None]
+    return min(later, key=lambda each: each.allowed_from or now, default=steps[1])
 
 
 def reconnect_verdict(facts: Facts, terms: Terms, now: datetime, *, basis: str) -> Verdict:
