@@ -1,12 +1,15 @@
 """Whose accounts a person sees in lists: an agent its own, everybody else who may read all of them (VIP-4). One account may be read by
 every reader: colleagues answer the phone for each other, and the rules still say whose work it is. And: who has seen which version."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Header
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.models import Account
+from services.collections.queries.portfolios import covered_by
 from shared.auth import Principal
 from shared.db import lock
 from shared.errors import Forbidden
@@ -14,6 +17,7 @@ from shared.operator import Operator
 from shared.web import Session, expect_version, permits
 
 READ, WORK, PORTFOLIOS, LISTS = "collections.read", "collections.work", "collections.portfolios", "collections.vip_lists"
+HOLDS, SIMULATIONS, APPROVALS = "collections.holds", "collections.simulations", "collections.approvals"
 
 Seen = Annotated[
     str | None,
@@ -38,6 +42,19 @@ def agent_shown(actor: Principal, documents: Operator, asked: str | None) -> str
             remedy=f"Deje `agent` vacío: verá la cartera de {actor.name}.",
         )
     return actor.person
+
+
+async def agents_shown(session: AsyncSession, actor: Principal, documents: Operator, asked: str | None, now: datetime) -> list[str] | None:
+    """The agents whose work a list shows; None is everybody's. An agent has its own and that of whom it stands in for now (COB-3), or one
+    of the two alone. Raises Forbidden for the list of somebody else."""
+    permits(actor, documents, READ)
+    if sees_all(actor, documents):
+        return None if asked is None else [asked]
+    covered = await covered_by(session, actor.person, now=now)
+    if asked in covered:
+        return [asked]
+    agent_shown(actor, documents, asked)
+    return [actor.person, *covered] if asked is None else [actor.person]
 
 
 async def expect_unchanged(session: Session, customer_id: UUID, seen: str | None) -> None:

@@ -7,9 +7,12 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from services.collections.api.access import agent_shown
+from services.collections.api.access import agents_shown
 from services.collections.api.views import MoneyView, RuleView, StatusView, money_view, quote
 from services.collections.queries.worklist import WorkItem, worklist
+from services.collections.rules.explaining import LABELS
+from services.collections.rules.obstacles import covering_agents
+from services.collections.rules.verdicts import Verdict
 from services.collections.rules.wording import who
 from services.collections.rules.worklist import Reason, Task
 from shared.operator import Operator
@@ -37,18 +40,46 @@ class LatestContactView(BaseModel):
     contacted_at: AwareDatetime
 
 
+class StepView(BaseModel):
+    """The next step of the ladder: whether it is allowed now, or from when on by time alone (`allowed_from`), and what is in its way."""
+
+    action: str
+    label: str
+    allowed: bool
+    allowed_from: AwareDatetime | None
+    by: str
+    reason: str
+    rule: RuleView
+
+
+class HoldNote(BaseModel):
+    """What keeps the customer, or one of its services, out of notices and cuts."""
+
+    hold_id: UUID
+    service_id: UUID | None
+    reason: str
+    owner: str
+    until: AwareDatetime
+
+
 class WorkItemView(BaseModel):
-    """A customer of the list. `days_overdue` counts from the oldest due date; `reasons` are the most urgent first."""
+    """A customer of the list. `days_overdue` counts from the oldest due date; `reasons` are the most urgent first. `done_today`: somebody
+    spoke with the customer today, after all of that had come up."""
 
     customer_id: UUID
     name: str
+    policy: str
     agent: str | None
     agent_name: str
+    covered_by: list[str]
     status: StatusView
     owed: MoneyView
     overdue: MoneyView
     days_overdue: int
+    done_today: bool
     reasons: list[TaskView]
+    next_step: StepView
+    holds: list[HoldNote]
     last_contact: LatestContactView | None
 
 
@@ -65,31 +96,53 @@ async def get_worklist(
     now: Now,
     actor: Actor,
     documents: Documents,
-    agent: Annotated[str | None, Query(max_length=60, description="gestor; solo la gerencia puede pedir el de otro")] = None,
+    agent: Annotated[str | None, Query(max_length=60, description="gestor; fuera de la gerencia, usted o a quien cubre")] = None,
+    reason: Annotated[Reason | None, Query(description="solo clientes con este motivo como el más urgente")] = None,
 ) -> WorklistPage:
-    """Whom to call now: an agent's own list, for managers everybody's or that of one agent (VIP-4, VIP-8)."""
-    shown = agent_shown(actor, documents, agent)
+    """Whom to call now, in which order and why: an agent's own list and those that it covers, for managers everybody's or that of one agent
+    (VIP-4, VIP-8). What is done for today stands last; recording a contact does it."""
+    shown = await agents_shown(session, actor, documents, agent, now)
     after = cursor.after(Annotated[int, Field(ge=-(2**15), lt=2**15)], Decimal, UUID)  # urgency is a small number
-    found = await worklist(session, documents, agent=shown, now=now, after=after, limit=cursor.limit + 1)
-    made = page(found.items, cursor, key=lambda each: each.place, show=lambda each: _show(each, documents))
+    found = await worklist(session, documents, agents=shown, reason=reason, now=now, after=after, limit=cursor.limit + 1)
+    made = page(found.items, cursor, key=lambda each: each.place, show=lambda each: _show(each, documents, now))
     return WorklistPage(items=made.items, next=made.next, total=found.total)
 
 
-def _show(item: WorkItem, documents: Operator) -> WorkItemView:
+def _show(item: WorkItem, documents: Operator, now: Now) -> WorkItemView:
     facts = item.facts
     return WorkItemView(
         customer_id=facts.account_id,
         name=facts.name,
+        policy=facts.policy,
         agent=facts.agent,
         agent_name=who(documents, facts.agent),
+        covered_by=covering_agents(facts, now),
         status=StatusView(code=facts.status, label=item.label),
         owed=money_view(documents, item.debt.owed, facts.currency),
         overdue=money_view(documents, item.debt.overdue, facts.currency),
         days_overdue=item.debt.days,
+        done_today=item.done,
         reasons=[_task(each, documents) for each in item.tasks],
+        next_step=_step(item.step, documents),
+        holds=[
+            HoldNote(hold_id=each.id, service_id=each.service_id, reason=each.reason, owner=each.owner, until=each.until)
+            for each in item.holds
+        ],
         last_contact=LatestContactView(**vars(item.contact)) if item.contact else None,
     )
 
 
 def _task(task: Task, documents: Operator) -> TaskView:
     return TaskView(reason=task.reason, text=task.text, rule=quote(documents, task.rule), next_action=task.action)
+
+
+def _step(step: Verdict, documents: Operator) -> StepView:
+    return StepView(
+        action=step.action,
+        label=LABELS[step.action],
+        allowed=step.allowed,
+        allowed_from=step.allowed_from,
+        by=step.by,
+        reason=step.reason,
+        rule=quote(documents, step.rule),
+    )
