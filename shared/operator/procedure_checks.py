@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from shared.errors import nearest
 from shared.operator.files import Place, Wrong
 from shared.operator.forms import OUTCOME, CaptureField
-from shared.operator.procedures import AGREEMENTS, DELIVERY, MAY_USE, REQUESTER, Procedure, Step
+from shared.operator.procedures import AGREEMENTS, MAY_USE, REQUESTER, Procedure, Step
+from shared.operator.standstill import FROM_THE_START
 
 AUTOMATIC_OUTCOMES = ("done", "refused", "cancelled")
 Fields = Mapping[str, list[CaptureField]]
@@ -78,7 +79,7 @@ def _check_forms(procedure: Procedure, fields: Fields, wrong: Wrong) -> None:
     """A field that is asked for under a condition waits for something that is known."""
     forms: list[tuple[Place, list[CaptureField]]] = [(("steps", at), step.capture) for at, step in enumerate(procedure.steps)]
     forms += [(("opening",), procedure.opening.capture)] if procedure.opening else []
-    known = {*fields, DELIVERY, OUTCOME}
+    known = {*fields, *FROM_THE_START, OUTCOME}
     for place, form in forms:
         for number, field in enumerate(form):
             for name in field.when:

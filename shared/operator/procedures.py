@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from shared.operator.base import Code, Document, Text
 from shared.operator.conditions import When, values_of
 from shared.operator.forms import CaptureField, CaptureKind, form_mistake
-from shared.operator.standstill import DELIVERY, possible_values, standstill
+from shared.operator.standstill import FROM_THE_START, possible_values, standstill
 
 Action = Literal["network.suspend", "network.reconnect", "network.change", "agreement.tell"]
 # What an action must and may be told (`uses`), by name: the kinds of field that can tell it.
@@ -153,9 +153,10 @@ class Opening(Document):
 
 
 class Close(Document):
-    """An event of the ticket's customer that closes the ticket by itself, whatever is open."""
+    """An event of the ticket's customer that closes the ticket by itself, whatever is open; with `when` only where that is known of it."""
 
     event: ClosingEvent
+    when: When = {}
     outcome: Code
 
 
@@ -218,15 +219,16 @@ class Procedure(Document):
 
 
 def conditions_on_nothing(procedure: Procedure) -> str | None:
-    """A `when` of a step that asks about what is never known, or for what it never is (Spanish); None when there is none."""
-    values: dict[str, set[str]] = {DELIVERY: {"own", "third_party"}}
+    """A `when` of a step or a closing that asks about what is never known, or for what it never is (Spanish); None when there is none."""
+    values = {name: {each for each in found if isinstance(each, str)} for name, found in FROM_THE_START.items()}
     for field in procedure.fields:
         values.setdefault(field.name, set()).update(possible_values(field))
-    for step in procedure.steps:
-        for name, condition in step.when.items():
+    asking = [(step.code, step.when) for step in procedure.steps] + [(each.event, each.when) for each in procedure.closes_on]
+    for who, when in asking:
+        for name, condition in when.items():
             if not values.get(name):
                 known = ", ".join(sorted(each for each, found in values.items() if found))
-                return f"«{step.code}» depende de «{name}», que no se anota como elección ni como sí o no; se conoce: {known}"
+                return f"«{who}» depende de «{name}», que no se anota como elección ni como sí o no; se conoce: {known}"
             if strange := sorted(set(values_of(condition)) - values[name]):
-                return f"«{step.code}»: «{name}» nunca vale {', '.join(strange)}; puede ser: {', '.join(sorted(values[name]))}"
+                return f"«{who}»: «{name}» nunca vale {', '.join(strange)}; puede ser: {', '.join(sorted(values[name]))}"
     return None

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from shared.operator.procedures import Procedure, Step
 
 PLACES = 5_000
-DELIVERY = "delivery"  # what every ticket knows: how the customer's services are delivered
-DELIVERIES: tuple[Any, ...] = (("own",), ("third_party",), ("own", "third_party"))
+# What a ticket may know without anybody writing it down: how the customer's services are delivered, and that it is about an unpaid cut.
+FROM_THE_START: Mapping[str, tuple[Any, ...]] = {
+    "delivery": ("own", "third_party", ("own", "third_party")),
+    "cause": ("unpaid", None),
+}
 Known = frozenset[tuple[str, Any]]
 
 
@@ -60,7 +63,7 @@ def standstill(procedure: Procedure) -> str | None:
 
 def _at_opening(procedure: Procedure, asked: set[str]) -> Iterator[Known]:
     """What may be known of a ticket when it begins. One that the system opens comes without a form."""
-    choices: dict[str, Sequence[Any]] = {DELIVERY: DELIVERIES} if DELIVERY in asked else {}
+    choices: dict[str, Sequence[Any]] = {name: values for name, values in FROM_THE_START.items() if name in asked}
     for field in procedure.opening.capture if procedure.opening else []:
         if field.name in asked:
             choices[field.name] = (*possible_values(field), None)

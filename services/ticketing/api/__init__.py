@@ -1,6 +1,6 @@
 """Ticketing over HTTP."""
 
-from services.ticketing.api import diagrams, documents, procedures, switches, tasks, tickets
+from services.ticketing.api import diagrams, documents, procedures, switches, tasks, tickets, work_orders
 
 ROUTERS = (
     tickets.router,
@@ -11,4 +11,6 @@ ROUTERS = (
     documents.router,
     documents.uploads,
     documents.downloads,
+    work_orders.router,
+    work_orders.papers,
 )

@@ -1,7 +1,7 @@
 """What ticketing's API shows: tickets, steps, switches."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from services.ticketing.api.about import CustomerOfTicket, show_customer
 from services.ticketing.models import TicketStep
 from services.ticketing.operations.tickets import facts_of, procedure_of
 from services.ticketing.queries.tickets import TicketView
+from services.ticketing.rules.appointments import order_number
 from services.ticketing.rules.facts import written
 from services.ticketing.rules.states import StepState, SwitchState
 from services.ticketing.rules.switching import SwitchAction
@@ -55,8 +56,20 @@ class StartedShown(BaseModel):
     closed_at: datetime | None
 
 
+class AppointmentShown(BaseModel):
+    """When somebody goes to the customer's: a day and its hours on the operator's clock; `by` agreed it `at` that instant."""
+
+    day: date
+    opens: time
+    closes: time
+    technician: str
+    by: str
+    at: datetime
+
+
 class StepShown(BaseModel):
-    """A turn of a step. Of an open one `capture` and `outcomes` say what finishing it takes; `desk` or `person` who may."""
+    """A turn of a step. Of an open one `capture` and `outcomes` say what finishing it takes; `desk` or `person` who may. `work_order` is
+    the number of the paper, where the step is done at the customer's."""
 
     code: str
     name: str
@@ -73,6 +86,8 @@ class StepShown(BaseModel):
     finished_by: str | None = None
     outcome: str | None = None
     outcome_label: str | None = None
+    work_order: str | None = None
+    appointment: AppointmentShown | None = None
     filled: dict[str, FilledShown] = {}
     captured: dict[str, Any] = {}
     written: list[CapturedShown] = []
@@ -193,13 +208,13 @@ def show_ticket(view: TicketView, operator: Operator, day: date) -> TicketShown:
     shown = _ticket(view.ticket.model_dump(), view.customer.name, view.customer.external_id)
     shown.facts = [CapturedShown(**each.model_dump(exclude={"told"})) for each in facts_of(view.ticket)]
     shown.customer = show_customer(view.customer, view.owed, operator, day)
-    shown.steps = [show_step(procedure, turn, operator) for turn in view.turns]
+    shown.steps = [show_step(procedure, turn, operator, view.ticket.number) for turn in view.turns]
     shown.switches = [show_switch(each) for each in view.switches]
     shown.started = [StartedShown.model_validate(dict(each)) for each in view.started]
     return shown
 
 
-def show_step(procedure: Procedure, turn: TicketStep, operator: Operator) -> StepShown:
+def show_step(procedure: Procedure, turn: TicketStep, operator: Operator, ticket_number: int | None) -> StepShown:
     step = procedure.step(turn.code)
     is_open = turn.state == StepState.OPEN and turn.task
     return StepShown(
@@ -208,6 +223,7 @@ def show_step(procedure: Procedure, turn: TicketStep, operator: Operator) -> Ste
         turn=turn.number,
         automatic=not turn.task,
         rule=step.rule,
+        work_order=order_number(ticket_number, turn.place) if step.work_order else None,
         written=[CapturedShown(**each.model_dump(exclude={"told"})) for each in written(operator, step.capture, turn.captured)],
         outcome_label=step.outcomes[turn.outcome].label if turn.outcome else None,
         capture=step.capture if is_open else [],

@@ -22,6 +22,8 @@ from shared.inbox import FactMissing
 from shared.operator import Operator
 from shared.operator.procedures import OpeningEvent
 
+UNPAID = Fact(name="cause", label="Origen", kind="choice", value="unpaid", text="Falta de pago")
+
 
 async def request_recovery(session: AsyncSession, *, wanted: RecoveryRequested, operator: Operator, now: datetime) -> None:
     """Open the procedure that the policy names, once. One whose debt is covered by now closes at once; none where the service is on again.
@@ -35,7 +37,7 @@ async def request_recovery(session: AsyncSession, *, wanted: RecoveryRequested, 
     if gone or await ticket_of_request(session, wanted.recovery_id) is not None:
         return
     customer = await lock(session, Customer, wanted.customer_id)
-    facts = [_said("reason", "Motivo", wanted.reason)]
+    facts = [UNPAID, _said("reason", "Motivo", wanted.reason)]
     if not deliveries_on(customer, now.astimezone(operator.zone).date()):
         facts.insert(0, delivered([wanted.delivery]))  # all services have ended: what collections knew counts
     agent = wanted.agent if wanted.agent != SYSTEM else await agent_of(session, customer)

@@ -174,7 +174,8 @@ class _Change:
             self._end(turn, self.procedure.step(given.step), given.outcome, by=SYSTEM, captured={}, comment=given.detail)
 
     def arrive(self, given: EventArrived) -> None:
-        close = next((each for each in self.procedure.closes_on if each.event == given.code), None)
+        known = self.ticket.known()
+        close = next((each for each in self.procedure.closes_on if each.event == given.code and all_hold(each.when, known)), None)
         if close is not None and self.ticket.closed is None:
             self._close(close.outcome, None)
 
