@@ -1,4 +1,4 @@
-"""The invoice on paper, laid out by the operator's own template (`templates/invoice.typ`)."""
+"""Invoices and credit notes on paper, laid out by the operator's own templates (`templates/invoice.typ`, `templates/credit_note.typ`)."""
 
 import io
 import json
@@ -12,8 +12,7 @@ import segno
 from shared.operator import Operator, words
 from shared.press import PdfFailed, press
 
-__all__ = ["PdfFailed", "render_invoice"]
-TEMPLATE = "invoice.typ"
+__all__ = ["PdfFailed", "render_credit_note", "render_invoice"]
 
 
 def render_invoice(operator: Operator, invoice: Mapping[str, Any]) -> bytes:
@@ -24,17 +23,44 @@ def render_invoice(operator: Operator, invoice: Mapping[str, Any]) -> bytes:
     Raises PdfFailed.
     """
     data = json.dumps(printed(operator, invoice), ensure_ascii=False, sort_keys=True)
-    return press(operator, TEMPLATE).print(data, _midnight(invoice, operator))
+    return press(operator, "invoice.typ").print(data, _midnight(invoice, operator))
+
+
+def render_credit_note(operator: Operator, note: Mapping[str, Any]) -> bytes:
+    """A credit note as PDF, in the same way: `number`, `issue_date`, amounts, `lines`, `fiscal_*`, `customer` as an invoice has them, the
+    `reason`, and the `invoice` (`number`, `issue_date`) that it credits. Raises PdfFailed."""
+    data = json.dumps(printed_note(operator, note), ensure_ascii=False, sort_keys=True)
+    return press(operator, "credit_note.typ").print(data, _midnight(note, operator))
+
+
+def printed_note(operator: Operator, note: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template of credit notes prints: texts only."""
+    return {
+        **_paper(operator, note),
+        "reason": str(note["reason"]).rstrip("."),
+        "invoice": {"number": note["invoice"]["number"], "issued": words.day(operator, note["invoice"]["issue_date"])},
+    }
 
 
 def printed(operator: Operator, invoice: Mapping[str, Any]) -> dict[str, Any]:
     """What the template prints: texts only."""
     currency = str(invoice["currency"])
+    balance = Decimal(str(invoice["balance"]))
+    return {
+        **_paper(operator, invoice),
+        "voided": bool(invoice.get("voided")),
+        "paid": _paid(operator, invoice),
+        "period": words.month(operator, invoice["period"]),
+        "due": words.day(operator, invoice["due_date"]),
+        "due_weekday": words.weekday(operator, invoice["due_date"]),
+        "balance": words.money(operator, balance, currency) if balance not in (0, Decimal(str(invoice["total"]))) else "",
+        "qr": _qr(operator, invoice),
+    }
 
-    def money(name: str) -> str:
-        return words.money(operator, invoice[name], currency)
 
-    customer = invoice["customer"]
+def _paper(operator: Operator, paper: Mapping[str, Any]) -> dict[str, Any]:
+    """What invoices and credit notes have in common."""
+    currency, customer = str(paper["currency"]), paper["customer"]
     agent = operator.person(customer.get("agent") or "")
     return {
         "issuer": _issuer(operator),
@@ -44,22 +70,15 @@ def printed(operator: Operator, invoice: Mapping[str, Any]) -> dict[str, Any]:
             "tax_id": customer.get("tax_id") or "",
             "email": customer.get("email") or "",
         },
-        "number": invoice["number"],
-        "voided": bool(invoice.get("voided")),
-        "paid": _paid(operator, invoice),
-        "period": words.month(operator, invoice["period"]),
-        "issued": words.day(operator, invoice["issue_date"]),
-        "due": words.day(operator, invoice["due_date"]),
-        "due_weekday": words.weekday(operator, invoice["due_date"]),
-        "lines": [_line(operator, each, currency) for each in _lines(invoice)],
-        "base": money("base"),
-        "taxes": _taxes(operator, invoice, currency),
-        "total": money("total"),
-        "balance": money("balance") if Decimal(str(invoice["balance"])) not in (0, Decimal(str(invoice["total"]))) else "",
+        "number": paper["number"],
+        "issued": words.day(operator, paper["issue_date"]),
+        "lines": [_line(operator, each, currency) for each in _lines(paper)],
+        "base": words.money(operator, paper["base"], currency),
+        "taxes": _taxes(operator, paper, currency),
+        "total": words.money(operator, paper["total"], currency),
         "currency": currency,
-        "fiscal": _fiscal(operator, invoice),
+        "fiscal": _fiscal(operator, paper),
         "contact": {"name": agent.name, "email": agent.email} if agent else {"name": "", "email": operator.mail_from},
-        "qr": _qr(operator, invoice),
     }
 
 

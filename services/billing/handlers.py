@@ -1,7 +1,9 @@
-"""What billing does when collections speaks: the readable map of its reactions."""
+"""What billing does when collections and ticketing speak: the readable map of its reactions."""
 
-from services.billing.operations import segments
-from shared.events.collections import AgentAssigned, SegmentChanged
+from services.billing.adapters.price_functions import price_functions
+from services.billing.operations import agreements, charges, segments
+from shared.events.collections import AgentAssigned, FeeDue, SegmentChanged
+from shared.events.ticketing import AgreementReached
 from shared.inbox import Context, EventRouter
 
 events = EventRouter()
@@ -17,3 +19,24 @@ async def remember_policies(ctx: Context, changes: list[SegmentChanged]) -> None
 async def remember_agents(ctx: Context, assignments: list[AgentAssigned]) -> None:
     """Who looks after the customer is shown with it."""
     await segments.remember_agents(ctx.session, agents={each.customer_id: each.agent for each in assignments})
+
+
+@events.on(FeeDue)
+async def charge_fees(ctx: Context, due: FeeDue) -> None:
+    """Collections decides that a fee is due, billing issues its invoice."""
+    await charges.charge_fee(
+        ctx.session,
+        fee_id=due.fee_id,
+        customer_id=due.customer_id,
+        kind=due.kind,
+        amount=due.amount,
+        about=due.invoice_id,
+        operator=ctx.operator,
+        now=ctx.now,
+    )
+
+
+@events.on(AgreementReached)
+async def carry_out_agreements(ctx: Context, agreed: AgreementReached) -> None:
+    """What was agreed in a ticket becomes the service's plan, or a note."""
+    await agreements.carry_out(ctx.session, agreed=agreed, operator=ctx.operator, prices=price_functions(ctx.operator), now=ctx.now)

@@ -3,7 +3,7 @@
 import re
 from datetime import date, time
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel.core import Locale, UnknownLocaleError
@@ -47,6 +47,10 @@ def _pattern(value: str) -> str:
     if not re.fullmatch(r"[^#0,.;]*#,##0(\.0+)?[^#0,.;]*", value):
         raise ValueError("no es una forma de escribir importes; se espera por ejemplo $#,##0.00")
     return value
+
+
+# What `payment_order` sorts open invoices by (services/billing/rules/allocation.py).
+PaymentOrder = Literal["named", "oldest", "newest", "fees_first", "fees_last"]
 
 
 class Desk(Document):
@@ -94,6 +98,23 @@ class BillingRun(Document):
     at: time
 
 
+def _readable(value: str) -> str:
+    """White letters on the colour must be readable: WCAG's contrast of 4.5."""
+    shares = [int(value[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares)
+    if 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05) < 4.5:
+        raise ValueError(f"{value} es demasiado claro: sobre él se escribe con letras blancas")
+    return value
+
+
+class Brand(Document):
+    """How the operator's mails look: its colour, and its logo, a PNG of its `templates` folder that is shown `logo_width` pixels wide."""
+
+    color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$"), AfterValidator(_readable)] = "#14213d"
+    logo: Annotated[str, *shaped(r"^[A-Za-z0-9_-]+\.png$", "no es el nombre de un PNG")] | None = None
+    logo_width: int = Field(default=160, ge=40, le=400)
+
+
 class Company(Document):
     """operator.yaml."""
 
@@ -104,6 +125,7 @@ class Company(Document):
     address: Text
     phone: Text
     website: str = ""
+    brand: Brand = Brand()
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$"), AfterValidator(_known_country)]
     time_zone: Annotated[str, AfterValidator(_known_zone)]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$"), AfterValidator(_known_currency)]
@@ -115,6 +137,12 @@ class Company(Document):
     default_policy: Code
     mail_from: Email
     billing_run: BillingRun
+    payment_order: list[PaymentOrder] = Field(
+        default=["named", "oldest"],
+        min_length=1,
+        max_length=5,
+        description="a qué facturas va un pago: named, la que se nombró al reportarlo; oldest, la que venció antes; lo disputado, al final",
+    )
     desks: list[Desk] = Field(min_length=1)
     permissions: dict[str, list[Code]]
     people: list[Person] = Field(min_length=1)
@@ -144,10 +172,19 @@ class Plan(Document):
     price: Annotated[str, *shaped(r"^\w+(\.\w+)*:\w+$", "no nombra una función; se espera paquete.modulo:funcion")] | None = None
 
 
+class Fee(Document):
+    """What a fee is called on its invoice, and its tax; its amount and when it is due stand in the policies."""
+
+    kind: Literal["late", "reconnection"]
+    name: Text
+    tax: Code
+
+
 class FiscalSeries(Document):
-    """An authorised range of invoice numbers. `expires` is the last day on which it may be used."""
+    """An authorised range of numbers for one kind of document. `expires` is the last day on which it may be used."""
 
     code: Code
+    document: Literal["invoice", "credit_note"] = "invoice"
     prefix: Text
     digits: int = Field(ge=1, le=12)
     from_number: int = Field(ge=1)
@@ -170,6 +207,7 @@ class Plans(Document):
     """catalog/plans.yaml."""
 
     plans: list[Plan]
+    fees: list[Fee] = Field(default=[], max_length=2)
 
 
 class Taxes(Document):

@@ -53,6 +53,7 @@ def check_operator(folder: Path) -> tuple[Operator | None, list[Mistake]]:
         folder=folder,
         fingerprint=fingerprint(folder),
         plans=plans.plans,
+        fees=plans.fees,
         taxes=taxes.taxes,
         fiscal_series=series.fiscal_series,
         rules={each.id: each for each in rules.rules},

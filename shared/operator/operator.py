@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from babel.numbers import get_currency_precision
 from pydantic import ConfigDict
 
-from shared.operator.company import Company, Desk, FiscalSeries, Person, Plan, Rule, Tax
+from shared.operator.company import Company, Desk, Fee, FiscalSeries, Person, Plan, Rule, Tax
 from shared.operator.notices import Notice
 from shared.operator.policies import Policy, Qualification
 from shared.operator.procedures import Procedure
@@ -22,6 +22,7 @@ class Operator(Company):
     folder: Path
     fingerprint: str
     plans: list[Plan]
+    fees: list[Fee]
     taxes: list[Tax]
     fiscal_series: list[FiscalSeries]
     rules: dict[str, Rule]
@@ -70,6 +71,10 @@ class Operator(Company):
 
     def plan(self, code: str) -> Plan:
         return next(each for each in self.plans if each.code == code)
+
+    def fee(self, kind: str) -> Fee | None:
+        """How a kind of fee is charged; None where the catalogue does not say."""
+        return next((each for each in self.fees if each.kind == kind), None)
 
     def tax(self, code: str) -> Tax:
         return next(each for each in self.taxes if each.code == code)

@@ -11,7 +11,8 @@ from uuid import UUID
 from services.billing.adapters.mapping_files import load_mapping
 from services.billing.jobs.imports import run_file
 from services.billing.models import ImportBatch
-from services.billing.operations.payments import NewPayment, report_payment
+from services.billing.operations.new_payments import NewPayment
+from services.billing.operations.payments import report_payment
 from services.billing.queries.imports import faults_of
 from shared.calendar import BusinessCalendar
 from shared.db import Database

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from services.billing.operations import payments
+from services.billing.operations.new_payments import NewPayment
 from shared.db import new_id
 from shared.errors import Conflict, Invalid, NotFound, Refused
 from shared.events.billing import InvoicePaid, PaymentAllocated, PaymentConfirmed, PaymentRejected, PaymentReported
@@ -159,7 +160,7 @@ async def test_what_does_not_exist(month: Served) -> None:
         with pytest.raises(NotFound):
             await work(month, new_id())
     today = local("2026-03-03").date()
-    stranger = payments.NewPayment(new_id(), "banco", "R-9", Decimal(1), "USD", today, "ana.martinez")
+    stranger = NewPayment(new_id(), "banco", "R-9", Decimal(1), "USD", today, "ana.martinez")
     async with month.runtime.database.transaction() as session:
         with pytest.raises(NotFound):
             await payments.report_payment(session, payment=stranger, today=today, now=await month.now())

@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.operations import payments
 from services.billing.operations.ledgers import store_ledgers
-from services.billing.operations.payments import NewPayment, report_payment
+from services.billing.operations.new_payments import NewPayment
+from services.billing.operations.payments import report_payment
 from services.local import SERVICES, root_app
 from services.wiring import open_runtime
 from shared import audit, timers

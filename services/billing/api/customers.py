@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.billing.adapters.price_functions import price_functions
 from services.billing.api.customer_shapes import (
     ContractShown,
     CustomerChange,
@@ -171,7 +172,8 @@ async def change_customer(
         services=_sold(body.services, documents),
         seen=seen,
         by=actor.person,
-        today=today,
+        operator=documents,
+        prices=price_functions(documents),
         now=now,
     )
     set_etag(response, changed.version)

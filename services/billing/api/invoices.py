@@ -30,6 +30,9 @@ EXAMPLE = {
     "total": {"amount": "517.5000", "currency": "USD"},
     "balance": {"amount": "517.5000", "currency": "USD"},
     "reported": {"amount": "0.0000", "currency": "USD"},
+    "credited": {"amount": "0.0000", "currency": "USD"},
+    "disputed": {"amount": "0.0000", "currency": "USD"},
+    "fee": None,
     "overdue_at": None,
     "paid_at": None,
 }
@@ -43,8 +46,8 @@ class VoidInput(Input):
 
 
 class InvoiceListed(BaseModel):
-    """An invoice. `balance` is what confirmed payments leave, `reported` the part of it that somebody says is paid; `due_date` is the last
-    day in time."""
+    """An invoice. `balance` is what confirmed payments and credit notes leave, `reported` the part of it that somebody says is paid;
+    `credited` was taken back, `disputed` is what the customer does not agree with. `due_date` is the last day in time."""
 
     model_config = example(**EXAMPLE)
     id: UUID
@@ -58,6 +61,9 @@ class InvoiceListed(BaseModel):
     total: MoneyShown
     balance: MoneyShown
     reported: MoneyShown
+    credited: MoneyShown
+    disputed: MoneyShown
+    fee: str | None = Field(description="el recargo que cobra: late o reconnection")
     overdue_at: datetime | None
     paid_at: datetime | None
 
@@ -177,7 +183,7 @@ async def void_invoice(
 
 
 def _listed(invoice: Invoice) -> InvoiceListed:
-    amounts = {name: money(getattr(invoice, name), invoice.currency) for name in ("total", "balance", "reported")}
+    amounts = {name: money(getattr(invoice, name), invoice.currency) for name in ("total", "balance", "reported", "credited", "disputed")}
     return InvoiceListed(**invoice.model_dump(include=set(InvoiceListed.model_fields) - set(amounts)), **amounts)
 
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.billing.api.shapes import Code
-from services.billing.operations import payments
-from services.billing.operations.payments import NewPayment
+from services.billing.api.shapes import Code, Reference
+from services.billing.operations import corrections, payments
+from services.billing.operations.new_payments import NewPayment
 from services.billing.queries.invoices import PaymentView, find_payments, get_payment
 from services.billing.rules.ledger import PaymentAccount
 from services.billing.rules.states import PaymentState
@@ -57,7 +56,7 @@ class PaymentInput(Input):
     customer_id: UUID
     amount: MoneyInput
     channel: Code
-    reference: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    reference: Reference
     paid_on: date
     invoice_id: UUID | None = None
 
@@ -69,15 +68,24 @@ class RejectInput(Input):
     reason: Words
 
 
+class MoveInput(Input):
+    """Whose payment it is, and how that was found."""
+
+    model_config = example(customer_id="019d2f6e-1f0b-7c7a-9a35-0a8b0f6f4b99", reason="La transferencia es de Hotel Colonial")
+    customer_id: UUID
+    reason: Words
+
+
 class AllocationShown(BaseModel):
-    """The part of the payment that goes to one invoice; of a rejected payment, what was believed."""
+    """The part of the payment that goes to one invoice; of one that counts no longer, what was believed."""
 
     invoice_id: UUID
     amount: Amount
 
 
 class PaymentShown(BaseModel):
-    """A payment. `unallocated` is what no open invoice took; it goes to the next one that is issued."""
+    """A payment. `unallocated` is what no open invoice took; it goes to the next one that is issued. `refunded` was given back.
+    `moved_from` is the payment of another customer as which it was booked before; `reject_reason` tells why it does not count."""
 
     model_config = example(
         id="019d2f6e-3f0b-7c7a-9a35-0a8b0f6f4b52",
@@ -85,6 +93,7 @@ class PaymentShown(BaseModel):
         state="REPORTED",
         amount={"amount": "517.5000", "currency": "USD"},
         unallocated={"amount": "0.0000", "currency": "USD"},
+        refunded={"amount": "0.0000", "currency": "USD"},
         channel="banco",
         reference="BR0000311",
         paid_on="2026-03-27",
@@ -93,6 +102,9 @@ class PaymentShown(BaseModel):
         settled_at=None,
         settled_by=None,
         reject_reason=None,
+        reversed_at=None,
+        reversed_by=None,
+        moved_from=None,
         version=1,
         allocations=[{"invoice_id": "019d2f6e-2f0b-7c7a-9a35-0a8b0f6f4b51", "amount": "517.5000"}],
     )
@@ -101,6 +113,7 @@ class PaymentShown(BaseModel):
     state: PaymentState
     amount: MoneyShown
     unallocated: MoneyShown
+    refunded: MoneyShown
     channel: str
     reference: str
     paid_on: date
@@ -109,6 +122,9 @@ class PaymentShown(BaseModel):
     settled_at: datetime | None
     settled_by: str | None
     reject_reason: str | None
+    reversed_at: datetime | None
+    reversed_by: str | None
+    moved_from: UUID | None
     version: int
     allocations: list[AllocationShown]
 
@@ -120,7 +136,7 @@ async def _report_together(
     allowed = [each for each in asked if documents.may(each.actor.desks, "billing.payments")]
     new = [_new(each.body, each.actor, each.traceparent) for each in allowed]
     today = BusinessCalendar(documents).today(now)
-    found = await payments.report_payments(session, payments=new, today=today, now=now, wait=False)
+    found = await payments.report_payments(session, payments=new, today=today, now=now, order=documents.payment_order, wait=False)
     answers: dict[Command, Response] = {}
     for each, payment in zip(allowed, new, strict=True):
         if not isinstance(account := found[payment.id], Problem):
@@ -137,7 +153,8 @@ async def report_payment(
     """Report a payment: it counts at once (VIP-12, VIP-20), until it is confirmed or rejected."""
     permits(actor, documents, "billing.payments")
     new = _new(body, actor, current_traceparent())
-    account = await payments.report_payment(session, payment=new, today=BusinessCalendar(documents).today(now), now=now)
+    today = BusinessCalendar(documents).today(now)
+    account = await payments.report_payment(session, payment=new, today=today, now=now, order=documents.payment_order)
     response.headers["Location"] = f"/billing/payments/{new.id}"
     set_etag(response, account.version)
     return _reported(new, account)
@@ -166,6 +183,7 @@ def _reported(new: NewPayment, account: PaymentAccount) -> PaymentShown:
         state=account.state,
         amount=money(as_kept(new.amount), new.currency),
         unallocated=money(as_kept(account.unallocated), new.currency),
+        refunded=money(as_kept(account.refunded), new.currency),
         channel=new.channel,
         reference=new.reference,
         paid_on=new.paid_on,
@@ -174,6 +192,9 @@ def _reported(new: NewPayment, account: PaymentAccount) -> PaymentShown:
         settled_at=None,
         settled_by=None,
         reject_reason=None,
+        reversed_at=None,
+        reversed_by=None,
+        moved_from=None,
         version=account.version,
         allocations=[AllocationShown(invoice_id=each.invoice_id, amount=as_kept(each.amount)) for each in parts],
     )
@@ -218,8 +239,34 @@ async def reject_payment(
 ) -> PaymentShown:
     """The money never came: what the payment covered is owed again."""
     permits(actor, documents, "billing.payments")
-    await payments.reject_payment(session, payment_id=payment_id, reason=body.reason, by=actor.person, now=now)
+    await payments.reject_payment(
+        session, payment_id=payment_id, reason=body.reason, by=actor.person, now=now, order=documents.payment_order
+    )
     return _tell(await get_payment(session, payment_id), response)
+
+
+@router.post("/payments/{payment_id}/reverse")
+async def reverse_payment(
+    payment_id: UUID, body: RejectInput, response: Response, session: Session, now: Now, actor: Actor, documents: Documents
+) -> PaymentShown:
+    """The bank took a confirmed payment back (PAGO-2): what it paid is owed again, also on invoices that were paid."""
+    permits(actor, documents, "billing.payments")
+    await corrections.reverse_payment(session, payment_id=payment_id, reason=body.reason, by=actor.person, operator=documents, now=now)
+    return _tell(await get_payment(session, payment_id), response)
+
+
+@router.post("/payments/{payment_id}/move", status_code=201)
+async def move_payment(
+    payment_id: UUID, body: MoveInput, response: Response, session: Session, now: Now, actor: Actor, documents: Documents
+) -> PaymentShown:
+    """The payment was booked to the wrong customer (PAGO-2): there it counts no longer, and the right one gets it as a payment of its own,
+    which is answered."""
+    permits(actor, documents, "billing.payments")
+    moved = await corrections.move_payment(
+        session, payment_id=payment_id, to=body.customer_id, reason=body.reason, by=actor.person, operator=documents, now=now
+    )
+    response.headers["Location"] = f"/billing/payments/{moved}"
+    return _tell(await get_payment(session, moved), response)
 
 
 def _tell(view: PaymentView, response: Response) -> PaymentShown:
@@ -229,7 +276,7 @@ def _tell(view: PaymentView, response: Response) -> PaymentShown:
 
 def _show(view: PaymentView) -> PaymentShown:
     payment = view.payment
-    amounts = {name: money(getattr(payment, name), payment.currency) for name in ("amount", "unallocated")}
+    amounts = {name: money(getattr(payment, name), payment.currency) for name in ("amount", "unallocated", "refunded")}
     return PaymentShown(
         **payment.model_dump(include=set(PaymentShown.model_fields) - {*amounts, "allocations"}),
         **amounts,

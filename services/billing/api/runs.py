@@ -60,10 +60,12 @@ class RunShown(RunListed):
 
 
 class SeriesShown(BaseModel):
-    """An authorised range of invoice numbers. `expires` is the last day on which it may be used."""
+    """An authorised range of numbers for one kind of document (`invoice`, `credit_note`). `expires` is the last day on which it may be
+    used."""
 
     model_config = example(
         code="factura",
+        document="invoice",
         authorization_code="3A9C41-7E0B52-4D8F13-A6C2E0-B91D47-08",
         first="000-001-01-00000001",
         last="000-001-01-05000000",
@@ -72,6 +74,7 @@ class SeriesShown(BaseModel):
         expires="2027-12-31",
     )
     code: str
+    document: str
     authorization_code: str
     first: str
     last: str

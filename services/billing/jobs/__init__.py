@@ -1,5 +1,5 @@
 """What the clock starts in billing."""
 
-from services.billing.jobs import imports, overdue, runs
+from services.billing.jobs import imports, overdue, plans, runs
 
-JOBS = (imports.JOB, runs.JOB, overdue.JOB)
+JOBS = (imports.JOB, runs.JOB, overdue.JOB, plans.JOB)

@@ -246,7 +246,9 @@ async def _read_bank(work: Work, mapping: PaymentMapping) -> None:
         reader = BankReader(mapping, sheet, work.operator.currency)
         today = work.calendar.local(work.now).date()
         operator, by = work.operator, work.batch.requested_by
-        source = bank.Bank(work.batch.id, mapping.customer_source, operator.currency, operator.money_digits, today, by)
+        source = bank.Bank(
+            work.batch.id, mapping.customer_source, operator.currency, operator.money_digits, today, by, operator.payment_order
+        )
         async with blocks(reader.read, found) as each:
             async for block in each:
                 async with work.database.transaction() as session:

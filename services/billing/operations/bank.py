@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.operations import payments
 from services.billing.operations.ledgers import lock_ledgers, store_ledgers
-from services.billing.operations.payments import NewPayment
+from services.billing.operations.new_payments import NewPayment, insert_payments
 from services.billing.rules.bank import PaymentRow
 from services.billing.rules.cells import Fault
 from services.billing.rules.states import InvoiceState, PaymentState
@@ -30,7 +30,7 @@ KNOWN = (
 @dataclass(frozen=True)
 class Bank:
     """The file that rows come from: `customer_source` is the source of its customer ids (none: any), `digits`
-    the currency's decimal places, `today` the operator's date."""
+    the currency's decimal places, `today` the operator's date, `order` its `payment_order`."""
 
     batch_id: UUID
     customer_source: str | None
@@ -38,6 +38,7 @@ class Bank:
     digits: int
     today: date
     by: str
+    order: Sequence[str]
 
 
 @dataclass
@@ -86,7 +87,7 @@ async def apply_bank_rows(session: AsyncSession, *, bank: Bank, good: Sequence[P
             applied.faults.append(Fault(row.line, *error.args))
     owners = {owner for _, owner, _ in usable}
     known_ids = [each.id for found in facts.known.values() for each in found if each.customer_id in owners]
-    ledgers = await lock_ledgers(session, owners, known_ids)
+    ledgers = await lock_ledgers(session, owners, known_ids, order=bank.order)
     new: list[NewPayment] = []
     events: list[Outgoing] = []
     for row, owner, invoice in usable:
@@ -109,7 +110,7 @@ async def apply_bank_rows(session: AsyncSession, *, bank: Bank, good: Sequence[P
         else:
             applied.confirmed += 1
         events += payments.confirm(ledger, ledger.payments[payment_id], by=bank.by, now=now)
-    await payments.insert_payments(session, new, now=now)
+    await insert_payments(session, new, now=now)
     await store_ledgers(session, ledgers.values(), now=now)
     await publish_many(session, events, now=now)
     return applied

@@ -12,11 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import select
 
 from services.billing.models import Contract, Customer, Service
+from services.billing.operations.prorating import Cause, settle_dates
+from services.billing.queries.plans import services_sold
+from services.billing.rules.prices import Price
 from services.billing.rules.values import search_key
+from shared.calendar import BusinessCalendar
 from shared.db import execute, lock, new_id, ring, rows
 from shared.errors import Conflict, FieldError, Invalid, Problem
 from shared.events.billing import CustomerChanged, CustomerRegistered, CustomerState
 from shared.log import current_traceparent
+from shared.operator import Operator
 from shared.outbox import COLUMNS
 from shared.web import expect_version
 
@@ -168,16 +173,20 @@ async def change_customer(
     services: Sequence[SoldService],
     seen: int,
     by: str,
-    today: date,
+    operator: Operator,
+    prices: Mapping[str, Price],
     now: datetime,
 ) -> Customer:
     """Change a customer's own fields, its contract's, and services by their codes; what does not differ changes nothing and tells nothing.
+    A service that begins or ends in a month that is billed already is charged or credited by days (FACT-6).
 
     `seen` is the version that the person has read. Raises NotFound, Invalid, and Stale when somebody else was faster.
     """
+    today = BusinessCalendar(operator).today(now)
     customer = await lock(session, Customer, customer_id)
     expect_version(customer.version, seen)
     before = await customer_states(session, [customer_id], today=today)
+    sold = await services_sold(session, customer_id) if services else []
     for name, value in fields.items():
         setattr(customer, name, value)
     customer.search_name = search_key(customer.name)
@@ -187,6 +196,9 @@ async def change_customer(
     await session.flush()
     await tell_changes(session, before, by=by, today=today, now=now)
     await session.refresh(customer)
+    if services:
+        cause = Cause(f"services:{customer.version}", "Alta o baja de servicio", by)
+        await settle_dates(session, customer_id=customer_id, before=sold, cause=cause, operator=operator, prices=prices, now=now)
     return customer
 
 

@@ -12,6 +12,7 @@ from shared.errors import Refused
 from shared.operator import Operator
 
 RULE = "FISCAL-1"
+WHAT = {"invoice": "factura", "credit_note": "nota de crédito"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ async def sync_series(session: AsyncSession, operator: Operator) -> list[FiscalS
         if series is None:
             series = FiscalSeries(
                 code=wanted.code,
+                document=wanted.document,
                 authorization_code=wanted.authorization_code,
                 prefix=wanted.prefix,
                 digits=wanted.digits,
@@ -50,18 +52,20 @@ async def sync_series(session: AsyncSession, operator: Operator) -> list[FiscalS
     return found
 
 
-def take_block(series: Sequence[FiscalSeries], *, count: int, issue_date: date) -> Block:
-    """Take `count` numbers in one piece from the first series whose range and expiry suffice. Raises Refused."""
-    for each in series:
+def take_block(series: Sequence[FiscalSeries], *, count: int, issue_date: date, document: str = "invoice") -> Block:
+    """Take `count` numbers in one piece from the first series of this kind of document whose range and expiry suffice. Raises Refused."""
+    granted = [each for each in series if each.document == document]
+    for each in granted:
         if each.expires >= issue_date and each.to_number - each.next_number + 1 >= count:
             first = each.next_number
             each.next_number += count
             return Block(each, first)
     state = "; ".join(
-        f"serie {each.code}: quedan {each.to_number - each.next_number + 1} números, vence el {each.expires}" for each in series
+        f"serie {each.code}: quedan {each.to_number - each.next_number + 1} números, vence el {each.expires}" for each in granted
     )  # fmt: skip
     raise Refused(
         RULE,
-        f"Hacen falta {count} números fiscales para el {issue_date} y ninguna serie alcanza ({state or 'no hay series'}).",
-        remedy="Pida un nuevo rango y agréguelo en catalog/fiscal_series.yaml; después repita la corrida.",
+        f"Hacen falta {count} números fiscales de {WHAT[document]} para el {issue_date} y ninguna serie alcanza "
+        f"({state or 'no hay series'}).",
+        remedy="Pida un nuevo rango y agréguelo en catalog/fiscal_series.yaml; después repita.",
     )

@@ -48,6 +48,9 @@ async def void_invoice(session: AsyncSession, *, invoice_id: UUID, reason: str, 
     invoice = await lock(session, Invoice, invoice_id)
     if invoice.state == InvoiceState.VOIDED:
         raise Refused(RULE, f"La factura {invoice.number} ya está anulada.", remedy="No hay nada más que hacer.")
+    if invoice.credited or invoice.disputed:
+        what = "notas de crédito" if invoice.credited else "una disputa abierta"
+        raise Refused(RULE, f"La factura {invoice.number} tiene {what}.", remedy="Emita una nota de crédito por lo que queda.")
     if await rows(session, PAID_BY, invoice_id):
         raise Refused(
             RULE,

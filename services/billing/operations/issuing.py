@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.billing.models import BillingRun
 from services.billing.operations.payments import use_left_over
 from services.billing.operations.planning import by_index
-from services.billing.operations.pricing import own_prices
+from services.billing.operations.pricing import priced_apart
 from services.billing.operations.runs import CLAIM, SHARE, SOLD_THEN
 from services.billing.rules.periods import Period
 from services.billing.rules.prices import Price
@@ -32,8 +32,8 @@ WHERE p.run_id = $1 AND p.ordinal BETWEEN $2 AND $3 ORDER BY c.id FOR UPDATE OF 
 # $1 first day, $2 last day, $3 digits, $4 run, $5-$6 the chunk's ordinals, $7 now, $8 traceparent, $9-$10 id prefixes (invoice, event),
 # $11-$14 the catalogue's plans, $15-$17 the policies' due dates, $18 the default policy. Ids are time-ordered: a prefix and the ordinal.
 # CTEs have no statistics, so joining two of them would compare every pair: `bill` puts customers and lines one under the other instead.
-def _issue(base: str) -> str:
-    """The statement of a chunk, with the amount of a line before tax."""
+def _issue(lines: str) -> str:
+    """The statement of a chunk, with the SELECT that answers a service's lines: plan, amount before tax, days, place."""
     return f"""
 WITH run AS MATERIALIZED (
     SELECT r.*, f.prefix, f.digits, f.authorization_code, f.expires,
@@ -49,11 +49,11 @@ WITH run AS MATERIALIZED (
     FROM run CROSS JOIN billing_run_customer p JOIN customer c ON c.id = p.customer_id
     WHERE p.run_id = $4 AND p.ordinal BETWEEN $5 AND $6
 ), line AS MATERIALIZED (
-    SELECT p.*, row_number() OVER (PARTITION BY p.invoice_id ORDER BY s.code) AS number, s.id AS service_id,
-           plan.name || ' · ' || run.period AS description, share.base, plan.tax_code, plan.tax_rate,
+    SELECT p.*, row_number() OVER (PARTITION BY p.invoice_id ORDER BY s.code, share.n) AS number, s.id AS service_id,
+           plan.name || ' · ' || run.period || share.days AS description, share.base, plan.tax_code, plan.tax_rate,
            round(share.base * plan.tax_rate, $3::int)::numeric(18,4) AS tax
-    FROM run CROSS JOIN planned p JOIN service s ON s.customer_id = p.customer_id LEFT JOIN plan ON plan.code = s.plan_code
-    CROSS JOIN LATERAL (SELECT {base}::numeric(18,4) AS base) AS share
+    FROM run CROSS JOIN planned p JOIN service s ON s.customer_id = p.customer_id
+    CROSS JOIN LATERAL ({lines}) AS share LEFT JOIN plan ON plan.code = share.plan_code
     WHERE {SOLD_THEN} AND share.base > 0
 ), bill AS MATERIALIZED (
     SELECT ordinal, customer_id, policy, invoice_id, sequence, count(number) AS lines,
@@ -96,9 +96,11 @@ SELECT count(*) AS planned, count(*) FILTER (WHERE lines > 0) AS invoices, coale
 """
 
 
-ISSUE = _issue(SHARE)
-# $19: prices of the operator's own, by service.
-ISSUE_PRICED = _issue(f"round(coalesce(($19::jsonb ->> s.id::text)::numeric, {SHARE}), $3::int)")
+ISSUE = _issue(f"SELECT s.plan_code, ({SHARE})::numeric(18,4) AS base, '' AS days, 0 AS n")
+# $19: lines that were priced apart, by service.
+ISSUE_APART = _issue(f"""SELECT coalesce(x.plan, s.plan_code) AS plan_code, coalesce(x.base, {SHARE})::numeric(18,4) AS base,
+        coalesce(x.days, '') AS days, coalesce(x.n, 0) AS n
+    FROM jsonb_to_recordset(coalesce($19::jsonb -> s.id::text, '[{{}}]')) AS x(plan text, base numeric, days text, n int)""")
 
 PREPAID = """
 SELECT DISTINCT p.customer_id FROM billing_run_customer p JOIN payment m ON m.customer_id = p.customer_id
@@ -127,12 +129,12 @@ async def issue_chunk(
     span = (run_id, chunk.first_ordinal, chunk.last_ordinal)
     await execute(session, LOCK, *span)
     arguments = _arguments(run, span, operator, policies, calendar, now)
-    own = await own_prices(session, prices, (arguments[0], arguments[1], arguments[2]), span)
-    found = (await rows(session, *((ISSUE, *arguments) if own is None else (ISSUE_PRICED, *arguments, own))))[0]
+    apart = await priced_apart(session, prices, (arguments[0], arguments[1], arguments[2]), span)
+    found = (await rows(session, *((ISSUE, *arguments) if apart is None else (ISSUE_APART, *arguments, apart))))[0]
     if found.planned != (planned := chunk.last_ordinal - chunk.first_ordinal + 1):
         raise RuntimeError(f"chunk {chunk.number} of run {run_id} planned {planned} customers and found {found.planned}")
     ahead = [row.customer_id for row in await rows(session, PREPAID, *span)]
-    await use_left_over(session, ahead, now=now)
+    await use_left_over(session, ahead, now=now, order=operator.payment_order)
     await execute(
         session,
         "UPDATE billing_chunk SET done_at = $3, invoices = $4, total = $5 WHERE run_id = $1 AND number = $2",

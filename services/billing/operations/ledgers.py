@@ -1,20 +1,34 @@
 """Customers' ledgers from the database into memory, under lock, and back: in bulk, for one payment as for a bank's whole file."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.billing.rules.allocation import Share
+from services.billing.rules.allocation import OLDEST_FIRST, Share
 from services.billing.rules.ledger import InvoiceAccount, Ledger, PaymentAccount
-from services.billing.rules.states import PaymentState
+from services.billing.rules.states import InvoiceState, PaymentState
 from shared.db import Fetched, execute, rows
 
 CUSTOMERS = "SELECT id, currency FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+INVOICE = (
+    "id",
+    "number",
+    "period",
+    "issue_date",
+    "due_date",
+    "balance",
+    "reported",
+    "version",
+    "credited",
+    "disputed",
+    "fee",
+    "origin",
+)
 INVOICES = (
-    "SELECT id, customer_id, number, period, issue_date, due_date, balance, reported, version FROM invoice "
-    "WHERE customer_id = ANY($1::uuid[]) AND state = 'OPEN' ORDER BY id FOR UPDATE"
+    f"SELECT customer_id, state, {', '.join(INVOICE)} FROM invoice "
+    "WHERE (customer_id = ANY($1::uuid[]) AND state = 'OPEN') OR id = ANY($2::uuid[]) ORDER BY id FOR UPDATE"
 )
 FIELDS = (
     "id",
@@ -27,6 +41,9 @@ FIELDS = (
     "settled_at",
     "settled_by",
     "reject_reason",
+    "refunded",
+    "reversed_at",
+    "reversed_by",
     "version",
 )
 PAYMENTS = (
@@ -37,18 +54,30 @@ PAYMENTS = (
 PARTS = "SELECT payment_id, invoice_id, amount FROM payment_allocation WHERE payment_id = ANY($1::uuid[]) ORDER BY allocated_at, invoice_id"
 
 
+# What a payment or an invoice touches beyond what is open: the invoices that the payment covers, and the payments that cover the invoice.
+TOUCHED = """
+SELECT a.payment_id, a.invoice_id FROM payment_allocation a JOIN payment p ON p.id = a.payment_id
+WHERE (a.payment_id = $1 OR a.invoice_id = $2) AND p.state IN ('REPORTED', 'CONFIRMED')
+"""
+
+
 async def lock_ledgers(
-    session: AsyncSession, customer_ids: Collection[UUID], payment_ids: Collection[UUID] = (), *, wait: bool = True
+    session: AsyncSession,
+    customer_ids: Collection[UUID],
+    payment_ids: Collection[UUID] = (),
+    invoice_ids: Collection[UUID] = (),
+    *,
+    order: Sequence[str] = OLDEST_FIRST,
+    wait: bool = True,
 ) -> dict[UUID, Ledger]:
-    """Lock these customers' rows, then read their open invoices and payments. Everybody locks in this order: customers, invoices, payments,
-    each by id. Without `wait` a customer that somebody else holds is left out."""
+    """Lock these customers' rows, then read their open invoices and payments, and those named besides. Everybody locks in this order:
+    customers, invoices, payments, each by id. `order` is the operator's `payment_order`. Without `wait` a customer that somebody else holds
+    is left out."""
     found = await rows(session, CUSTOMERS if wait else f"{CUSTOMERS} SKIP LOCKED", sorted(set(customer_ids)))
-    ledgers = {row.id: Ledger(row.id, row.currency) for row in found}
+    ledgers = {row.id: Ledger(row.id, row.currency, order=order) for row in found}
     wanted = list(ledgers)
-    for row in await rows(session, INVOICES, wanted):
-        ledgers[row.customer_id].invoices[row.id] = InvoiceAccount(
-            row.id, row.number, row.period, row.issue_date, row.due_date, row.balance, row.reported, row.version
-        )
+    for row in await rows(session, INVOICES, wanted, list(invoice_ids)):
+        ledgers[row.customer_id].invoices[row.id] = _invoice(row)
     found = await rows(session, PAYMENTS, wanted, list(payment_ids))
     payments = {row.id: _payment(row) for row in found}
     for part in await rows(session, PARTS, list(payments)) if payments else []:
@@ -56,6 +85,27 @@ async def lock_ledgers(
     for row in found:
         ledgers[row.customer_id].payments[row.id] = payments[row.id]
     return ledgers
+
+
+async def lock_touched(
+    session: AsyncSession,
+    customer_ids: Collection[UUID],
+    *,
+    payment_id: UUID | None = None,
+    invoice_id: UUID | None = None,
+    order: Sequence[str],
+) -> dict[UUID, Ledger]:
+    """The same, with the invoices that the payment covers and the payments that cover the invoice, paid or not. Nothing of them changes
+    once their customers are locked."""
+    await rows(session, CUSTOMERS, sorted(set(customer_ids)))
+    touched = await rows(session, TOUCHED, payment_id, invoice_id)
+    payments = {row.payment_id for row in touched} | ({payment_id} if payment_id else set())
+    invoices = {row.invoice_id for row in touched} | ({invoice_id} if invoice_id else set())
+    return await lock_ledgers(session, customer_ids, payments, invoices, order=order)
+
+
+def _invoice(row: Fetched) -> InvoiceAccount:
+    return InvoiceAccount(state=InvoiceState(row.state), **{name: getattr(row, name) for name in INVOICE})
 
 
 def _payment(row: Fetched) -> PaymentAccount:
@@ -72,11 +122,14 @@ async def store_ledgers(session: AsyncSession, ledgers: Iterable[Ledger], *, now
         return
     await execute(
         session,
-        "INSERT INTO posting (customer_id, invoice_id, payment_id, debit, credit, amount, currency, posted_at) "
-        "SELECT t.*, $8 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::numeric[], $7::text[]) AS t",
+        "INSERT INTO posting (customer_id, invoice_id, payment_id, credit_note_id, refund_id, debit, credit, amount, currency, posted_at) "
+        "SELECT t.*, $10 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::numeric[], "
+        "$9::text[]) AS t",
         [ledger.customer_id for ledger, _ in moves],
         [move.invoice_id for _, move in moves],
         [move.payment_id for _, move in moves],
+        [move.credit_note_id for _, move in moves],
+        [move.refund_id for _, move in moves],
         [move.debit.value for _, move in moves],
         [move.credit.value for _, move in moves],
         [move.amount for _, move in moves],
@@ -88,13 +141,16 @@ async def store_ledgers(session: AsyncSession, ledgers: Iterable[Ledger], *, now
 async def _store_invoices(session: AsyncSession, invoices: list[InvoiceAccount], now: datetime) -> None:
     await execute(
         session,
-        "UPDATE invoice i SET balance = t.balance, reported = t.reported, state = t.state, version = t.version, "
-        "paid_at = CASE WHEN t.state = 'PAID' THEN $6 ELSE i.paid_at END "
-        "FROM unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::text[], $5::int[]) AS t(id, balance, reported, state, version) "
-        "WHERE i.id = t.id AND (i.balance, i.reported) IS DISTINCT FROM (t.balance, t.reported)",
+        "UPDATE invoice i SET balance = t.balance, reported = t.reported, credited = t.credited, disputed = t.disputed, state = t.state, "
+        "version = t.version, paid_at = CASE WHEN t.state <> 'PAID' THEN NULL WHEN i.version = t.version THEN i.paid_at ELSE $8 END "
+        "FROM unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::numeric[], $5::numeric[], $6::text[], $7::int[]) "
+        "AS t(id, balance, reported, credited, disputed, state, version) WHERE i.id = t.id "
+        "AND (i.balance, i.reported, i.credited, i.disputed, i.version) <> (t.balance, t.reported, t.credited, t.disputed, t.version)",
         [each.id for each in invoices],
         [each.balance for each in invoices],
         [each.reported for each in invoices],
+        [each.credited for each in invoices],
+        [each.disputed for each in invoices],
         [each.state.value for each in invoices],
         [each.version for each in invoices],
         now,
@@ -105,10 +161,12 @@ async def _store_payments(session: AsyncSession, payments: list[PaymentAccount],
     await execute(
         session,
         "UPDATE payment p SET state = t.state, unallocated = t.unallocated, version = t.version, "
-        "settled_at = t.settled_at, settled_by = t.settled_by, reject_reason = t.reason "
-        "FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::int[], $5::timestamptz[], $6::text[], $7::text[]) "
-        "AS t(id, state, unallocated, version, settled_at, settled_by, reason) "
-        "WHERE p.id = t.id AND p.version <> t.version",
+        "settled_at = t.settled_at, settled_by = t.settled_by, reject_reason = t.reason, refunded = t.refunded, "
+        "reversed_at = t.reversed_at, reversed_by = t.reversed_by "
+        "FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::int[], $5::timestamptz[], $6::text[], $7::text[], $8::numeric[], "
+        "$9::timestamptz[], $10::text[]) "
+        "AS t(id, state, unallocated, version, settled_at, settled_by, reason, refunded, reversed_at, reversed_by) "
+        "WHERE p.id = t.id AND (p.version, p.unallocated, p.refunded) <> (t.version, t.unallocated, t.refunded)",
         [each.id for each in payments],
         [each.state.value for each in payments],
         [each.unallocated for each in payments],
@@ -116,6 +174,9 @@ async def _store_payments(session: AsyncSession, payments: list[PaymentAccount],
         [each.settled_at for each in payments],
         [each.settled_by for each in payments],
         [each.reject_reason for each in payments],
+        [each.refunded for each in payments],
+        [each.reversed_at for each in payments],
+        [each.reversed_by for each in payments],
     )
     parts = [(payment, part) for payment in payments for part in payment.parts]
     await execute(
@@ -129,3 +190,9 @@ async def _store_payments(session: AsyncSession, payments: list[PaymentAccount],
         [part.amount for _, part in parts],
         now,
     )
+
+
+async def drop_parts(session: AsyncSession, invoice_id: UUID, payment_ids: Collection[UUID]) -> None:
+    """Of these payments no part lies on the invoice any more."""
+    sql = "DELETE FROM payment_allocation WHERE invoice_id = $1 AND payment_id = ANY($2::uuid[])"
+    await execute(session, sql, invoice_id, list(payment_ids))

@@ -1,4 +1,4 @@
-"""Prices by the operator's own functions for one chunk of a run: asked in Python for the services of the plans that have one, no others."""
+"""What of one chunk of a run is priced in Python: services of plans with a price function, and those whose plan changes."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -6,23 +6,47 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.billing.operations.runs import SHARE, SOLD_THEN
-from services.billing.rules.prices import Price, SoldMonth, own_price
+from services.billing.operations.runs import SOLD_THEN
+from services.billing.queries.plans import COLUMNS, with_changes
+from services.billing.rules.periods import Period
+from services.billing.rules.prices import Price
+from services.billing.rules.proration import Segment, Sold, month_of
+from services.billing.rules.values import to_json
 from shared.db import rows
 
-# In the order of SoldMonth. $1 first day, $2 last day, $3 digits, $4 run, $5-$6 the chunk's ordinals, $7 the plans with a price function.
-SOLD = f"""
-SELECT s.id, s.customer_id, s.code, s.plan_code, s.monthly_amount, {SHARE} AS usual, s.active_from, s.active_to, $1::date, $2::date
-FROM billing_run_customer p JOIN service s ON s.customer_id = p.customer_id
-WHERE p.run_id = $4 AND p.ordinal BETWEEN $5 AND $6 AND s.plan_code = ANY($7::text[]) AND {SOLD_THEN}
+# A service whose row tells of today's plan alone: it changed since the month began, or is going to.
+CHANGING = "SELECT FROM plan_change h WHERE (h.effective_from > $1::date OR h.applied_at IS NULL)"
+ANY_CHANGING = f"SELECT EXISTS ({CHANGING}) AS found"
+# $1 first day, $2 last day, $3 run, $4-$5 the chunk's ordinals, $6 the plans with a price function.
+APART = f"""
+SELECT {COLUMNS} FROM billing_run_customer p JOIN service s ON s.customer_id = p.customer_id
+WHERE p.run_id = $3 AND p.ordinal BETWEEN $4 AND $5 AND {SOLD_THEN}
+    AND (s.plan_code = ANY($6::text[]) OR EXISTS ({CHANGING} AND h.service_id = s.id))
 """
 
 
-async def own_prices(
+async def priced_apart(
     session: AsyncSession, prices: Mapping[str, Price], month: tuple[date, date, int], span: tuple[UUID, int, int]
 ) -> str | None:
-    """JSON: service → its price, not rounded; None without price functions. Raises BadPrice, and whatever the functions raise."""
-    if not prices:
+    """JSON: service → its lines of the month (`plan`, `base`, `days`, `n`); None when the usual statement does for all.
+
+    Raises BadPrice, and whatever the functions raise.
+    """
+    first, last, digits = month
+    if not prices and not (await rows(session, ANY_CHANGING, first))[0].found:
         return None
-    found = map(SoldMonth._make, await rows(session, SOLD, *month, *span, list(prices)))
-    return "{" + ",".join([f'"{sold.service_id}":{own_price(prices[sold.plan_code], sold):f}' for sold in found]) + "}"
+    found = await with_changes(session, await rows(session, APART, first, last, *span, list(prices)))
+    return to_json({str(each.id): _lines(each, Period.of(first), digits, prices) for each in found})
+
+
+def _lines(sold: Sold, period: Period, digits: int, prices: Mapping[str, Price]) -> list[dict[str, str | int]]:
+    days = month_of(sold, period, digits, prices)
+    return [
+        {"plan": each.plan_code, "base": f"{each.amount:f}", "days": days_told(each) if len(days) > 1 else "", "n": number}
+        for number, each in enumerate(days)
+    ]
+
+
+def days_told(days: Segment) -> str:
+    """` (del 16 al 31)`."""
+    return f" (del {days.first.day} al {days.last.day})"

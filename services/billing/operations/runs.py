@@ -39,7 +39,8 @@ SELECT $4, row_number() OVER (ORDER BY c.policy = ANY($5::text[]) DESC, c.id) - 
 FROM customer c
 WHERE (c.last_billed IS NULL OR c.last_billed < $6)
   AND NOT EXISTS (SELECT FROM invoice i WHERE i.customer_id = c.id AND i.period = $6 AND i.origin_key = 'run')
-  AND EXISTS (SELECT FROM service s WHERE s.customer_id = c.id AND {SOLD_THEN} AND ({SHARE} > 0 OR s.plan_code = ANY($7::text[])))
+  AND EXISTS (SELECT FROM service s WHERE s.customer_id = c.id AND {SOLD_THEN} AND ({SHARE} > 0 OR s.plan_code = ANY($7::text[])
+      OR EXISTS (SELECT FROM plan_change h WHERE h.service_id = s.id)))
 """
 
 UNKNOWN_PLANS = f"""

@@ -61,10 +61,11 @@ async def get_invoice(session: AsyncSession, invoice_id: UUID) -> InvoiceView:
     query = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(col(InvoiceLine.number))
     lines = (await session.execute(query)).scalars().all()
     series = await session.get(FiscalSeries, invoice.fiscal_series_id) if invoice.fiscal_series_id else None
-    return InvoiceView(invoice, customer, lines, _fiscal(series) if series else None)
+    return InvoiceView(invoice, customer, lines, fiscal_of(series) if series else None)
 
 
-def _fiscal(series: FiscalSeries) -> Fiscal:
+def fiscal_of(series: FiscalSeries) -> Fiscal:
+    """What a document with a number of this series must say."""
     printed = fiscal_range(series.prefix, series.digits, series.from_number, series.to_number)
     return Fiscal(series.authorization_code, printed, series.expires)
 
@@ -72,7 +73,7 @@ def _fiscal(series: FiscalSeries) -> Fiscal:
 def printed_invoice(view: InvoiceView) -> dict[str, Any]:
     """What `shared.pdf` prints: the InvoiceIssued event's data, the customer beside it, whether it still counts, since when it is paid."""
     invoice, fiscal = view.invoice, view.fiscal
-    fields = {"customer_id", "number", "origin", "period", "issue_date", "due_date", "base", "tax", "total", "balance", "currency"}
+    fields = {"customer_id", "number", "origin", "period", "issue_date", "due_date", "base", "tax", "total", "balance", "currency", "fee"}
     event = InvoiceIssued(
         invoice_id=invoice.id,
         fiscal_code=fiscal.authorization_code if fiscal else None,
@@ -81,17 +82,21 @@ def printed_invoice(view: InvoiceView) -> dict[str, Any]:
         lines=[InvoiceLineTold.model_validate(each, from_attributes=True) for each in view.lines],
         **invoice.model_dump(include=fields),
     )
-    customer = view.customer
+    who = printed_customer(view.customer)
+    paid_at = invoice.paid_at.isoformat() if invoice.paid_at and invoice.state == InvoiceState.PAID else None
+    return {**event.model_dump(mode="json"), "customer": who, "voided": invoice.state == InvoiceState.VOIDED, "paid_at": paid_at}
+
+
+def printed_customer(customer: Customer) -> dict[str, Any]:
+    """The customer as documents name it."""
     email = next((each["email"] for each in customer.contacts if each.get("email")), None)
-    who = {
+    return {
         "name": customer.name,
         "external_id": customer.external_id,
         "tax_id": customer.tax_id,
         "agent": customer.assigned_agent,
         "email": email,
     }
-    paid_at = invoice.paid_at.isoformat() if invoice.paid_at and invoice.state == InvoiceState.PAID else None
-    return {**event.model_dump(mode="json"), "customer": who, "voided": invoice.state == InvoiceState.VOIDED, "paid_at": paid_at}
 
 
 async def find_invoices(

@@ -59,6 +59,7 @@ class SeriesStanding:
     """A fiscal series as it is printed, and how many of its numbers are left."""
 
     code: str
+    document: str
     authorization_code: str
     first: str
     last: str
@@ -102,6 +103,7 @@ def _standing(series: Granted, following: int) -> SeriesStanding:
     left = max(series.to_number - following + 1, 0)
     return SeriesStanding(
         code=series.code,
+        document=series.document,
         authorization_code=series.authorization_code,
         first=printed(series.from_number),
         last=printed(series.to_number),

@@ -1,23 +1,28 @@
-"""Which invoices a payment goes to: the one that was named first, then the oldest."""
+"""Which invoices a payment goes to: in the order that the operator decides, and to what is disputed last."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 ZERO = Decimal(0)
+OLDEST_FIRST = ("named", "oldest")
 
 
 @dataclass(frozen=True)
 class OpenInvoice:
-    """What of an invoice nobody has paid or reported as paid yet; `open` is never negative."""
+    """What of an invoice nobody has paid or reported as paid yet; `open` is never negative. `disputed` is the part of it that the customer
+    does not agree with."""
 
     id: UUID
     due_date: date
     issue_date: date
     number: str
     open: Decimal
+    disputed: Decimal = ZERO
+    fee: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,16 +33,29 @@ class Share:
     amount: Decimal
 
 
-def spread(amount: Decimal, invoices: Sequence[OpenInvoice], *, first: UUID | None = None) -> tuple[list[Share], Decimal]:
-    """Divide `amount` over the invoices, `first` before all others and then the oldest due; answer the parts and what is left over.
+# `payment_order` of operator.yaml: what each of its words sorts by. The second argument is the invoice that the payer named.
+BY: dict[str, Callable[[OpenInvoice, UUID | None], Any]] = {
+    "named": lambda invoice, named: invoice.id != named,
+    "oldest": lambda invoice, named: (invoice.due_date, invoice.issue_date, invoice.number),
+    "newest": lambda invoice, named: (-invoice.due_date.toordinal(), -invoice.issue_date.toordinal(), invoice.number),
+    "fees_first": lambda invoice, named: not invoice.fee,
+    "fees_last": lambda invoice, named: invoice.fee,
+}
 
-    Nothing is rounded: parts and rest add up to the amount exactly, and no part exceeds what is open.
+
+def spread(
+    amount: Decimal, invoices: Sequence[OpenInvoice], *, first: UUID | None = None, order: Sequence[str] = OLDEST_FIRST
+) -> tuple[list[Share], Decimal]:
+    """Divide `amount` over the invoices in this order; answer the parts and what is left over. `first` is the one that was named.
+
+    Nothing is rounded: parts and rest add up to the amount exactly, and no part exceeds what is open. Disputed amounts come last of all.
     """
-    ordered = sorted(invoices, key=lambda each: (each.id != first, each.due_date, each.issue_date, each.number))
-    shares: list[Share] = []
-    for invoice in ordered:
-        part = min(amount, invoice.open)
+    ordered = sorted(invoices, key=lambda each: [BY[word](each, first) for word in (*order, "oldest")])
+    parts: dict[UUID, Decimal] = {}
+    rooms = [(each.id, each.open - each.disputed) for each in ordered] + [(each.id, each.disputed) for each in ordered]
+    for invoice_id, room in rooms:
+        part = min(amount, room)
         if part > ZERO:
-            shares.append(Share(invoice.id, part))
+            parts[invoice_id] = parts.get(invoice_id, ZERO) + part
             amount -= part
-    return shares, amount
+    return [Share(invoice_id, part) for invoice_id, part in parts.items()], amount

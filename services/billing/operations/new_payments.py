@@ -1,0 +1,145 @@
+"""A payment as it comes in: what it says, what speaks against it, and its row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from babel.numbers import get_currency_precision
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.billing.rules.ledger import Ledger
+from services.billing.rules.states import InvoiceState
+from shared.db import Fetched, execute, new_id, rows
+from shared.errors import Conflict, FieldError, Invalid, NotFound, Problem, Refused
+from shared.log import current_traceparent
+from shared.money import round_money
+
+ONCE = "PAGO-1"
+NAMED = "SELECT id, customer_id, number, state FROM invoice WHERE id = ANY($1::uuid[])"
+# Which of the payments $1 with channels $2 and references $3 are there already. One look per payment, however many there are.
+TAKEN = """
+SELECT t.id AS asked, p.id, p.customer_id, c.name FROM unnest($1::uuid[], $2::text[], $3::text[]) AS t(id, channel, reference)
+CROSS JOIN LATERAL (
+    SELECT id, customer_id FROM payment
+    WHERE lower(channel) = lower(t.channel) AND lower(reference) = lower(t.reference) AND state IN ('REPORTED', 'CONFIRMED') LIMIT 1
+) AS p JOIN customer c ON c.id = p.customer_id
+"""
+
+
+@dataclass(frozen=True)
+class NewPayment:
+    """A payment as it comes in. `paid_on` is the day in the payer's or the bank's books; `invoice_id` is what the payer named,
+    `moved_from` the payment of another customer as which it was booked before, `reported_at` when that was if it is not now."""
+
+    customer_id: UUID
+    channel: str
+    reference: str
+    amount: Decimal
+    currency: str
+    paid_on: date
+    reported_by: str
+    invoice_id: UUID | None = None
+    import_id: UUID | None = None
+    moved_from: UUID | None = None
+    reported_at: datetime | None = None
+    id: UUID = field(default_factory=new_id)
+    traceparent: str | None = field(default_factory=current_traceparent)
+
+
+async def refusals(
+    session: AsyncSession, payments: Sequence[NewPayment], ledgers: Mapping[UUID, Ledger], today: date
+) -> dict[UUID, Problem]:
+    """Why each of these payments is not taken; of two with one reference the second is not."""
+    columns = [[each.id for each in payments], [each.channel for each in payments], [each.reference for each in payments]]
+    taken = {row.asked: row for row in await rows(session, TAKEN, *columns)}
+    wanted = [each.invoice_id for each in payments if each.invoice_id is not None]
+    invoices = {row.id: row for row in await rows(session, NAMED, wanted)} if wanted else {}
+    found: dict[UUID, Problem] = {}
+    seen: set[tuple[str, str]] = set()
+    for each in payments:
+        name = (each.channel.lower(), each.reference.lower())
+        ledger = ledgers.get(each.customer_id)
+        problem = (
+            (NotFound(f"No existe el cliente {each.customer_id}.") if ledger is None else _wrong_values(each, ledger.currency, today))
+            or _wrong_invoice(each, invoices)
+            or _known_reference(each, taken.get(each.id))
+            or (at_once() if name in seen else None)
+        )
+        if problem is not None:
+            found[each.id] = problem
+        seen.add(name)
+    return found
+
+
+def at_once() -> Conflict:
+    return Conflict("La misma referencia se está registrando en este momento.", remedy="Consulte los pagos del cliente antes de repetir.")
+
+
+def _wrong_values(payment: NewPayment, currency: str, today: date) -> Problem | None:
+    errors = []
+    if payment.currency != currency:
+        errors.append(FieldError(field="amount.currency", message=f"El cliente paga en {currency}, no en {payment.currency}.", rule=ONCE))
+    if payment.amount <= 0:
+        errors.append(FieldError(field="amount.amount", message="El importe de un pago es mayor que cero.", rule=ONCE))
+    elif payment.amount != round_money(payment.amount, get_currency_precision(payment.currency)):
+        errors.append(
+            FieldError(field="amount.amount", message=f"El importe tiene más decimales que la moneda {payment.currency}.", rule=ONCE)
+        )
+    if payment.paid_on > today:
+        errors.append(FieldError(field="paid_on", message=f"La fecha del pago es posterior a hoy ({today}).", rule=ONCE))
+    return Invalid("El pago no se registra.", errors=errors) if errors else None
+
+
+def _wrong_invoice(payment: NewPayment, invoices: Mapping[UUID, Fetched]) -> Problem | None:
+    if payment.invoice_id is None:
+        return None
+    invoice = invoices.get(payment.invoice_id)
+    if invoice is None:
+        return NotFound(f"No existe la factura {payment.invoice_id}.")
+    if invoice.customer_id != payment.customer_id:
+        return Refused(ONCE, f"La factura {invoice.number} es de otro cliente.", remedy="Indique una factura del cliente, o ninguna.")
+    if invoice.state != InvoiceState.OPEN:
+        state = "pagada" if invoice.state == InvoiceState.PAID else "anulada"
+        remedy = "Registre el pago sin factura: irá a la más antigua que esté abierta."
+        return Refused(ONCE, f"La factura {invoice.number} está {state}.", remedy=remedy)
+    return None
+
+
+def _known_reference(payment: NewPayment, known: Fetched | None) -> Problem | None:
+    if known is None:
+        return None
+    whose = "" if known.customer_id == payment.customer_id else f", a nombre de {known.name}"
+    return Refused(
+        ONCE,
+        f"La referencia {payment.reference} del canal {payment.channel} ya está registrada (pago {known.id}{whose}).",
+        remedy="Consulte ese pago; si es otro depósito, regístrelo con su propia referencia.",
+    )
+
+
+async def insert_payments(session: AsyncSession, payments: Sequence[NewPayment], *, now: datetime) -> None:
+    """Write new payments as they came in; `store_ledgers` then writes where they went. Raises Conflict when somebody was faster."""
+    count = await execute(
+        session,
+        "INSERT INTO payment (id, customer_id, channel, reference, amount, unallocated, currency, state, paid_on, reported_at, "
+        "reported_by, import_id, moved_from, version) SELECT t.id, t.customer_id, t.channel, t.reference, t.amount, t.amount, t.currency, "
+        "'REPORTED', t.paid_on, t.reported_at, t.reported_by, t.import_id, t.moved_from, 0 "
+        "FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::text[], $7::date[], $8::text[], $9::uuid[], "
+        "$10::uuid[], $11::timestamptz[]) "
+        "AS t(id, customer_id, channel, reference, amount, currency, paid_on, reported_by, import_id, moved_from, reported_at) "
+        "ON CONFLICT DO NOTHING",
+        [each.id for each in payments],
+        [each.customer_id for each in payments],
+        [each.channel for each in payments],
+        [each.reference for each in payments],
+        [each.amount for each in payments],
+        [each.currency for each in payments],
+        [each.paid_on for each in payments],
+        [each.reported_by for each in payments],
+        [each.import_id for each in payments],
+        [each.moved_from for each in payments],
+        [each.reported_at or now for each in payments],
+    )
+    if count != len(payments):
+        raise at_once()
