@@ -85,7 +85,7 @@ def _list(asked: CaptureField, turn: Turn, done: bool) -> dict[str, Any]:
         "label": asked.label,
         "conditions": " / ".join(asked.choices),
         "rows": [_piece(asked, each) for each in turn.captured.get(asked.name, [])] if done else [],
-        "blank": 0 if done else 5,
+        "blank": 0 if done else 5 if asked.required else 2,
     }
 
 
