@@ -5,9 +5,10 @@ import sys
 import typer
 
 from services.billing.adapters.mapping_files import MappingError
-from services.cli import access, data, documents, running
+from services.cli import access, data, documents, dossiers, running
 from services.cli.screen import errors
 from services.installation import InstallationError
+from services.notifier.rules.rendering import UnableToRender
 from services.postgres import PostgresFailed
 from services.serving import CannotListen
 from shared.errors import Problem
@@ -33,11 +34,13 @@ app.command("token")(access.token)
 app.command("revoke")(access.revoke)
 app.command("rekey")(access.rekey)
 app.command("migrate")(data.migrate_databases)
+app.command("verify")(dossiers.verify)
 app.command("check")(documents.check)
 app.command("rules")(documents.rules)
+app.add_typer(documents.notices, name="notice")
 app.command("schemas")(documents.schemas)
 
-TOLD = (CannotListen, InstallationError, OperatorError, MappingError, PostgresFailed, DatabaseBehind)
+TOLD = (CannotListen, InstallationError, OperatorError, MappingError, PostgresFailed, DatabaseBehind, UnableToRender)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ PERMISSIONS: dict[str, str] = {
     "collections.holds": "excluir clientes o servicios de recordatorios, avisos y suspensiones por un tiempo",
     "collections.simulations": "simular lo que se avisará y suspenderá en un día",
     "collections.approvals": "aprobar las suspensiones de un día",
+    "collections.dossiers": "pedir, descargar y comprobar expedientes legales",
     "collections.portfolios": "asignar clientes a los gestores, repartir y cubrir carteras, y verlas todas",
     "ticketing.read": "ver tickets y procedimientos",
     "ticketing.documents": "guardar y ver los documentos de los tickets: cartas, correos, firmas",

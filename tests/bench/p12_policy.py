@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from services.collections import jobs
+from services.collections.jobs import review
 from services.collections.models import Account, AccountReview, Invoice, Suspension
 from shared.db import Database, new_id
 from shared.events.collections import SuspensionRequested
@@ -37,17 +37,17 @@ async def prepare(bench: Bench) -> Measure:
         found = []
         for _ in range(max(1, min(10, ENOUGH // size))):
             await fill(database, size, kinds)
-            found.append(await rate(size, jobs.run(_context(database, now))))
+            found.append(await rate(size, review.run(_context(database, now))))
         return growth.note(series, size, statistics.median(found))
 
     async def again() -> float:
         """The same book once more, an instant later: nothing is due."""
-        return await rate(sizes[-1], jobs.run(_context(database, NOON)))
+        return await rate(sizes[-1], review.run(_context(database, NOON)))
 
     async def limit() -> float:
         """The rows that such cuts write, by COPY, and the accounts' versions by one UPDATE; nobody has thought about anything."""
         await fill(database, some, CUT)
-        await jobs.run(_context(database, NOON))
+        await review.run(_context(database, NOON))
         await copy_out(database, folder, WRITTEN)
         await fill(database, some, CUT)
         return await rate(some, _rows(database, folder))

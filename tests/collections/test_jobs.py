@@ -5,8 +5,8 @@ from datetime import date
 
 import pytest
 
-from services.collections import jobs
 from services.collections.app import SERVICE
+from services.collections.jobs import review
 from shared.events.collections import InvoiceDispatchRequested, SuspensionRequested
 from tests.collections.factories import Customer, local
 from tests.collections.story import OpenDatabase
@@ -16,17 +16,17 @@ CROWD = 60
 
 
 async def test_workers_share_the_accounts_and_none_is_done_twice(database: OpenDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "CHUNK", 7)
+    monkeypatch.setattr(review, "CHUNK", 7)
     async with serve(SERVICE, await database("collections"), local(1)) as service:
         crowd = [Customer(external_id=f"C-{at}", status="ACTIVO", plan_kind="residential", agent=None) for at in range(CROWD)]
         await service.deliver(*[each.registered() for each in crowd])
         await service.deliver(*[each.invoice("25.00", due=date(2026, 3, 10)) for each in crowd])
         context = service.runtime.job_context(local(1))
-        done = await asyncio.gather(*(jobs.run(context) for _ in range(3)))
+        done = await asyncio.gather(*(review.run(context) for _ in range(3)))
         assert sum(done) == CROWD
         assert len({each.key for each in await service.published(InvoiceDispatchRequested)}) == CROWD
         await service.runtime.clock.set(local(20, 9))  # type: ignore[attr-defined]
-        await asyncio.gather(*(jobs.run(service.runtime.job_context(local(20, 9))) for _ in range(3)))
+        await asyncio.gather(*(review.run(service.runtime.job_context(local(20, 9))) for _ in range(3)))
         orders = await service.published(SuspensionRequested)
         assert len(orders) == CROWD and len({each.key for each in orders}) == CROWD
         versions = await service.sql("SELECT key, array_agg(sequence ORDER BY id) AS versions FROM outbox GROUP BY key")

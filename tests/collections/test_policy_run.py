@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.collections import jobs
 from services.collections.app import SERVICE
+from services.collections.jobs import review
 from services.collections.queries.invariants import invariants
 from shared.db import Database
 from shared.events.collections import StatusChanged
@@ -30,11 +30,11 @@ async def test_a_day_of_an_ordinary_book(database: OpenDatabase) -> None:
     """Those whom the run skipped have nothing due (the invariants ask the deciding functions about every one of them)."""
     async with serve(SERVICE, await database("collections"), EVENING) as service:
         await fill(service.runtime.database, 100 * HUNDREDS)
-        assert await jobs.run(service.runtime.job_context(EVENING)) == 0
+        assert await review.run(service.runtime.job_context(EVENING)) == 0
         assert await broken(service) == []
         await service.runtime.clock.set(NOON)  # type: ignore[attr-defined]
         due = ("cut", "remind", "plan", "promise")
-        assert await jobs.run(service.runtime.job_context(NOON)) == HUNDREDS * sum(ORDINARY[kind] for kind in due)
+        assert await review.run(service.runtime.job_context(NOON)) == HUNDREDS * sum(ORDINARY[kind] for kind in due)
         assert await broken(service) == []
         told = Counter(each.type for each in await service.published())
         assert told == {
@@ -45,7 +45,7 @@ async def test_a_day_of_an_ordinary_book(database: OpenDatabase) -> None:
         }
         [row] = await service.sql("SELECT count(*) AS explained FROM status_change WHERE changed_at = $1", NOON)
         assert row.explained == HUNDREDS * ORDINARY["plan"]
-        assert await jobs.run(service.runtime.job_context(NOON)) == 0
+        assert await review.run(service.runtime.job_context(NOON)) == 0
 
 
 async def _held(database: Database, table: str) -> asyncpg.Connection:
@@ -68,7 +68,7 @@ async def _waits(database: Database, task: asyncio.Task[Any], waiting: int) -> N
 async def test_a_payment_that_comes_between_the_reading_and_the_writing_is_not_overlooked(
     database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "LANES", 1)
+    monkeypatch.setattr(review, "LANES", 1)
     async with serve(SERVICE, await database("collections"), local(1)) as service:
         customer = Customer(status="ACTIVO", plan_kind="residential", agent=None)
         invoice = customer.invoice("25.00", due=date(2026, 3, 10))
@@ -77,7 +77,7 @@ async def test_a_payment_that_comes_between_the_reading_and_the_writing_is_not_o
         now = local(20, 9)
         await service.runtime.clock.set(now)  # type: ignore[attr-defined]
         held = await _held(service.runtime.database, "suspension")
-        run = asyncio.create_task(jobs.run(service.runtime.job_context(now)))
+        run = asyncio.create_task(review.run(service.runtime.job_context(now)))
         await _waits(service.runtime.database, run, 1)  # it has read the payments and comes to the cuts
         payment = asyncio.create_task(service.deliver(customer.reported("25.00", now, (invoice, "25.00"))))
         await _waits(service.runtime.database, payment, 2)  # for the account

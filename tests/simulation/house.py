@@ -119,7 +119,7 @@ def seeded(seed: int) -> Any:
         patch("shared.outbox.AWAY_SECONDS", 0.0),
         patch("services.ticketing.jobs.switching.SLOTS", 1),
         patch("services.ticketing.jobs.switching.LOOK_AGAIN_SECONDS", 0.3),
-        patch("services.collections.jobs.LANES", 1),
+        patch("services.collections.jobs.review.LANES", 1),
         patch("services.billing.operations.imports.LEASE", LONG),
         patch("services.ticketing.operations.claiming.LEASE", LONG),
         patch("services.notifier.operations.deliveries.LEASE", LONG),

@@ -1,6 +1,6 @@
 """Collections over HTTP."""
 
-from services.collections.api import accounts, agreements, contacts, cuts, portfolios, segments, timeline, worklist
+from services.collections.api import accounts, agreements, contacts, cuts, dossiers, portfolios, segments, timeline, worklist
 from services.collections.api.examples import show_examples
 
 ROUTERS = (
@@ -12,5 +12,7 @@ ROUTERS = (
     cuts.router,
     segments.router,
     portfolios.router,
+    dossiers.router,
+    dossiers.uploads,
 )
 show_examples(*ROUTERS)
