@@ -1,6 +1,6 @@
 """Ticketing over HTTP."""
 
-from services.ticketing.api import diagrams, documents, procedures, switches, tasks, tickets, work_orders
+from services.ticketing.api import diagrams, documents, network_events, procedures, switches, tasks, tickets, work_orders
 
 ROUTERS = (
     tickets.router,
@@ -11,6 +11,7 @@ ROUTERS = (
     documents.router,
     documents.uploads,
     documents.downloads,
+    network_events.router,
     work_orders.router,
     work_orders.papers,
 )

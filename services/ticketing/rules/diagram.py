@@ -52,7 +52,9 @@ def mermaid(procedure: Procedure, names: Mapping[str, str], ticket: Ticket | Non
     lines += [f'empieza_{code}(["{_text(f"empieza «{code}»")}"]):::start' for code in started]
     if procedure.cancel is not None:
         lines.append(f'inicio -. "{_text(_cancel(procedure), ARROW_LINE)}" .-> fin_{procedure.cancel.outcome}')
-    lines += [f'inicio -. "{_text(_closing(procedure, each), ARROW_LINE)}" .-> fin_{each.outcome}' for each in procedure.closes_on]
+    for outcome in dict.fromkeys(each.outcome for each in procedure.closes_on):
+        events = " / ".join(_closing(procedure, each) for each in procedure.closes_on if each.outcome == outcome)
+        lines.append(f'inicio -. "{_text(events, ARROW_LINE)}" .-> fin_{outcome}')
     return "\n".join([*lines, *STYLES]) + "\n"
 
 
