@@ -29,7 +29,7 @@ CHECKS = {
             WHEN ended_at IS NOT NULL THEN 'CANCELLED' WHEN withdrawn_at IS NOT NULL THEN 'WITHDRAWN' ELSE 'REQUESTED' END""",
     "payments bring to an invoice no more than was owed on it": """
         SELECT i.number FROM invoice i JOIN payment_part t ON t.invoice_id = i.id
-        JOIN payment p ON p.id = t.payment_id AND p.rejected_at IS NULL
+        JOIN payment p ON p.id = t.payment_id AND p.rejected_at IS NULL AND p.reversed_at IS NULL
         GROUP BY i.id HAVING sum(t.amount) > i.balance""",
     "a promise's ordinals of a month are 1, 2 …": """
         SELECT account_id FROM promise GROUP BY account_id, period HAVING max(ordinal) <> count(*) OR min(ordinal) <> 1""",
