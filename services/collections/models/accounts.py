@@ -41,6 +41,7 @@ class Account(Table, table=True):
     external_source: str
     external_id: str
     name: str
+    tax_id: str | None = None
     search_name: str = sorted_text()
     contacts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     services: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))

@@ -22,24 +22,25 @@ from shared.events.collections import SegmentChanged
 from shared.operator import Operator
 
 COLUMNS = """external_source, external_id, name, search_name, contacts, services, nodes, delivery, monthly_amount, currency, is_isp,
-    special_negotiation, contract_start, contract_end"""
+    special_negotiation, contract_start, contract_end, tax_id"""
 VALUES = """t.external_source, t.external_id, t.name, t.search_name, t.contacts, t.services,
     ARRAY(SELECT jsonb_array_elements_text(t.nodes)), t.delivery, t.monthly_amount, t.currency, t.is_isp, t.special_negotiation,
-    t.contract_start, t.contract_end"""
+    t.contract_start, t.contract_end, t.tax_id"""
 ROWS = """unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::jsonb[], $8::jsonb[], $9::text[],
-    $10::numeric[], $11::text[], $12::bool[], $13::text[], $14::date[], $15::date[], $16::text[], $17::text[], $18::text[])
+    $10::numeric[], $11::text[], $12::bool[], $13::text[], $14::date[], $15::date[], $16::text[], $17::text[], $18::text[],
+    $19::text[])
     AS t(id, external_source, external_id, name, search_name, contacts, services, nodes, delivery, monthly_amount, currency, is_isp,
-    special_negotiation, contract_start, contract_end, agent, policy, opening_status)"""
+    special_negotiation, contract_start, contract_end, agent, policy, opening_status, tax_id)"""
 REGISTER = f"""
 INSERT INTO account (id, {COLUMNS}, agent, source_agent, policy, opening_status, status, status_since, status_rule, status_reason, version,
     registered_at)
-SELECT t.id, {VALUES}, t.agent, t.agent, t.policy, t.opening_status, 'active', $19, '', '', 0, $19 FROM {ROWS}
+SELECT t.id, {VALUES}, t.agent, t.agent, t.policy, t.opening_status, 'active', $20, '', '', 0, $20 FROM {ROWS}
 ORDER BY t.id ON CONFLICT (id) DO NOTHING RETURNING id
 """
 # What others changed since is not overwritten: the agent follows billing only when billing names another one than before.
 CHANGE = f"""
 UPDATE account a SET ({COLUMNS}) = ROW({VALUES}), source_agent = t.agent, opening_status = t.opening_status,
-    agent = CASE WHEN t.agent IS DISTINCT FROM a.source_agent AND t.agent IS NOT NULL THEN t.agent ELSE a.agent END, known_at = $19
+    agent = CASE WHEN t.agent IS DISTINCT FROM a.source_agent AND t.agent IS NOT NULL THEN t.agent ELSE a.agent END, known_at = $20
 FROM {ROWS} JOIN (SELECT id FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE) AS locked ON locked.id = t.id
 WHERE a.id = t.id RETURNING a.id
 """
@@ -103,6 +104,7 @@ def _row(customer: CustomerState, policy: str, today: date) -> tuple[object, ...
         customer.assigned_agent,
         policy,
         customer.opening_status,
+        customer.tax_id,
     )
 
 

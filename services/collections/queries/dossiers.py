@@ -30,7 +30,7 @@ QUEUED = "SELECT min(requested_at) AS due FROM dossier WHERE state = 'QUEUED'"
 NEXT = "SELECT id FROM dossier WHERE state = 'QUEUED' ORDER BY requested_at, id LIMIT 1 FOR UPDATE SKIP LOCKED"
 STATUSES = "SELECT previous, code, label, rule, reason, changed_at FROM status_change WHERE account_id = $1 ORDER BY version"
 OF_CUSTOMER = {
-    "id", "external_source", "external_id", "name", "contacts", "services", "delivery", "monthly_amount", "currency", "is_isp",
+    "id", "external_source", "external_id", "name", "tax_id", "contacts", "services", "delivery", "monthly_amount", "currency", "is_isp",
     "special_negotiation", "contract_start", "contract_end", "agent", "policy", "opening_status", "status", "status_since", "registered_at",
 }  # fmt: skip
 
