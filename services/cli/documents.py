@@ -1,5 +1,6 @@
-"""Commands about the operator's documents: check, rules, schemas."""
+"""Commands about the operator's documents: check, rules, schemas, and how a notice looks."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -7,8 +8,12 @@ import typer
 from rich.markup import escape
 
 from services import checks
-from services.cli.screen import console
+from services.cli.screen import console, fail
+from services.notifier.adapters.mails import preview_of
+from shared.errors import nearest
+from shared.operator import load_operator
 
+notices = typer.Typer(help="Los avisos de un operador.", no_args_is_help=True)
 FolderArgument = Annotated[Path, typer.Argument(help="La carpeta del operador.", metavar="OPERADOR")]
 
 
@@ -20,6 +25,24 @@ def check(folder: FolderArgument) -> None:
 def rules(folder: FolderArgument = Path("deploy/operators/vip_isp")) -> None:
     """Qué reglas prueba algún test; falla por una marcada como construida que ninguno prueba."""
     raise typer.Exit(checks.check_rules(folder, console))
+
+
+@notices.command("preview")
+def preview(
+    code: Annotated[str, typer.Argument(help="El código del aviso; «todos» los escribe todos.", metavar="AVISO")],
+    folder: Annotated[Path, typer.Option("--operator", help="La carpeta del operador.")] = Path("deploy/operators/vip_isp"),
+    to: Annotated[Path, typer.Option("--to", help="Adonde se escriben.", metavar="CARPETA")] = Path("avisos"),
+) -> None:
+    """Escribe un aviso como se vería, en HTML y en texto, con datos inventados; no envía ni abre nada."""
+    operator = load_operator(folder)
+    if code != "todos" and code not in operator.notices:
+        fail(f"no existe el aviso «{code}»{nearest(code, operator.notices)}")
+    to.mkdir(parents=True, exist_ok=True)
+    for each in sorted(operator.notices) if code == "todos" else [code]:
+        rendered = preview_of(operator, operator.notices[each], datetime.now(UTC))
+        (to / f"{each}.html").write_text(rendered.html, encoding="utf-8")
+        (to / f"{each}.txt").write_text(f"{rendered.subject}\n\n{rendered.text}", encoding="utf-8")
+        console.print(f"{escape(str(to / each))}.html · {escape(rendered.subject)}")
 
 
 def schemas(folder: Annotated[Path, typer.Argument(help="Adonde se escriben.", metavar="CARPETA")] = checks.SCHEMAS) -> None:

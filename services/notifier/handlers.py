@@ -10,6 +10,8 @@ from services.notifier.operations.messages import announce
 from services.notifier.operations.posts import enlist
 from shared.events import CATALOGUE, Event
 from shared.events.billing import (
+    Allocation,
+    CreditNoteIssued,
     CustomerChanged,
     CustomerRegistered,
     InvoiceIssued,
@@ -18,6 +20,7 @@ from shared.events.billing import (
     PaymentAllocated,
     PaymentRejected,
     PaymentReported,
+    PaymentReversed,
 )
 from shared.events.collections import AgentAssigned, SegmentChanged
 from shared.inbox import Context, EventRouter
@@ -99,6 +102,21 @@ async def believe_allocations(ctx: Context, told: list[PaymentAllocated]) -> Non
 async def doubt_payments(ctx: Context, told: list[PaymentRejected]) -> None:
     """What was believed paid is owed again."""
     await facts.move_open_amounts(ctx.session, allocations=[part for each in told for part in each.allocations], sign=1)
+    await notify(ctx, told)
+
+
+@events.on_batch(PaymentReversed)
+async def reopen_invoices(ctx: Context, told: list[PaymentReversed]) -> None:
+    """What a payment had paid is owed again, also where it had settled an invoice."""
+    await facts.reopen(ctx.session, allocations=[part for each in told for part in each.allocations])
+    await notify(ctx, told)
+
+
+@events.on_batch(CreditNoteIssued)
+async def credit_invoices(ctx: Context, told: list[CreditNoteIssued]) -> None:
+    """Less is owed of the invoice, but for what payments had covered of it."""
+    less = [Allocation(invoice_id=each.invoice_id, amount=each.amount - sum(part.amount for part in each.freed)) for each in told]
+    await facts.move_open_amounts(ctx.session, allocations=less, sign=-1)
     await notify(ctx, told)
 
 

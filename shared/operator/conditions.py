@@ -19,12 +19,14 @@ When = dict[Code, Condition]
 
 
 def holds(condition: Condition, value: object) -> bool:
-    """Does a value satisfy a condition: equal to it, one of its list, or none of its `not`? Of several values one is enough."""
+    """Does a value satisfy a condition: equal to it, one of its list, or none of its `not`? Of several values one is enough; a field that
+    is empty (null) equals the empty text."""
     if isinstance(condition, Unless):
         return not holds(condition.other_than, value)
     if isinstance(value, list | tuple | set | frozenset):
         return any(holds(condition, each) for each in value)
-    return (str(value).lower() if isinstance(value, bool) else str(value)) in values_of(condition)
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return text in values_of(condition)
 
 
 def all_hold(when: Mapping[str, Condition], facts: Mapping[str, Any]) -> bool:

@@ -22,16 +22,18 @@ class MessageLimits(Document):
 
 
 class Receivers(Document):
-    """Desks of the operator, or the customer (its contacts with these roles; all that have an address when empty)."""
+    """Desks of the operator, those that the event lists in a field (`desks_in`), or the customer (its contacts with these roles; all that
+    have an address when empty)."""
 
     desks: list[Code] = []
+    desks_in: Code | None = None
     customer: bool = False
     roles: list[Text] = []
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
-        if bool(self.desks) == self.customer:
-            raise ValueError("indique `desks` o `customer: true`, uno de los dos")
+        if sum((bool(self.desks), self.desks_in is not None, self.customer)) != 1:
+            raise ValueError("indique `desks`, `desks_in` o `customer: true`, uno de ellos")
         if self.roles and not self.customer:
             raise ValueError("`roles` es para los contactos del cliente: agregue `customer: true`")
         return self
@@ -54,7 +56,13 @@ class Notice(Document):
 
     def applies_to(self, event: Event) -> bool:
         """Does this notice follow from the event?"""
+        if self.to.desks_in is not None and self.on == event.TYPE and not self.desks_of(event):
+            return False
         return self.on == event.TYPE and all(holds(condition, getattr(event, name)) for name, condition in self.when.items())
+
+    def desks_of(self, event: Event) -> list[str]:
+        """The desks that are told of the event, by code."""
+        return list(self.to.desks if self.to.desks_in is None else getattr(event, self.to.desks_in))
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -64,6 +72,12 @@ class Notice(Document):
         event = CATALOGUE.get(self.on)
         if event is not None and self.to.customer and "customer_id" not in event.model_fields:
             raise ValueError(f"`{self.on}` no trata de un cliente: indique `to.desks`")
+        if event is not None and self.to.desks_in is not None and not _lists_texts(event, self.to.desks_in):
+            raise ValueError(f"`{self.on}` no tiene en «{self.to.desks_in}» una lista de escritorios")
         if event is not None and self.attach and "invoice_id" not in event.model_fields:
             raise ValueError(f"`{self.on}` no trata de una factura: no hay qué adjuntar")
         return self
+
+
+def _lists_texts(event: type[Event], field: str) -> bool:
+    return field in event.model_fields and event.model_fields[field].annotation == list[str]

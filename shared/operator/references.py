@@ -255,6 +255,9 @@ def _check_notices_differ(operator: Operator, wrong: Wrong) -> None:
 
 
 def _check_templates(operator: Operator, wrong: Wrong) -> None:
+    logo = operator.brand.logo
+    if logo is not None and not (operator.folder / "templates" / logo).is_file():
+        wrong("operator.yaml", ("brand", "logo"), f"falta templates/{logo}")
     environment = Environment(autoescape=True)
     for path in sorted((operator.folder / "templates").glob("*.j2")):
         name = path.relative_to(operator.folder).as_posix()

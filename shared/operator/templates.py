@@ -2,7 +2,7 @@
 
 A mail has three templates: `<code>.subject.txt.j2`, `<code>.txt.j2` and `<code>.mjml.j2`; in the last every value is escaped. All know
 `event`, `customer`, `invoice`, `open_invoices`, `agent`, `policy`, `rules`, `notice`, `operator` and `now`, and the filters `money`, `day`,
-`weekday`, `instant`, `month`, `person` and `desk`. A name that does not exist is an error, never an empty place.
+`weekday`, `instant`, `month`, `person`, `desk` and `plan`. A name that does not exist is an error, never an empty place.
 """
 
 import unicodedata
@@ -24,7 +24,7 @@ FOLDER = "templates"
 ENDINGS = ("subject.txt.j2", "mjml.j2", "txt.j2")
 NAMES = frozenset({"event", "customer", "invoice", "open_invoices", "agent", "policy", "rules", "notice", "operator", "now"})
 WORDS = ("money", "day", "weekday", "instant", "month")
-FILTERS = (*WORDS, "person", "desk")
+FILTERS = (*WORDS, "person", "desk", "plan")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,10 @@ def _filters(operator: Operator) -> dict[str, Any]:
     def desk(code: str) -> str:
         return operator.desk(code).name
 
-    return {**{name: partial(getattr(words, name), operator) for name in WORDS}, "person": person, "desk": desk}
+    def plan(code: str) -> str:
+        return next((each.name for each in operator.plans if each.code == code), code)
+
+    return {**{name: partial(getattr(words, name), operator) for name in WORDS}, "person": person, "desk": desk, "plan": plan}
 
 
 def mistakes(folder: Path, code: str, event: type[Event]) -> Iterator[tuple[str, int, str]]:

@@ -1,7 +1,6 @@
 """Events for notifier's tests: the golden samples, and the same ones changed so that each notice applies."""
 
 import json
-from collections.abc import Mapping
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import SMTP
@@ -10,7 +9,8 @@ from typing import Any
 
 from shared.events import CATALOGUE, Event
 from shared.operator import Notice
-from shared.operator.notices import Unless, values_of
+from shared.operator.conditions import Unless, values_of
+from tests.support.service import operator
 
 GOLDEN = Path("tests/contracts/golden")
 
@@ -21,18 +21,12 @@ def golden(wire_type: str, **changes: Any) -> Any:
     return CATALOGUE[wire_type].model_validate({**data, **changes})
 
 
-def occasion(notice: Notice) -> Event:
-    """An event that this notice follows from."""
-    when = {name: values_of(each)[0] for name, each in notice.when.items() if not isinstance(each, Unless)}
+def occasion(notice: Notice, **changes: Any) -> Event:
+    """An event that this notice follows from: the golden one of its type, with what the notice wants of it."""
+    when = {name: values_of(each)[0] or None for name, each in notice.when.items() if not isinstance(each, Unless)}
     if notice.on == "ticketing.ticket_closed.v1":
-        return ticket(when)
-    event: Event = golden(notice.on, **when)
-    return event
-
-
-def ticket(when: Mapping[str, str]) -> Event:
-    kinds = {"suspended": "SUSPENSION CLIENTE VIP", "reconnected": "RECONEXION CLIENTE VIP"}
-    event: Event = golden("ticketing.ticket_closed.v1", **{"kind": kinds[when["outcome"]], "requested_by": "ana.martinez", **when})
+        when |= {"kind": operator().procedures[str(when["procedure"])].kind, "requested_by": "ana.martinez"}
+    event: Event = golden(notice.on, **{**when, **changes})
     return event
 
 

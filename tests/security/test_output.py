@@ -25,7 +25,7 @@ from shared.operator import Notice
 from tests.architecture.test_rooms import ROOT
 from tests.notifier.peers import mail_server
 from tests.notifier.samples import golden, occasion
-from tests.security.doors import doors, whole_house
+from tests.security.doors import Door, doors, whole_house
 from tests.support.service import operator, serve
 
 START = datetime(2026, 3, 28, 14, tzinfo=UTC)
@@ -175,8 +175,9 @@ async def house(databases: dict[str, str]) -> Any:
         yield app
 
 
-async def test_no_route_makes_a_table_or_takes_an_address_to_call(house: FastAPI) -> None:
-    """Nothing that comes in is an address that we would then call: there is nothing that could reach a private network."""
+async def test_no_route_makes_a_table_and_webhooks_alone_take_an_address_to_call(house: FastAPI) -> None:
+    """Nothing that comes in is an address that we would then call, but a subscriber's, which is never one of a private network
+    (tests/notifier/test_webhooks.py)."""
     kinds, fields = set(), set()
     for door in doors(house):
         for answer in (door.operation or {}).get("responses", {}).values():
@@ -187,7 +188,16 @@ async def test_no_route_makes_a_table_or_takes_an_address_to_call(house: FastAPI
     assert kinds <= {"application/json", "application/problem+json", "application/pdf", "image/svg+xml", "text/plain", "message/rfc822"}
     assert [
         each for each in sorted(fields) if any(part in each.lower() for part in ("url", "uri", "href", "webhook", "callback", "host"))
-    ] == []
+    ] == ["url:"]
+    assert {each.path for each in doors(house) if "url:" in _taken(each)} == {"/notifier/webhooks", "/notifier/webhooks/{webhook_id}"}
+
+
+def _taken(door: Door) -> set[str]:
+    """The fields of what is sent to a door."""
+    found: set[str] = set()
+    for content in (door.operation or {}).get("requestBody", {}).get("content", {}).values():
+        found |= _fields(content["schema"], door.schemas or {}, set())
+    return found
 
 
 def _fields(schema: dict[str, Any], schemas: dict[str, Any], seen: set[str]) -> set[str]:

@@ -1,16 +1,22 @@
 """A delivery as the mail that goes out, and the invoice that goes with it."""
 
 import asyncio
+import base64
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from email.message import EmailMessage
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from services.notifier.models import Delivery, Message
+from services.notifier.rules.examples import imagined
 from services.notifier.rules.merging import merged
-from services.notifier.rules.mime import Attachment, Mail, compose
+from services.notifier.rules.mime import Attachment, Mail, Picture, compose
 from services.notifier.rules.recipients import Recipient
-from services.notifier.rules.rendering import Rendered
-from shared.operator import Operator
+from services.notifier.rules.rendering import Rendered, render
+from shared.operator import Notice, Operator
+from shared.operator.templates import FOLDER, templates_of
 from shared.pdf import render_invoice
 
 
@@ -37,5 +43,26 @@ def mail_of(
             html=words.html,
             notice=message.notice,
             attachments=attachments,
+            pictures=pictures_of(operator),
         )
     )
+
+
+def preview_of(operator: Operator, notice: Notice, now: datetime) -> Rendered:
+    """A notice with invented data, its pictures inside the page. Raises UnableToRender."""
+    found = render(templates_of(operator), notice.template, imagined(operator, notice, now))
+    page = found.html
+    for each in pictures_of(operator):
+        page = page.replace(f"cid:{each.name}", f"data:image/png;base64,{base64.b64encode(each.content).decode()}")
+    return Rendered(found.subject, found.text, page)
+
+
+def pictures_of(operator: Operator) -> list[Picture]:
+    """The pictures that the operator's mails may show: its logo."""
+    logo = operator.brand.logo
+    return [Picture("logo", _read(operator.folder / FOLDER / logo, operator.fingerprint))] if logo else []
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, _fingerprint: str) -> bytes:
+    return path.read_bytes()

@@ -205,7 +205,7 @@ async def _find_addresses(session: AsyncSession, operator: Operator, message: Me
     """Give a delivery without an address the first that its notice finds now, and queue one more for each other."""
     customer = await session.get(Customer, message.customer_id) if message.customer_id else None
     notice = operator.notices.get(message.notice)
-    found = recipients(notice, operator, customer.contacts if customer else []) if notice else []
+    found = recipients(notice, operator, customer.contacts if customer else [], notice.to.desks) if notice else []
     if not found:
         raise Conflict(
             "El cliente sigue sin dirección de correo.", remedy="Agréguela al cliente (PATCH /billing/customers/{id}) y reintente."

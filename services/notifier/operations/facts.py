@@ -101,6 +101,13 @@ async def settle_voided(session: AsyncSession, *, invoice_ids: Sequence[UUID]) -
     await execute(session, "UPDATE invoice SET open_amount = 0, voided = true WHERE id = ANY($1::uuid[])", list(invoice_ids))
 
 
+async def reopen(session: AsyncSession, *, allocations: Sequence[Allocation]) -> None:
+    """These parts were paid and are not any more."""
+    ids = [each.invoice_id for each in allocations]
+    await execute(session, "UPDATE invoice SET paid_at = NULL WHERE id = ANY($1::uuid[])", ids)
+    await move_open_amounts(session, allocations=allocations, sign=1)
+
+
 async def move_open_amounts(session: AsyncSession, *, allocations: Sequence[Allocation], sign: int) -> None:
     """Payments that are believed from now on (`sign` -1), or not any more (+1)."""
     sums: dict[UUID, Decimal] = {}

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.notifier.models import Delivery, Invoice, Message
 from services.notifier.operations.failures import failure_event
 from services.notifier.operations.holding import Made, give_places, limits_of
-from services.notifier.queries import Known, OpenInvoice, known_facts
+from services.notifier.queries import Known, known_facts
 from services.notifier.rules.mime import message_id
 from services.notifier.rules.recipients import Recipient, recipients, reference_of
-from services.notifier.rules.rendering import Rendered, render
+from services.notifier.rules.rendering import OpenInvoice, Rendered, render
 from services.notifier.rules.states import DeliveryState, MessageState
 from shared.db import new_id, ring
 from shared.events import Event
@@ -73,7 +73,7 @@ def _made(operator: Operator, occasion: Occasion, known: Known, now: datetime) -
     facts = _facts(operator, occasion, known, now)
     rendered = render(templates_of(operator), occasion.notice.template, facts)
     contacts = facts["customer"].contacts if facts["customer"] else []
-    found = recipients(occasion.notice, operator, contacts)
+    found = recipients(occasion.notice, operator, contacts, occasion.notice.desks_of(occasion.event))
     message = _blank(occasion, rendered, now)
     message.recipients = [{"name": each.name, "address": each.address} for each in found]
     answers: Person | None = facts["agent"]

@@ -8,7 +8,6 @@ from services.notifier.queries import messages, webhooks
 from services.notifier.queries.messages import (
     Known,
     MessageView,
-    OpenInvoice,
     deliveries_of,
     find_messages,
     get_delivery,
@@ -23,7 +22,6 @@ from shared.invariants import broken
 __all__ = [
     "Known",
     "MessageView",
-    "OpenInvoice",
     "deliveries_of",
     "find_messages",
     "gauges",

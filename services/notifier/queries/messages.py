@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,17 +23,6 @@ class Known:
     assignments: Mapping[UUID, Assignment] = field(default_factory=dict)
     invoices: Mapping[UUID, Invoice] = field(default_factory=dict)
     open_invoices: Mapping[UUID, Sequence[Invoice]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class OpenInvoice:
-    """An invoice of which something is neither paid nor reported as paid."""
-
-    number: str
-    period: str
-    due_date: date
-    amount: Decimal
-    currency: str
 
 
 @dataclass(frozen=True)

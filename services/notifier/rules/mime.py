@@ -24,6 +24,14 @@ class Attachment:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A PNG that the HTML shows as `cid:<name>`: it travels inside the mail, so that nobody has to fetch it."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Mail:
     """One delivery's mail. `date` (aware) is the message's; `message_id` stays the same however often it is sent."""
 
@@ -37,6 +45,7 @@ class Mail:
     html: str
     notice: str
     attachments: Sequence[Attachment] = ()
+    pictures: Sequence[Picture] = ()
 
 
 def compose(mail: Mail) -> EmailMessage:
@@ -54,6 +63,10 @@ def compose(mail: Mail) -> EmailMessage:
     found["X-Reconecta-Notice"] = mail.notice
     found.set_content(mail.text)
     found.add_alternative(mail.html, subtype="html")
+    page: EmailMessage = list(found.iter_parts())[-1]  # type: ignore[assignment]
+    for picture in mail.pictures:
+        if f"cid:{picture.name}" in mail.html:
+            page.add_related(picture.content, maintype="image", subtype="png", cid=f"<{picture.name}>", disposition="inline")
     for each in mail.attachments:
         found.add_attachment(each.content, maintype="application", subtype="pdf", filename=_plain(each.name))
     return found

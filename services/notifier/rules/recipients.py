@@ -36,11 +36,12 @@ def reference_of(event: Event) -> str | None:
     return next((str(found) for name in REFERENCES if (found := getattr(event, name, None)) is not None), None)
 
 
-def recipients(notice: Notice, operator: Operator, contacts: Sequence[Mapping[str, Any]]) -> list[Recipient]:
-    """The notice's desks, or the customer's contacts of its roles that have an address (all contacts when none has such a role).
+def recipients(notice: Notice, operator: Operator, contacts: Sequence[Mapping[str, Any]], desks: Sequence[str]) -> list[Recipient]:
+    """These desks of the notice, or the customer's contacts of its roles that have an address (all contacts when none has such a role).
     Nobody gets it twice."""
     if not notice.to.customer:
-        found = [Recipient(desk.name, desk.email) for desk in map(operator.desk, notice.to.desks)]
+        known = {desk.code: desk for desk in operator.desks}  # a ticket may name a desk that there is no more
+        found = [Recipient(known[code].name, known[code].email) for code in desks if code in known]
     else:
         wanted = [each for each in contacts if not notice.to.roles or each.get("role") in notice.to.roles]
         reachable = [each for each in wanted if each.get("email")] or [each for each in contacts if each.get("email")]

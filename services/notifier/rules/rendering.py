@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from jinja2 import TemplateError, UndefinedError
@@ -20,6 +22,17 @@ class Rendered:
     subject: str
     text: str
     html: str
+
+
+@dataclass(frozen=True)
+class OpenInvoice:
+    """An invoice of which something is neither paid nor reported as paid."""
+
+    number: str
+    period: str
+    due_date: date
+    amount: Decimal
+    currency: str
 
 
 class UnableToRender(Exception):
