@@ -32,7 +32,8 @@ class SwitchProof(Payload):
 
 
 class TicketOpened(Event):
-    """A procedure is under way. `parent_id` is the ticket whose outcome started it; `details` what is known from the beginning."""
+    """A procedure is under way. `parent_id` is the ticket whose outcome started it; `details` what is known from the beginning; `delivery`
+    how the services are delivered that it is about."""
 
     TYPE: ClassVar[str] = "ticketing.ticket_opened.v1"
     ticket_id: UUID
@@ -46,6 +47,7 @@ class TicketOpened(Event):
     opened_at: datetime
     parent_id: UUID | None = None
     details: list[Captured] = []
+    delivery: Literal["own", "third_party", "mixed"] | None = None
 
 
 class TicketClosed(Event):

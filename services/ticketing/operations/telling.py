@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.ticketing.models import NetworkSwitch, Ticket
 from services.ticketing.rules import engine
 from services.ticketing.rules.appointments import order_number
-from services.ticketing.rules.facts import Fact, learned, written
+from services.ticketing.rules.facts import DELIVERY, Fact, learned, written
 from services.ticketing.rules.states import StepState, SwitchState
 from services.ticketing.rules.ticket import SYSTEM, Late, Owner, Turn
 from services.ticketing.rules.ticket import Ticket as EngineTicket
@@ -70,8 +70,16 @@ def _finished(ticket: Ticket, step: Step, turn: Turn, desk: str | None, operator
 
 def told_opened(ticket: Ticket, now: datetime) -> Outgoing:
     """The ticket's beginning, with what is known then and meant to be told."""
-    event = TicketOpened(
-        **_about(ticket), desk=ticket.desk, opened_at=now, details=_details(Fact.model_validate(each) for each in ticket.facts)
+    facts = [Fact.model_validate(each) for each in ticket.facts]
+    deliveries = next((each.value for each in facts if each.name == DELIVERY), [])
+    event = TicketOpened.model_validate(
+        {
+            **_about(ticket),
+            "desk": ticket.desk,
+            "opened_at": now,
+            "details": _details(facts),
+            "delivery": "mixed" if len(deliveries) > 1 else next(iter(deliveries), None),
+        }
     )
     return Outgoing(event, f"ticket/{ticket.id}", ticket.version)
 
