@@ -1,6 +1,20 @@
 """Collections over HTTP."""
 
-from services.collections.api import accounts, agreements, contacts, cuts, dossiers, portfolios, segments, timeline, worklist
+from services.collections.api import (
+    accounts,
+    agreements,
+    contacts,
+    covers,
+    cuts,
+    distributions,
+    dossiers,
+    holds,
+    portfolios,
+    segments,
+    simulations,
+    timeline,
+    worklist,
+)
 from services.collections.api.examples import show_examples
 
 ROUTERS = (
@@ -12,6 +26,10 @@ ROUTERS = (
     cuts.router,
     segments.router,
     portfolios.router,
+    covers.router,
+    distributions.router,
+    holds.router,
+    simulations.router,
     dossiers.router,
     dossiers.uploads,
 )

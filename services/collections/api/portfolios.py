@@ -1,17 +1,26 @@
-"""Portfolios: which agent looks after which customers (VIP-4)."""
+"""Portfolios: which agent looks after which customers (VIP-4), and what all of them do (VIP-31)."""
 
+from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from fastapi import Query
+from pydantic import AwareDatetime, BaseModel, Field
 
 from services.collections.api.access import PORTFOLIOS, READ, agent_shown
+from services.collections.api.inputs import Day
 from services.collections.operations import portfolios
 from services.collections.queries import portfolios as queries
+from services.collections.queries.activity import activity
+from services.collections.rules.terms import Book
 from services.collections.rules.wording import who
-from shared.web import Actor, Documents, Input, Now, Session, command_router, permits
+from services.collections.rules.worklist import Reason
+from shared.errors import FieldError, Invalid
+from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
 
 router = command_router(tags=["carteras"])
 MAX_CUSTOMERS = 5000
+MAX_DAYS = 366
 
 
 class AssignmentInput(Input):
@@ -54,6 +63,38 @@ class PortfolioView(BaseModel):
     by_status: dict[str, int]
 
 
+class PortfolioChangeView(BaseModel):
+    """A customer came into somebody's portfolio: from whose, by whom, when and why."""
+
+    customer_id: UUID
+    customer_name: str
+    previous: str | None
+    agent: str
+    agent_name: str
+    reason: str
+    assigned_by: str
+    assigned_at: AwareDatetime
+
+
+class ActivityView(BaseModel):
+    """One agent's work (`agent` null: what nobody looks after). `done` by kind in the days asked for: contacts by what they were about,
+    promise, payment_plan, notice, suspension, reconnection. `to_do` by the most urgent reason, as the list is now."""
+
+    agent: str | None
+    agent_name: str
+    done: dict[str, int]
+    to_do: dict[Reason, int]
+    done_today: int
+
+
+class ActivityReport(BaseModel):
+    """What all agents did from a day to another, both included, and what their lists hold now."""
+
+    from_day: date
+    to_day: date
+    agents: list[ActivityView]
+
+
 @router.post("/portfolios/assignments", status_code=201)
 async def assign(body: AssignmentInput, session: Session, now: Now, actor: Actor, documents: Documents) -> AssignmentView:
     """Give customers to an agent, with the reason; an unknown customer or agent stops it all (VIP-4)."""
@@ -80,3 +121,62 @@ async def get_portfolios(session: Session, actor: Actor, documents: Documents) -
         )
         for each in found
     ]
+
+
+@router.get("/portfolios/changes")
+async def list_portfolio_changes(
+    session: Session,
+    cursor: Cursor,
+    actor: Actor,
+    documents: Documents,
+    agent: Annotated[str | None, Query(max_length=60, description="quien la dio o la recibió")] = None,
+    customer_id: Annotated[UUID | None, Query(description="solo de este cliente")] = None,
+) -> Page[PortfolioChangeView]:
+    """Which customers changed hands, the latest first; an agent sees what it gave and got."""
+    permits(actor, documents, READ)
+    found = await queries.changes(
+        session,
+        agent=None if customer_id is not None else agent_shown(actor, documents, agent),
+        customer_id=customer_id,
+        before=cursor.after(datetime, UUID),
+        limit=cursor.limit + 1,
+    )
+    return page(
+        found,
+        cursor,
+        key=lambda each: (each[0].assigned_at.isoformat(), each[0].id),
+        show=lambda each: PortfolioChangeView(
+            customer_name=each[1], agent_name=who(documents, each[0].agent), **each[0].model_dump(exclude={"id"})
+        ),
+    )
+
+
+@router.get("/portfolios/activity")
+async def get_activity(
+    session: Session,
+    now: Now,
+    actor: Actor,
+    documents: Documents,
+    from_day: Annotated[Day | None, Query(description="primer día; hoy si no se dice")] = None,
+    to_day: Annotated[Day | None, Query(description="último día, incluido; el primero si no se dice")] = None,
+) -> ActivityReport:
+    """What the agents did (sending, collecting, suspending, reconnecting) and have to do, over all portfolios (VIP-31)."""
+    permits(actor, documents, PORTFOLIOS)
+    calendar = Book(documents).calendar
+    first = from_day or calendar.today(now)
+    last = to_day or first
+    if (last - first).days not in range(MAX_DAYS):
+        error = FieldError(field="to_day", message=f"desde from_day, y a lo sumo {MAX_DAYS} días")
+        raise Invalid("Los días no están en orden.", errors=[error])
+    found = await activity(session, calendar.start_of_day(first), calendar.end_of_day(last))
+    agents = [
+        ActivityView(
+            agent=each.person,
+            agent_name=who(documents, each.person) if each.person else "Sin gestor",
+            done=each.done,
+            to_do={Reason(reason): count for reason, count in each.to_do.items()},
+            done_today=each.done_today,
+        )
+        for each in found
+    ]
+    return ActivityReport(from_day=first, to_day=last, agents=agents)

@@ -59,6 +59,8 @@ async def propose(
     Raises Invalid for agents without portfolios, for zones of somebody else, and for more customers than MOST.
     """
     check_agents(operator, agents, field="agents")
+    if policy not in operator.policies:
+        raise Invalid("La política no existe.", errors=[FieldError(field="policy", message=f"no existe la política «{policy}»")])
     if strangers := sorted(set(zones) - set(agents)):
         error = FieldError(field="zones", message=f"{strangers[0]} no está en agents")
         raise Invalid("Hay zonas de quien no está en el reparto.", errors=[error])
@@ -68,7 +70,7 @@ async def propose(
         raise Invalid(f"El reparto tiene más de {MOST} clientes.", errors=[error])
     besides = {row.agent: Load(row.customers, row.amount) for row in await rows(session, BESIDES, list(agents), policy, everybody)}
     customers = [Portion(row.id, row.agent, row.monthly_amount, tuple(row.nodes)) for row in found]
-    chosen = distribute(customers, agents, besides, balance, zones)
+    chosen = distribute(customers, list(dict.fromkeys(agents)), besides, balance, zones)
     made = Distribution(policy=policy, balanced_by=balance, reason=reason, made_by=actor.person, made_at=now)
     session.add(made)
     await session.flush()
