@@ -27,8 +27,8 @@ INVOICE = (
     "origin",
 )
 INVOICES = (
-    f"SELECT customer_id, state, {', '.join(INVOICE)} FROM invoice "
-    "WHERE (customer_id = ANY($1::uuid[]) AND state = 'OPEN') OR id = ANY($2::uuid[]) ORDER BY id FOR UPDATE"
+    f"SELECT customer_id, state, {', '.join(INVOICE)} FROM invoice WHERE customer_id = ANY($1::uuid[]) "
+    "AND (state = 'OPEN' OR id = ANY($2::uuid[])) ORDER BY id FOR UPDATE"
 )
 FIELDS = (
     "id",
