@@ -77,10 +77,10 @@ SELECT customer_id, at, type, data || jsonb_build_object('customer_id', customer
     UNION ALL SELECT account_id, changed_at, 'collections.status_changed.v1', jsonb_build_object('previous', previous, 'code', code,
         'label', label, 'rule', rule, 'reason', reason, 'changed_at', changed_at) FROM status_change
     UNION ALL SELECT a.id, o.declared_at, 'noc.outage_declared.v1', jsonb_build_object('outage_id', o.id, 'access_node', o.access_node,
-        'description', '', 'declared_by', 'noc', 'declared_at', o.declared_at) FROM outage o JOIN account a ON a.nodes @> ARRAY[o.access_node]
+        'description', '', 'declared_by', 'noc', 'declared_at', o.declared_at) FROM outage o JOIN account a ON a.nodes @> ARRAY[o.access_node]::text[]
     UNION ALL SELECT a.id, o.closed_at, 'noc.outage_closed.v1', jsonb_build_object('outage_id', o.id, 'access_node', o.access_node,
         'solution', '', 'closed_by', 'noc', 'closed_at', o.closed_at)
-        FROM outage o JOIN account a ON a.nodes @> ARRAY[o.access_node] WHERE o.closed_at IS NOT NULL
+        FROM outage o JOIN account a ON a.nodes @> ARRAY[o.access_node]::text[] WHERE o.closed_at IS NOT NULL
 ) AS earlier WHERE NOT EXISTS (SELECT FROM happening) ORDER BY at, type
 """
 PAYMENT = """jsonb_build_object('payment_id', p.id, 'amount', p.amount::text, 'currency', p.currency, 'reference', p.reference,
