@@ -1,7 +1,7 @@
 """The procedure engine, judged by a machine that plays every procedure in any order."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from typing import Any
 
@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from services.ticketing.rules.appointments import Appointment
+from services.ticketing.rules.capture import Named
 from services.ticketing.rules.engine import cancellable, step
 from services.ticketing.rules.states import StepState
 from services.ticketing.rules.ticket import (
@@ -30,6 +32,7 @@ from services.ticketing.rules.ticket import (
     Open,
     OpenTask,
     Owner,
+    Schedule,
     SwitchClaimed,
     SwitchNetwork,
     SwitchResult,
@@ -38,6 +41,8 @@ from services.ticketing.rules.ticket import (
 from shared.calendar import BusinessCalendar
 from shared.errors import Invalid, Problem, Refused
 from shared.operator import Procedure
+from shared.operator.conditions import all_hold
+from shared.operator.procedures import Step
 from tests.support.rules import rule as proves
 from tests.support.service import operator
 
@@ -104,6 +109,46 @@ def play(procedure: Procedure, *inputs: Input, requester: str = AGENT.person, ag
 
 
 FULL = {"equipos": "3"}
+KNOWN: list[dict[str, Any]] = [
+    {"delivery": ["own"]},
+    {"delivery": ["third_party"], "cause": "unpaid"},
+    {"delivery": ["own", "third_party"], "cause": "unpaid"},
+    {},
+]
+NAMED = Named(
+    plans=frozenset({"plan"}),
+    services={"servicio": "Internet"},
+    files={"archivo": {"id": "archivo", "name": "carta.pdf", "media_type": "application/pdf", "size": 1, "sha256": "00"}},
+)
+
+
+def filled_form(task: Step, outcome: str, known: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """A form with something in every field that is asked for."""
+    found: dict[str, Any] = {}
+    for each in task.capture:
+        values: dict[str, Any] = {
+            "number": "3",
+            "money": {"amount": "12.50", "currency": "USD"},
+            "date": calendar().today(now).isoformat(),
+            "yes_no": True,
+            "choice": next(iter(each.choices), None),
+            "plan": "plan",
+            "service": "servicio",
+            "file": "archivo",
+            "items": [{"code": "ONT-1", "description": "Router"} | ({"condition": each.choices[0]} if each.choices else {})],
+            "signature": {"name": "Julia Paz"},
+        }
+        if all_hold(each.when, {**known, **found, "outcome": outcome}):
+            found[each.name] = values.get(each.kind, "Listo")
+    return found
+
+
+def appointment(now: datetime, *, days: int = 1, opens: time = time(9), closes: time = time(11)) -> Appointment:
+    """The n-th business day after this instant, in the morning."""
+    day = calendar().nth_business_day(calendar().today(now), days)
+    return Appointment(day, opens, closes, "Wilmer Antúnez", AGENT.person, now)
+
+
 TO_REVIEW = (
     Open(),
     Finish("datos", "done", AGENT),
@@ -177,7 +222,7 @@ def test_deadlines_are_armed_cancelled_and_passed() -> None:
     assert due == calendar().add_business_days(NOW, 5)
     ticket, _ = play(PARALLEL, Open())
     late, effects = step(PARALLEL, ticket, DeadlinePassed("datos", 1), NOW + timedelta(hours=3), calendar())
-    assert effects == [Late("datos")]
+    assert effects == [Late("datos", 1)]
     assert step(PARALLEL, late, DeadlinePassed("datos", 1), NOW + timedelta(hours=4), calendar()) == (late, [])
     assert step(PARALLEL, ticket, DeadlinePassed("datos", 1), NOW, calendar()) == (ticket, [])
 
@@ -221,10 +266,10 @@ def test_a_claimed_or_finished_switch_cannot_be_cancelled() -> None:
 class AnyOrder(RuleBasedStateMachine):
     """Throws every kind of input at a ticket, in any order, and judges what becomes of it."""
 
-    @initialize(number=st.integers(0, 100), requester=st.sampled_from([AGENT.person, SYSTEM]))
-    def begin(self, number: int, requester: str) -> None:
+    @initialize(number=st.integers(0, 100), requester=st.sampled_from([AGENT.person, SYSTEM]), facts=st.sampled_from(KNOWN))
+    def begin(self, number: int, requester: str, facts: dict[str, Any]) -> None:
         self.procedure = procedures()[number % len(procedures())]
-        self.before = self.ticket = Ticket(requester)
+        self.before = self.ticket = self.first = Ticket(requester, facts=facts)
         self.inputs: list[tuple[Input, datetime]] = []
         self.effects: list[Effect] = []
         self.now = NOW
@@ -263,9 +308,12 @@ class AnyOrder(RuleBasedStateMachine):
         task = self.procedure.step(code)
         desks = frozenset({task.role or "", self.procedure.desk})
         outcome = data.draw(st.sampled_from(sorted(task.outcomes)))
-        captured = FULL if code == "revisar" else {"comentario": "Listo"} if task.capture else {}
+        actor = Actor(AGENT.person, desks)
+        if task.work_order is not None:
+            self.give(Schedule(code, actor, appointment(self.now)))
         if task.kind == "task":
-            self.give(Finish(code, outcome, Actor(AGENT.person, desks), captured))
+            captured = filled_form(task, outcome, self.ticket.known(), self.now)
+            self.give(Finish(code, outcome, actor, captured, named=NAMED))
         else:
             self.give(SwitchResult(code, outcome))  # type: ignore[arg-type]
 
@@ -282,7 +330,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.give(Cancel(cause))
         assert (self.ticket.closed is not None) if possible else (self.ticket == self.before)
 
-    @rule(code=st.sampled_from(["payment_confirmed", "invoice_voided"]))
+    @rule(code=st.sampled_from(["payment_confirmed", "invoice_voided", "debt_covered", "service_reconnected"]))
     def event(self, code: str) -> None:
         self.give(EventArrived(code))
 
@@ -292,7 +340,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def open_is_not_finished(self) -> None:
-        states = [self.ticket.open, self.ticket.finished, self.ticket.waiting]
+        states = [self.ticket.open, self.ticket.past, self.ticket.waiting]
         assert len(frozenset.union(*states)) == sum(map(len, states))
 
     @invariant()
@@ -307,7 +355,15 @@ class AnyOrder(RuleBasedStateMachine):
     def no_step_opens_before_its_joins(self) -> None:
         opened = self.ticket.open - self.before.open
         for code in opened:
-            assert self.ticket.finished.issuperset(self.procedure.step(code).joins)
+            assert self.ticket.past.issuperset(self.procedure.step(code).joins)
+
+    @invariant()
+    def what_does_not_apply_is_passed_over(self) -> None:
+        for turn in self.ticket.turns:
+            if turn.state is StepState.SKIPPED:
+                assert self.procedure.step(turn.code).when
+            if turn.code in self.ticket.open - self.before.open:
+                assert all_hold(self.procedure.step(turn.code).when, self.ticket.known())
 
     @invariant()
     def something_is_always_to_do(self) -> None:
@@ -325,7 +381,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def replaying_the_inputs_gives_the_same_ticket(self) -> None:
-        again = Ticket(self.ticket.requester)
+        again = self.first
         for given, at in self.inputs:
             again, _ = step(self.procedure, again, given, at, calendar())
         assert again == self.ticket
