@@ -280,3 +280,20 @@ async def test_payments_that_come_in_while_the_month_is_billed_meet_the_new_invo
     await asyncio.gather(job.issue(context, plan.run_id), *paying, job.issue(context, plan.run_id))
     found = (await billing.sql("SELECT count(*) AS n, sum(balance - reported) AS open FROM invoice"))[0]
     assert tuple(found) == (20, Decimal("0.0000"))
+
+
+LEFT_BEHIND = f"""
+INSERT INTO outbox (event_id, type, subject, sequence, key, occurred_at, data)
+SELECT gen_random_uuid(), 'billing.invoice_issued.v1', 'invoice/' || n, 1, n::text, now(), '{{}}' FROM generate_series(0, {runs.LARGEST}) AS n
+"""
+
+
+async def test_a_run_waits_for_the_relay_that_follows_it_and_for_no_other(billing: Served) -> None:
+    database = billing.runtime.database
+    assert await job._followed(database), "nothing is behind"
+    await billing.sql(LEFT_BEHIND)
+    assert not await job._followed(database), "nobody takes the events away"
+    waits = asyncio.create_task(job._followed(database))
+    await asyncio.sleep(job.FOLLOW_SECONDS / 2)
+    await billing.sql("DELETE FROM outbox WHERE id = (SELECT min(id) FROM outbox)")
+    assert await waits

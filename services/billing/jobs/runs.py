@@ -1,5 +1,6 @@
 """The billing run on the clock: planned on the operator's day and hour, issued chunk by chunk, closed when every chunk is done."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from services.billing.operations.terms import policy_terms
 from services.billing.queries.runs import Standing, run_standing
 from services.billing.rules.periods import Period
 from shared.calendar import BusinessCalendar
+from shared.db import Database, rows
 from shared.errors import Problem
 from shared.jobs import Job, JobContext
 from shared.log import get_logger
@@ -19,6 +21,8 @@ from shared.operator import Operator
 
 log = get_logger("billing.runs")
 AGAIN = timedelta(days=1)
+FOLLOW_SECONDS = 0.2
+BEHIND = "SELECT min(id) AS first FROM outbox WHERE EXISTS (SELECT FROM outbox OFFSET $1)"
 
 
 async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
@@ -46,7 +50,7 @@ async def run(context: JobContext) -> int:
 async def issue(context: JobContext, run_id: UUID) -> int:
     """Issue the chunks that nobody else issues, then close the run if all are done. Any number of workers may do this at once."""
     policies, prices, calendar = policy_terms(context.operator), price_functions(context.operator), BusinessCalendar(context.operator)
-    steps = 0
+    steps, followed = 0, True
     async with in_the_background(context.database) as quiet:
         while True:
             async with quiet.transaction() as session:
@@ -55,8 +59,24 @@ async def issue(context: JobContext, run_id: UUID) -> int:
                 ):
                     break
             steps += 1
+            followed = followed and await _followed(quiet)
     async with context.database.transaction() as session:
         return steps + await runs.complete_run(session, run_id=run_id, now=context.now)
+
+
+async def _followed(database: Database) -> bool:
+    """Wait until the relay is no more than a chunk behind: issuing and telling at once would leave nothing of a small machine to those
+    who pay meanwhile. False when nobody takes the events away; then there is nothing to wait for."""
+    before: int | None = None
+    while True:
+        async with database.look() as session:
+            first = (await rows(session, BEHIND, runs.LARGEST))[0].first
+        if first is None:
+            return True
+        if first == before:
+            return False
+        before = first
+        await asyncio.sleep(FOLLOW_SECONDS)
 
 
 def due_month(standing: Standing, operator: Operator, now: datetime) -> tuple[Period, datetime] | None:
