@@ -103,8 +103,9 @@ async def copy_out(database: Database, folder: Path, tables: Sequence[str]) -> N
 
 
 async def copy_in(database: Database, folder: Path, tables: Sequence[str]) -> None:
-    """The limit: one transaction on one connection, rows that are ready."""
-    connection = await asyncpg.connect(database.dsn)
+    """The limit: one transaction on one connection, rows that are ready. A foreign key's check is planned once, when its table is still
+    small: it must not be the plan of a small table that a million rows are then checked by."""
+    connection = await asyncpg.connect(database.dsn, server_settings={"enable_seqscan": "off"})
     async with connection.transaction():
         for table in tables:
             await connection.copy_to_table(table, source=folder / table, format="binary")
