@@ -23,35 +23,35 @@ async def confirm(billing: Served, payment_id: UUID) -> None:
 async def reverse(billing: Served, payment_id: UUID) -> None:
     now, operator = await billing.now(), billing.runtime.operator
     async with billing.runtime.database.transaction() as session:
-        given = {"reason": "Cheque devuelto", "by": "ines.reyes", "operator": operator, "now": now}
+        given: dict[str, Any] = {"reason": "Cheque devuelto", "by": "ines.reyes", "operator": operator, "now": now}
         await corrections.reverse_payment(session, payment_id=payment_id, **given)
 
 
 async def move(billing: Served, payment_id: UUID, external_id: str) -> UUID:
     now, to = await billing.now(), await customer_id(billing, external_id)
     async with billing.runtime.database.transaction() as session:
-        given = {"reason": "Era de otro", "by": "ines.reyes", "operator": billing.runtime.operator, "now": now}
+        given: dict[str, Any] = {"reason": "Era de otro", "by": "ines.reyes", "operator": billing.runtime.operator, "now": now}
         return await corrections.move_payment(session, payment_id=payment_id, to=to, **given)
 
 
 async def credit(billing: Served, invoice_id: UUID, amount: str | None) -> CreditNote:
     now, wanted = await billing.now(), None if amount is None else Decimal(amount)
     async with billing.runtime.database.transaction() as session:
-        given = {"reason": "Tres días sin servicio", "by": "ines.reyes", "operator": billing.runtime.operator, "now": now}
+        given: dict[str, Any] = {"reason": "Tres días sin servicio", "by": "ines.reyes", "operator": billing.runtime.operator, "now": now}
         return await credit_notes.issue_credit_note(session, invoice_id=invoice_id, amount=wanted, **given)
 
 
 async def dispute(billing: Served, invoice_id: UUID, amount: str) -> Dispute:
     now = await billing.now()
     async with billing.runtime.database.transaction() as session:
-        given = {"reason": "No tuvo servicio", "by": "ana.martinez", "operator": billing.runtime.operator, "now": now}
+        given: dict[str, Any] = {"reason": "No tuvo servicio", "by": "ana.martinez", "operator": billing.runtime.operator, "now": now}
         return await disputes.open_dispute(session, invoice_id=invoice_id, amount=Decimal(amount), **given)
 
 
 async def resolve(billing: Served, dispute_id: UUID, accepted: bool) -> Dispute:
     now = await billing.now()
     async with billing.runtime.database.transaction() as session:
-        given = {"resolution": "Visto con Ingeniería", "by": "ines.reyes", "operator": billing.runtime.operator, "now": now}
+        given: dict[str, Any] = {"resolution": "Visto con Ingeniería", "by": "ines.reyes", "operator": billing.runtime.operator, "now": now}
         return await disputes.resolve_dispute(session, dispute_id=dispute_id, accepted=accepted, **given)
 
 

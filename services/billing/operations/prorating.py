@@ -39,7 +39,7 @@ INVOICES = "SELECT id FROM invoice WHERE customer_id = $1 AND period = $2 AND st
 
 @dataclass(frozen=True)
 class Cause:
-    """Why months change: `key` names it once for ever, `text` says it on the documents, `by` is who decided."""
+    """Why months change: `key` names it, `text` says it on the documents, `by` is who decided."""
 
     key: str
     text: str
@@ -106,9 +106,8 @@ async def settle_months(
         more = [(key, each) for key, each in differences.items() if each > 0]
         if more:
             charges = [_charge(key, each, period, cause, operator) for key, each in more]
-            await issue_charges(
-                session, customer_id=customer_id, operator=operator, cause=cause.key, period=period, charges=charges, now=now
-            )
+            key = f"{cause.key}:{period}"
+            await issue_charges(session, customer_id=customer_id, operator=operator, cause=key, period=period, charges=charges, now=now)
         less = {key: -each for key, each in differences.items() if each < 0}
         if less:
             await _credit(session, customer_id, period, less, cause, operator, now)
@@ -143,8 +142,8 @@ async def _credit(
             key = (left.service_id, left.tax_code)
             if left.service_id is None or key not in less:
                 continue
-            base = min(less[key], left.base)  # type: ignore[index]
-            less[key] -= base  # type: ignore[index]
+            base = min(less[key], left.base)
+            less[key] -= base
             tax = left.tax if base == left.base else min(round_money(base * left.tax_rate, operator.money_digits), left.tax)
             parts.append(Part(left.service_id, f"{cause.text} · {period}", left.tax_code, left.tax_rate, base, tax))
         parts = [each for each in parts if each.total > 0]

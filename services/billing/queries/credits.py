@@ -53,11 +53,11 @@ async def get_credit(session: AsyncSession, customer_id: UUID) -> Credit:
 
 async def get_note(session: AsyncSession, note_id: UUID) -> NoteView:
     """A credit note, its lines, its invoice and its customer. Raises NotFound."""
-    note = await session.get(CreditNote, note_id)
+    note = await session.get(CreditNote, note_id, populate_existing=True)
     if note is None:
         raise NotFound(f"No existe la nota de crédito {note_id}.")
     query = select(CreditNoteLine).where(CreditNoteLine.credit_note_id == note_id).order_by(col(CreditNoteLine.number))
-    lines = (await session.execute(query)).scalars().all()
+    lines = (await session.execute(query.execution_options(populate_existing=True))).scalars().all()
     invoice = await session.get_one(Invoice, note.invoice_id)
     series = await session.get_one(FiscalSeries, note.fiscal_series_id)
     return NoteView(note, invoice, await session.get_one(Customer, note.customer_id), lines, fiscal_of(series))
@@ -65,7 +65,7 @@ async def get_note(session: AsyncSession, note_id: UUID) -> NoteView:
 
 async def get_dispute(session: AsyncSession, dispute_id: UUID) -> Dispute:
     """A dispute. Raises NotFound."""
-    found = await session.get(Dispute, dispute_id)
+    found = await session.get(Dispute, dispute_id, populate_existing=True)
     if found is None:
         raise NotFound(f"No existe la disputa {dispute_id}.")
     return found

@@ -28,7 +28,7 @@ async def services_sold(session: AsyncSession, customer_id: UUID) -> list[Sold]:
 async def with_changes(session: AsyncSession, services: Sequence[Fetched]) -> list[Sold]:
     """Services (rows of COLUMNS) with their changes of plan."""
     found = await _changes(session, [row.id for row in services])
-    return [Sold(*row, found.get(row.id, [])) for row in services]
+    return [Sold(**dict(row), changes=found.get(row.id, [])) for row in services]
 
 
 async def _changes(session: AsyncSession, service_ids: Collection[UUID]) -> dict[UUID, list[Change]]:
