@@ -32,7 +32,7 @@ def test_a_field_equals_or_is_one_of_or_is_none_of() -> None:
         ({"on": "notifier.message_failed.v1"}, "no terminaría nunca"),
         ({"on": "noc.outage_declared.v1", "to": {"customer": True}}, "no trata de un cliente"),
         ({"attach": ["invoice"]}, "no trata de una factura"),
-        ({"to": {"desks": ["cobros"], "customer": True}}, "uno de los dos"),
+        ({"to": {"desks": ["cobros"], "customer": True}}, "uno de ellos"),
         ({"to": {"desks": ["cobros"], "roles": ["billing"]}}, "customer: true"),
         ({"when": {"outcome": {"except": "x"}}}, "not"),
     ],

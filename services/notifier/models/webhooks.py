@@ -52,8 +52,9 @@ class WebhookEvent(Table, table=True):
 
 
 class WebhookPost(Table, table=True):
-    """An event on its way to one subscription. Those of one `key` (the customer) go one after the other, by `id`. `next_attempt_at` is
-    business time, `claimed_until` machine time; the last answer stands here, all of them in its attempts."""
+    """An event on its way to one subscription. Those of one `key` (the customer) go one after the other, by `id`. `attempts` counts the
+    tries that somebody answered. `next_attempt_at` is business time, `claimed_until` machine time; the last answer stands here, all of them
+    in WebhookAttempt."""
 
     __tablename__ = "webhook_post"
     __table_args__ = (

@@ -145,24 +145,27 @@ async def record_posts(
     found: Sequence[Any] = (await session.execute(mine.order_by(col(WebhookPost.id)).with_for_update())).scalars().all()
     if webhook is None or not found:
         return 0
-    for post in found:
-        _settle(post, wanted[post.id])
-        session.add(_attempt(post.id, wanted[post.id]))
     done = [wanted[post.id] for post in found]
     at = max(each.at for each in done)
     _judge(webhook, done, at)
+    for post in found:
+        _settle(webhook, post, wanted[post.id])
+        session.add(_attempt(post.id, wanted[post.id]))
     await session.flush()
     if webhook.state == WebhookState.ACTIVE and (reason := _helpless(webhook, done, at, give_up)):
         await disable(session, operator, webhook, reason, at)
     return len(found)
 
 
-def _settle(post: WebhookPost, done: PostTry) -> None:
-    """A post after a try."""
+def _settle(webhook: Webhook, post: WebhookPost, done: PostTry) -> None:
+    """A post after a try. One that met nobody waits as long as its subscriber rests, and that try does not count."""
     answer = done.answer
     post.status, post.detail, post.holder, post.claimed_until = answer.status, answer.detail, None, None
     if answer.taken:
         post.state, post.delivered_at = PostState.DELIVERED, done.at
+        return
+    if answer.missed:
+        post.state, post.attempts, post.next_attempt_at = PostState.QUEUED, post.attempts - 1, webhook.rests_until
         return
     post.next_attempt_at = next_try(answer, post.attempts, str(post.event_id), done.at)
     post.state = PostState.QUEUED if post.next_attempt_at else PostState.FAILED

@@ -15,7 +15,7 @@ from typing import Any
 
 from shared.events import Envelope
 
-# Business time between tries, each stretched by up to a tenth so that not everything comes back at once.
+# Business time between tries of what a subscriber refuses, each stretched by up to a tenth so that not everything comes back at once.
 DELAYS = (
     timedelta(seconds=5),
     timedelta(minutes=5),
@@ -27,7 +27,7 @@ DELAYS = (
     timedelta(hours=20),
     timedelta(hours=24),
 )
-LONGEST_REST = DELAYS[2]  # a subscriber who does not answer is looked for at least so often
+RESTS = (*DELAYS[:3], timedelta(hours=1))  # between looks for one who is not there: then always the last
 LONGEST_WAIT = timedelta(hours=24)  # whatever the subscriber asks for
 SECRET_PREFIX = "whsec_"  # noqa: S105 - not a secret, but how one begins
 GONE = 410
@@ -43,7 +43,7 @@ class WebhookState(StrEnum):
 
 
 class PostState(StrEnum):
-    """QUEUED: will be tried. SENDING: a worker has it. DELIVERED: answered with 2xx. FAILED: all tries are used up."""
+    """QUEUED: will be tried. SENDING: a worker has it. DELIVERED: answered with 2xx. FAILED: refused so often that it was given up."""
 
     QUEUED = "QUEUED"
     SENDING = "SENDING"
@@ -73,7 +73,7 @@ class Answer:
 
 
 def next_try(answer: Answer, attempts: int, event_id: str, now: datetime) -> datetime | None:
-    """When a post is tried again after its `attempts`-th try failed at `now`; None when no try is left."""
+    """When a post is tried again that was refused at `now` for the `attempts`-th time; None when no try is left."""
     if attempts > len(DELAYS):
         return None
     stretch = 1 + int.from_bytes(sha256(f"{event_id}/{attempts}".encode()).digest()[:2]) / 0xFFFF / 10
@@ -84,7 +84,7 @@ def next_try(answer: Answer, attempts: int, event_id: str, now: datetime) -> dat
 def rest(answer: Answer, misses: int, now: datetime) -> datetime:
     """Until when a subscriber is left alone who was missed for the `misses`-th time in a row."""
     asked = min(answer.wait or timedelta(0), LONGEST_WAIT)
-    return now + max(min(DELAYS[min(misses, len(DELAYS)) - 1], LONGEST_REST), asked)
+    return now + max(RESTS[min(misses, len(RESTS)) - 1], asked)
 
 
 def headers(event_id: str, body: str, secrets: Sequence[str], at: datetime) -> Mapping[str, str]:
