@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import typst
 
 from shared.operator import Operator
 
+Standard = Literal["a-3b"]  # PDF/A-3: for archives, with files attached
 TEMPLATES, FONTS = "templates", "templates/fonts"
 
 
@@ -31,7 +33,7 @@ class Press:
     compiler: typst.Compiler
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def print(self, data: str, timestamp: datetime, standards: Sequence[str] = ()) -> bytes:
+    def print(self, data: str, timestamp: datetime, standards: Sequence[Standard] = ()) -> bytes:
         """Print a JSON text, by standards of PDF such as `a-3b`; the same input makes the same bytes. Blocking: call it in a thread.
         Raises PdfFailed."""
         with self.lock:

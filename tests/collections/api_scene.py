@@ -175,7 +175,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(database: OpenDatabase, start: str = START) -> AsyncIterator[Scene]:
-    """Collections alone, at an hour of the operator's clock."""
-    async with serve(SERVICE, await database("collections"), local(start)) as served:
+async def scene(database: OpenDatabase, start: str = START, **settings: Any) -> AsyncIterator[Scene]:
+    """Collections alone, at an hour of the operator's clock; `settings` are those of shared.settings."""
+    async with serve(SERVICE, await database("collections"), local(start), **settings) as served:
         yield Scene(served)

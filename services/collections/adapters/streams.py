@@ -5,7 +5,6 @@ streams read. Nobody holds a connection to the database while nothing happens, a
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -63,10 +62,7 @@ class Streams:
                 watcher.number = found[-1].number
                 yield found
                 continue
-            try:
-                async with asyncio.timeout(patience):
-                    await watcher.bell.wait()
-            except TimeoutError:
+            while not await _rung(watcher.bell, patience):
                 yield ()
 
     def leave(self, watcher: Watcher) -> None:
@@ -77,9 +73,7 @@ class Streams:
         """Wake the streams whose customers have news, as long as there are streams."""
         bell = database.wakeup.bell(STREAMS)
         while self._watchers:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await bell.wait()
+            await _rung(bell, POLL_SECONDS)
             bell.clear()
             await self._wake(database)
             await asyncio.sleep(PACE_SECONDS)
@@ -97,3 +91,12 @@ class Streams:
         for each in self._watchers:
             if each.customer_id in found:
                 each.bell.set()
+
+
+async def _rung(bell: asyncio.Event, seconds: float) -> bool:
+    """Wait for a ring, but no longer than that; was there one?"""
+    try:
+        async with asyncio.timeout(seconds):
+            return await bell.wait()
+    except TimeoutError:
+        return False

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Header, Query, Request
+from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import AwareDatetime, BaseModel
 
@@ -30,7 +31,7 @@ LastSeen = Annotated[
 HEARTBEAT_SECONDS = 15.0
 RETRY_MILLISECONDS = 3_000
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-STREAM = {
+STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Un evento `happening` por cada cosa que ocurre: `id` es su `number`, `data` una entrada de la línea de tiempo",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
@@ -75,7 +76,7 @@ async def get_timeline(
     return page(found, cursor, key=lambda each: (each.at.isoformat(), each.number), show=lambda each: _show(each, documents))
 
 
-@router.get("/customers/{customer_id}/timeline/live", response_class=EventSourceResponse, responses=STREAM)
+@router.get("/customers/{customer_id}/timeline/live", response_class=StreamingResponse, responses=STREAM)
 async def follow_timeline(
     customer_id: UUID, request: Request, session: Session, actor: Actor, documents: Documents, last_seen: LastSeen = None
 ) -> EventSourceResponse:

@@ -23,7 +23,7 @@ from shared.operator import Operator
 from shared.press import press
 
 log = get_logger("collections.dossiers")
-TEMPLATE, STANDARD = "dossier.typ", "a-3b"
+TEMPLATE = "dossier.typ"
 
 
 async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
@@ -71,7 +71,7 @@ def print_dossier(operator: Operator, subject: Subject, known: Known) -> Printed
     """The dossier as it is given out: the same input makes the same bytes. Blocking. Raises PdfFailed."""
     content = canonical(operator, subject, known.customer, known.statuses, known.told)
     data = json.dumps(printed(operator, content), ensure_ascii=False, sort_keys=True)
-    file = press(operator, TEMPLATE).print(data, subject.until, [STANDARD])
+    file = press(operator, TEMPLATE).print(data, subject.until, ["a-3b"])
     return Printed(content, digest(content), file, digest(file), pages_of(file))
 
 

@@ -1,6 +1,6 @@
 """The parts of a dossier about the customer and its money."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from services.collections.rules.dossier.blocks import heading, pairs, section, table
@@ -155,7 +155,7 @@ def summary(story: Story) -> list[tuple[str, str]]:
     """What the cover says at a glance."""
     known = story.content["customer"]
     policy = story.operator.policy(known["policy"])
-    labels = dict[str, str](policy.statuses)
+    labels: Mapping[Any, str] = policy.statuses
     return [
         ("Saldo que se debe", story.money(story.ledger.owed())),
         ("Estado", labels.get(known["status"], known["status"])),

@@ -57,7 +57,7 @@ class Words:
 
     def rule(self, decision: str) -> str | None:
         """The rule by which the policy decides this; None where it does not."""
-        return dict[str, str](self.policy.rules).get(decision)
+        return self.policy.rules.get(decision)  # type: ignore[call-overload,no-any-return]
 
     def who(self, person: str | None) -> str:
         return wording.who(self.operator, person)

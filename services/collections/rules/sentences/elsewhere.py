@@ -112,8 +112,8 @@ def message_accepted(words: Words, told: MessageAccepted) -> Said:
     if _is_cut_notice(words, told.notice):
         text = "Los servidores de correo de todos los destinatarios aceptaron el aviso."
         return Said("suspension_notice_accepted", text, rule=words.rule("notice"), fact_id=told.message_id)
-    subject = f" «{told.subject}»" if told.subject else ""
-    text = f"Los servidores de correo aceptaron{subject} para {counted(told.recipients, 'destinatario')}."
+    what = f"«{told.subject}»" if told.subject else "un mensaje"
+    text = f"Los servidores de correo aceptaron {what} para {counted(told.recipients, 'destinatario')}."
     return Said("message_accepted", text, fact_id=told.message_id)
 
 
