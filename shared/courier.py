@@ -46,9 +46,9 @@ class Courier:
         return frozenset(late | {name for name in skip if wanted.get(name)})
 
     async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
-        """Write the batch into one receiver's inbox. Raises when its database does not take it."""
+        """Write the batch into one receiver's inbox, in one statement. Raises when its database does not take it."""
         database = self._receivers[receiver].database
-        async with asyncio.timeout(TIMEOUT_SECONDS), database.transaction() as session:
+        async with asyncio.timeout(TIMEOUT_SECONDS), database.look() as session:
             await execute(
                 session,
                 INSERT,

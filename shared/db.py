@@ -67,7 +67,7 @@ class Database:
         return self._session(self.engine)
 
     def look(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """The same for what only looks whether there is work: each statement is its own transaction, which saves two round trips."""
+        """The same for what is one statement, or only looks: each statement is its own transaction, which saves two round trips."""
         return self._session(self._looking)
 
     @asynccontextmanager

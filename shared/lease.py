@@ -16,6 +16,17 @@ from shared.db import Database, Fetched, MessagingTable, rows, utc
 
 LEASE = timedelta(seconds=5)
 FROZEN = "5s"
+PROOF = """
+SELECT set_config('idle_in_transaction_session_timeout', $4, true){more}
+FROM lease WHERE name = $1 AND holder = $2 AND epoch = $3 FOR SHARE
+"""
+PROVE = PROOF.format(more="")
+PROVE_AND_DELETE = f"""
+WITH lead AS ({
+    PROOF.format(more=", CASE WHEN NOT $6 THEN set_config('synchronous_commit', 'off', true) END")
+}), gone AS (DELETE FROM {{table}} WHERE {{key}} = ANY($5::bigint[]) AND EXISTS (SELECT FROM lead))
+SELECT FROM lead
+"""
 
 
 @contextlib.asynccontextmanager
@@ -83,16 +94,16 @@ class Lease:
     async def prove(self, session: AsyncSession) -> None:
         """Raise Fenced unless this epoch still leads; until the transaction ends nobody can take over. A process that freezes right
         after this would keep the row for ever: the database ends such a transaction after FROZEN."""
-        found = await rows(
-            session,
-            "SELECT set_config('idle_in_transaction_session_timeout', $4, true) FROM lease "
-            "WHERE name = $1 AND holder = $2 AND epoch = $3 FOR SHARE",
-            self.name,
-            self.holder,
-            self.epoch,
-            FROZEN,
-        )
-        if not found:
+        await self._prove(session, PROVE)
+
+    async def delete(self, session: AsyncSession, key: str, ids: Sequence[int], *, durable: bool = True) -> None:
+        """The same, and in one statement with it delete the rows of these ids (`key`: `table.column`). Not `durable`: the commit does not
+        wait for the disk, and after a crash of the machine they may be there again."""
+        table, _, column = key.partition(".")
+        await self._prove(session, PROVE_AND_DELETE.format(table=table, key=column), ids, durable)
+
+    async def _prove(self, session: AsyncSession, sql: str, *args: object) -> None:
+        if not await rows(session, sql, self.name, self.holder, self.epoch, FROZEN, *args):
             raise Fenced(self.name)
 
     async def release(self) -> None:

@@ -30,6 +30,10 @@ INSERT = (
 )
 INSERT_ONE = f"INSERT INTO outbox ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"  # no arrays to take apart
 HELD = "(SELECT array_agg(DISTINCT receiver) FROM outbox_held) AS held"
+HOLD = f"""
+INSERT INTO outbox_held (receiver, id, {COLUMNS}) SELECT $1, id, {COLUMNS} FROM outbox
+WHERE id = ANY($2::bigint[]) AND type = ANY($3::text[]) ON CONFLICT DO NOTHING
+"""
 BATCH = 500
 MAX_DATA = 900_000
 AWAY_SECONDS = 1.0
@@ -174,19 +178,11 @@ class Relay:
         return len(found) == self._batch
 
     async def _settle(self, ids: list[int], late: frozenset[str]) -> None:
-        async with self._database.transaction() as session:
-            await self.lease.prove(session)
+        async with self._database.transaction() if late else self._database.look() as session:
             for receiver in sorted(late):
-                await execute(
-                    session,
-                    f"INSERT INTO outbox_held (receiver, id, {COLUMNS}) SELECT $1, id, {COLUMNS} FROM outbox "
-                    "WHERE id = ANY($2::bigint[]) AND type = ANY($3::text[]) ON CONFLICT DO NOTHING",
-                    receiver,
-                    ids,
-                    sorted(self._sink.types_of(receiver)),
-                )
+                await execute(session, HOLD, receiver, ids, sorted(self._sink.types_of(receiver)))
                 ring(session, "lookout")
-            await execute(session, "DELETE FROM outbox WHERE id = ANY($1::bigint[])", ids)
+            await self.lease.delete(session, "outbox.id", ids, durable=False)  # what is still there after a crash is brought once more
 
     async def redeliver(self) -> bool:
         """Bring what was held to the receivers that are back; True while there is more. Beside `step`: nobody waits for the dead."""

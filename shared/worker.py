@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import idempotency, parking, timers
 from shared.clock import Clock, ClockNotSet
-from shared.db import Database, execute, rows
+from shared.db import Database, rows
 from shared.discretion import told
 from shared.inbox import Arrival, EventRouter, Inbox
 from shared.jobs import Job, JobContext
@@ -40,7 +40,8 @@ LOOK = """SELECT EXISTS (SELECT 1 FROM outbox_held) AS redelivery, EXISTS (SELEC
 
 @dataclass(frozen=True)
 class Service:
-    """A service as its `app.py` wires it."""
+    """A service as its `app.py` wires it. `paces`: these loops (`relay`, `inbox`, a job by its name) look no more often than every so many
+    seconds (machine time), for nobody waits for them: what comes meanwhile is done together, and those who are waited for go first."""
 
     name: str
     description: str
@@ -51,6 +52,7 @@ class Service:
     jobs: tuple[Job, ...] = ()
     resources: Callable[[Settings, Operator], Mapping[str, Any]] = lambda settings, operator: {}
     metrics: Callable[[AsyncSession], Awaitable[Mapping[tuple[str, str], float]]] | None = None
+    paces: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -105,9 +107,12 @@ class Worker:
     def start(self) -> None:
         """Start the loops; they run until `stop`. Who is named by a ring looks at once; for everything else one lookout looks, in one
         transaction, and wakes the loop that has something to do."""
-        loops = [self._loop(f"relay {number}", relay.step, self._bell("relay"), POLL_SECONDS) for number, relay in enumerate(self._relays)]
+        loops = [
+            self._loop(f"relay {number}", relay.step, self._bell("relay"), POLL_SECONDS, self._pace("relay"))
+            for number, relay in enumerate(self._relays)
+        ]
         if self.courier_inbox is not None:
-            loops.append(self._loop("inbox", self.courier_inbox.step, self._bell("inbox"), POLL_SECONDS))
+            loops.append(self._loop("inbox", self.courier_inbox.step, self._bell("inbox"), POLL_SECONDS, self._pace("inbox")))
         if self._source is not None and self.runtime.service.events.types:
             loops.append(self._loop("kafka", self._source.step, self._bell("kafka"), POLL_SECONDS))
         loops.append(self._loop("lookout", self._lookout, self._bell("lookout"), POLL_SECONDS, PACE_SECONDS))
@@ -132,6 +137,10 @@ class Worker:
 
     def _bell(self, loop: str) -> asyncio.Event:
         return self.runtime.database.wakeup.bell(loop)
+
+    def _pace(self, loop: str) -> float:
+        """Simulated time waits for everybody: there nobody takes his time."""
+        return self.runtime.service.paces.get(loop, 0.0) if self.runtime.settings.clock == "system" else 0.0
 
     async def _lookout(self) -> bool:
         """Wake the loops that have something to do; the jobs' own look decides, this one only saves them from looking in vain."""
@@ -196,7 +205,7 @@ class Worker:
                 due = await job.next_due(session, context)
             return due is not None and due <= now and await job.run(context) > 0
 
-        await self._loop(job.name, step, self._look[job.name])
+        await self._loop(job.name, step, self._look[job.name], pace=self._pace(job.name))
 
 
 async def sleep_until_rung(bell: asyncio.Event, seconds: float) -> None:
@@ -237,5 +246,4 @@ class CourierInbox:
         return [Arrival(to_envelope(row), row.seq, origin=f"inbox_pending/{row.seq}") for row in found]
 
     async def _settle(self, session: AsyncSession, arrivals: Sequence[Arrival]) -> None:
-        await self.lease.prove(session)
-        await execute(session, "DELETE FROM inbox_pending WHERE seq = ANY($1::bigint[])", [each.mark for each in arrivals])
+        await self.lease.delete(session, "inbox_pending.seq", [each.mark for each in arrivals])

@@ -61,8 +61,7 @@ async def let_reported_payments_meet_cuts(ctx: Context, payments: list[PaymentRe
     customers = [each.customer_id for each in payments]
     await facts.lock_customers(ctx.session, customers)
     await facts.remember_payments(ctx.session, payments=payments)
-    ids = [each.payment_id for each in payments]
-    await suspensions.meet_payments(ctx.session, payment_ids=ids, operator=ctx.operator, now=ctx.now)
+    await suspensions.meet_payments(ctx.session, told=payments, operator=ctx.operator, now=ctx.now)
     await steps.close_on_events(
         ctx.session, events=["payment_reported", "debt_covered"], customers=customers, operator=ctx.operator, now=ctx.now
     )
@@ -74,8 +73,7 @@ async def let_confirmed_payments_meet_cuts(ctx: Context, payments: list[PaymentC
     customers = [each.customer_id for each in payments]
     await facts.lock_customers(ctx.session, customers)
     await facts.remember_payments(ctx.session, payments=payments)
-    ids = [each.payment_id for each in payments]
-    await suspensions.meet_payments(ctx.session, payment_ids=ids, operator=ctx.operator, now=ctx.now)
+    await suspensions.meet_payments(ctx.session, told=payments, operator=ctx.operator, now=ctx.now)
     await steps.close_on_events(
         ctx.session, events=["payment_confirmed", "debt_covered"], customers=customers, operator=ctx.operator, now=ctx.now
     )
@@ -87,8 +85,7 @@ async def let_allocated_money_meet_cuts(ctx: Context, payments: list[PaymentAllo
     customers = [each.customer_id for each in payments]
     await facts.lock_customers(ctx.session, customers)
     await facts.remember_allocations(ctx.session, payments=payments)
-    ids = [each.payment_id for each in payments]
-    await suspensions.meet_payments(ctx.session, payment_ids=ids, operator=ctx.operator, now=ctx.now)
+    await suspensions.meet_payments(ctx.session, told=payments, operator=ctx.operator, now=ctx.now)
     await steps.close_on_events(ctx.session, events=["debt_covered"], customers=customers, operator=ctx.operator, now=ctx.now)
 
 

@@ -96,7 +96,7 @@ async def perform(served: Served, play: Play, place: int) -> None:
 
 async def claim_of(session: AsyncSession, customer: UUID) -> Claim | None:
     """Claim this customer's switch as a worker would that sees no others."""
-    mine = claiming.CLAIM.replace("WHERE (s.state", f"WHERE s.customer_id = '{customer}' AND (s.state")
+    mine = claiming.CLAIM.replace("WHERE ((s.state", f"WHERE s.customer_id = '{customer}' AND ((s.state")
     assert mine != claiming.CLAIM
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(claiming, "CLAIM", mine)

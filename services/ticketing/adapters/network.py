@@ -18,6 +18,25 @@ from shared.settings import Settings
 DONE = Answer("done")
 SILENT = Answer("unknown", "El equipo de acceso no contestó a tiempo.")
 REFUSED = Answer("refused", "La red rechazó el cambio.")
+# One statement. Two at once for one switch: the second meets the first one's effect (its unique index), and what it did is unknown.
+SWITCH = """
+WITH plan AS (
+    UPDATE simulated_plan SET used = used + 1 WHERE login = $2::text RETURNING string_to_array(answers, ',') AS answers, used, slow_ms
+), said AS (
+    SELECT coalesce((SELECT btrim(answers[least(used, cardinality(answers))]) FROM plan), 'done') AS answer,
+        coalesce((SELECT slow_ms FROM plan), 0) AS slow_ms,
+        EXISTS (SELECT FROM simulated_call WHERE switch_id = $1::uuid AND effect) AS done
+), called AS (
+    INSERT INTO simulated_call (switch_id, login, action, answer, effect, called_at)
+    SELECT $1::uuid, $2::text, $3::text, answer, answer IN ('done', 'unknown_done', 'slow') AND NOT done, clock_timestamp() FROM said
+    RETURNING effect
+), changed AS (
+    INSERT INTO simulated_service AS s (login, active, plan) SELECT $2::text, $3::text <> 'suspend', $4::text FROM called WHERE effect
+    ON CONFLICT (login) DO UPDATE SET plan = coalesce(excluded.plan, s.plan),
+        active = CASE WHEN $3::text = 'change' THEN s.active ELSE excluded.active END
+)
+SELECT answer, slow_ms, done FROM said
+"""
 
 
 class Network(Protocol):
@@ -59,63 +78,39 @@ class SimulatedNetwork:
         self._database = database
 
     async def switch(self, claim: Claim) -> Answer:
-        async with self._database.transaction() as session:
-            answer, slow_ms = await _next_answer(session, claim.login, use=True)
-            done = await _done_before(session, claim)
-            effect = answer in ("done", "unknown_done", "slow") and not done
-            if effect:
-                await _set(session, claim.login, active=claim.action == "reconnect")
-            await execute(
-                session,
-                "INSERT INTO simulated_call (switch_id, login, action, answer, effect, called_at) "
-                "VALUES ($1, $2, $3, $4, $5, clock_timestamp())",
-                claim.id,
-                claim.login,
-                claim.action,
-                answer,
-                effect,
-            )
-        await asyncio.sleep(slow_ms / 1000)
-        if answer.startswith("unknown"):
+        async with self._database.look() as session:
+            said = (await rows(session, SWITCH, claim.id, claim.login, claim.action, claim.plan))[0]
+        await asyncio.sleep(_takes(said.answer, said.slow_ms))
+        if said.answer.startswith("unknown"):
             return SILENT
-        return REFUSED if answer == "refused" and not done else DONE
+        return REFUSED if said.answer == "refused" and not said.done else DONE
 
     async def asked(self, claim: Claim) -> Answer | None:
         async with self._database.transaction() as session:
-            answer, slow_ms = await _next_answer(session, claim.login, use=False)
+            answer, seconds = await _next_answer(session, claim.login)
             silent = answer.startswith("unknown")
             if silent:
-                await _next_answer(session, claim.login, use=True)
-            done = await _done_before(session, claim)
-        await asyncio.sleep(slow_ms / 1000)
+                await execute(session, "UPDATE simulated_plan SET used = used + 1 WHERE login = $1", claim.login)
+            done = bool(await rows(session, "SELECT 1 FROM simulated_call WHERE switch_id = $1 AND effect", claim.id))
+        await asyncio.sleep(seconds)
         if silent:
             return SILENT
         return DONE if done else None
 
 
-async def _next_answer(session: AsyncSession, login: str, *, use: bool) -> tuple[str, int]:
-    """What the plan says to the next call for a login, and after how many milliseconds."""
+async def _next_answer(session: AsyncSession, login: str) -> tuple[str, float]:
+    """What the plan says to the next call for a login, and after how many seconds."""
     found = await rows(session, "SELECT answers, used, slow_ms FROM simulated_plan WHERE login = $1 FOR UPDATE", login)
     if not found:
-        return "done", 0
+        return "done", 0.0
     answers = found[0].answers.split(",")
     answer: str = answers[min(found[0].used, len(answers) - 1)].strip()
-    if use:
-        await execute(session, "UPDATE simulated_plan SET used = used + 1 WHERE login = $1", login)
-    return answer, found[0].slow_ms if answer == "slow" or answer.startswith("unknown") else 0
+    return answer, _takes(answer, found[0].slow_ms)
 
 
-async def _done_before(session: AsyncSession, claim: Claim) -> bool:
-    return bool(await rows(session, "SELECT 1 FROM simulated_call WHERE switch_id = $1 AND effect", claim.id))
-
-
-async def _set(session: AsyncSession, login: str, *, active: bool) -> None:
-    await execute(
-        session,
-        "INSERT INTO simulated_service (login, active) VALUES ($1, $2) ON CONFLICT (login) DO UPDATE SET active = excluded.active",
-        login,
-        active,
-    )
+def _takes(answer: str, slow_ms: int) -> float:
+    """So many seconds until the network says this."""
+    return slow_ms / 1000 if answer == "slow" or answer.startswith("unknown") else 0.0
 
 
 def network_for(claim: Claim, settings: Settings, database: Database) -> Network:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +10,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.adapters.network import SILENT, network_for
-from services.ticketing.operations.claiming import Claim, claim_switches, note_nodes, renew_claims
+from services.ticketing.operations.claiming import PER_NODE, Claim, claim_switches, note_nodes, renew_claims
 from services.ticketing.operations.switches import Answer, record_answers
 from services.ticketing.queries.switches import next_switch_due
 from shared.clock import machine_now
@@ -25,6 +26,7 @@ SILENT_SLOTS = 16
 UNRECORDED = 500
 CALL_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 1.0
+RECORD_SECONDS = 0.1  # answers are recorded no more often than this: the customer has its service already
 
 Answered = tuple[Claim, Answer]
 
@@ -41,11 +43,16 @@ class _Crew:
     answers: asyncio.Queue[Answered] = field(default_factory=asyncio.Queue)
     claims: set[Claim] = field(default_factory=set)
     full: bool = False  # there may be more that is due than there were slots
+    recorded: asyncio.Event = field(default_factory=asyncio.Event)
     done: int = 0
 
     def now(self) -> datetime:
         """Business time, also while a run lasts long."""
         return machine_now() if self.context.settings.clock == "system" else self.context.now
+
+    def crowded(self) -> bool:
+        """May something that is due wait for one of these claims to end?"""
+        return self.full or any(count >= PER_NODE for count in Counter(each.node for each in self.claims).values())
 
     async def renew(self) -> None:
         """Stay the holder of what is being called."""
@@ -75,19 +82,27 @@ async def run(context: JobContext, call_seconds: float = CALL_SECONDS) -> int:
 
 
 async def _claim_all(crew: _Crew, recorder: asyncio.Task[None]) -> None:
-    """Claim whenever something is queued, answered or recorded, until nothing is due or under way."""
+    """Claim whenever something is queued, or makes room for others by its end, until nothing is under way."""
     while True:
         crew.bell.clear()
+        crew.recorded.clear()
         for claim in await _claim(crew):
             crew.claims.add(claim)
             crew.calls[claim] = asyncio.create_task(_call_and_tell(crew, claim))
-        if not crew.claims:
+        if crew.claims:
+            await _something_happens(crew, recorder)
+        if not crew.claims and not crew.bell.is_set():
             return
-        rung = asyncio.ensure_future(crew.bell.wait())
-        await asyncio.wait({recorder, rung}, timeout=LOOK_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        rung.cancel()
-        if recorder.done():
-            recorder.result()
+
+
+async def _something_happens(crew: _Crew, recorder: asyncio.Task[None]) -> None:
+    """Until the bell rings, or everything is recorded. Raises what the recorder raised."""
+    rung, over = asyncio.ensure_future(crew.bell.wait()), asyncio.ensure_future(crew.recorded.wait())
+    await asyncio.wait({recorder, rung, over}, timeout=LOOK_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    rung.cancel()
+    over.cancel()
+    if recorder.done():
+        recorder.result()
 
 
 async def _claim(crew: _Crew) -> list[Claim]:
@@ -123,16 +138,23 @@ async def _call(crew: _Crew, claim: Claim) -> Answer:
 
 async def _record_all(crew: _Crew) -> None:
     """Record answers as they come, together what came meanwhile."""
+    clock, recorded_at = asyncio.get_running_loop().time, 0.0
     while True:
         answered = [await crew.answers.get()]
+        if crew.context.settings.clock == "system":
+            await asyncio.sleep(recorded_at + RECORD_SECONDS - clock())
+        recorded_at = clock()
         while not crew.answers.empty():
             answered.append(crew.answers.get_nowait())
         await _record(crew, answered)
+        if crew.crowded():
+            crew.bell.set()
         for claim, answer in answered:
             crew.claims.remove(claim)
             log.info("switched", switch=str(claim.id), action=claim.action, outcome=answer.outcome)
         crew.done += len(answered)
-        crew.bell.set()
+        if not crew.claims:
+            crew.recorded.set()
 
 
 async def _record(crew: _Crew, answered: Sequence[Answered]) -> None:

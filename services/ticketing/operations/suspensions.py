@@ -27,6 +27,7 @@ from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.ticket import THE_SYSTEM, Cancel, Cause, Finish
 from shared.clock import machine_now
 from shared.db import lock
+from shared.events.billing import PaymentAllocated, PaymentConfirmed, PaymentReported
 from shared.events.ticketing import ServiceSuspended, SuspensionCancelled, SwitchProof
 from shared.operator import REQUESTER, Operator
 from shared.outbox import publish
@@ -41,10 +42,17 @@ COMPLETED: dict[Cause, str] = {
 }
 
 
-async def meet_payments(session: AsyncSession, *, payment_ids: Sequence[UUID], operator: Operator, now: datetime) -> None:
-    """Let payments (already remembered, their customers locked) meet the orders of their customers."""
-    payments = await get_payments(session, payment_ids)
-    for order in await live_suspensions(session, {each.customer_id for each in payments}):
+async def meet_payments(
+    session: AsyncSession,
+    *,
+    told: Sequence[PaymentReported] | Sequence[PaymentConfirmed] | Sequence[PaymentAllocated],
+    operator: Operator,
+    now: datetime,
+) -> None:
+    """Let the payments that are told of (already remembered, their customers locked) meet the orders of their customers."""
+    orders = await live_suspensions(session, {each.customer_id for each in told})
+    payments = await get_payments(session, [each.payment_id for each in told]) if orders else ()
+    for order in orders:
         requested = order.state == SuspensionState.REQUESTED
         crossed = any(each.customer_id == order.customer_id and _was_before(each, order) for each in payments)
         if not (requested or crossed) or not await is_covered(session, order):
