@@ -135,7 +135,8 @@ def test_who_joins_a_step_that_is_passed_over_does_not_wait_for_it() -> None:
     without, _ = play(procedure, Open(), Finish("a", "done", anybody, {"fibra": False}), facts={})
     assert without.open == {"c"}
     with_it, _ = play(procedure, Open(), Finish("a", "done", anybody, {"fibra": True}), facts={})
-    assert (with_it.open, with_it.waiting) == ({"b"}, {"c"})
+    assert with_it.open == {"b"}
+    assert with_it.waiting == {"c"}
 
 
 def test_a_ticket_for_which_nothing_is_to_do_is_over_at_once() -> None:

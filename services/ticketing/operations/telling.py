@@ -71,7 +71,7 @@ def _finished(ticket: Ticket, step: Step, turn: Turn, desk: str | None, operator
 def told_opened(ticket: Ticket, now: datetime) -> Outgoing:
     """The ticket's beginning, with what is known then and meant to be told."""
     facts = [Fact.model_validate(each) for each in ticket.facts]
-    deliveries = next((each.value for each in facts if each.name == DELIVERY), [])
+    deliveries: list[str] = next((each.value for each in facts if each.name == DELIVERY), [])
     event = TicketOpened.model_validate(
         {
             **_about(ticket),
