@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from services.notifier.app import SERVICE
-from shared.db import Database
+from services.notifier.operations.messages import announce
+from shared.db import Database, new_id
 from shared.events import Event
 from shared.operator import words
 from tests.notifier.samples import background, golden, occasion
-from tests.support.service import operator, serve
+from tests.support.service import Served, operator, serve
 
 START = datetime(2026, 3, 28, 14, 0, tzinfo=UTC)
 OpenDatabase = Callable[[str], Awaitable[Database]]
@@ -30,11 +31,11 @@ FOR_PROGRAMS = re.compile(
 )
 ENGLISH = re.compile(
     r"\b(the|and|of|your|with|from|please|payment|invoice|customer|service|due|owed|suspended|reconnected|cancelled|refused|accepted|rejected|"
-    r"own|third|party|late|reconnection|upgrade|downgrade|unknown|done|bank|returned|overdue|agent|notice|amount)\b",
+    r"own|third|party|late|reconnection|unknown|done|bank|returned|overdue|agent|notice|amount)\b",
     re.IGNORECASE,
 )
 WAYS_TO_DO = ("Qué hacer", "¿Ya pagó?", "¿No le funciona?")
-LONGEST_WORDS, LONGEST_SUBJECT, LARGEST_PAGE = 170, 120, 100_000
+LONGEST_WORDS, LONGEST_SUBJECT, LARGEST_PAGE = 140, 120, 100_000
 
 
 def seen(page: str) -> str:
@@ -63,11 +64,20 @@ async def message_of(database: OpenDatabase, code: str, made: dict[str, tuple[Ev
                 for each in CODES:
                     if (policy == "residencial") == ("residencial" in each):
                         event = occasion(operator().notices[each])
-                        await served.deliver(event)
+                        await tell(served, event)
                         found = await served.sql("SELECT subject, text, html FROM message WHERE notice = $1 ORDER BY id LIMIT 1", each)
                         assert found, f"{each}: {[tuple(row) for row in await served.sql('SELECT type, detail FROM parked_event')]}"
                         made[each] = event, found[0]
     return made[code]
+
+
+async def tell(served: Served, event: Event) -> None:
+    """Let an event become messages; notifier's own never arrive anywhere, and are announced where they are made."""
+    if not event.TYPE.startswith("notifier."):
+        return await served.deliver(event)
+    async with served.runtime.database.transaction() as session:
+        await announce(session, operator=operator(), events=[(new_id(), event)], now=START)
+    return None
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -81,11 +91,13 @@ async def test_a_notice_says_what_people_need_and_nothing_else(
         assert not (found := ENGLISH.search(said)), found
     assert DAY.search(text) and DAY.search(page), "the day in words"
     assert any(each in text for each in WAYS_TO_DO) and any(each in page for each in WAYS_TO_DO)
-    assert "lo lee una persona: Ana Martínez" in page and "lo lee una persona: Ana Martínez" in " ".join(message.text.split())
+    reader = "lo lee una persona: Ana Martínez" if "customer_id" in type(event).model_fields else "lo lee una persona."
+    assert reader in page and reader in " ".join(message.text.split())
     for amount in amounts(event):
         assert amount in text and amount in page, f"{amount} is not said"
     assert set(MONEY.findall(text)) == set(MONEY.findall(page)), "both forms say the same amounts"
-    assert len(text.split()) <= LONGEST_WORDS and 10 <= len(message.subject) <= LONGEST_SUBJECT
+    spoken = re.sub(r"(?m)^[A-Z]+-\d+: .*$", "", text)  # the rules that it follows from are quoted below what it says itself
+    assert len(spoken.split()) <= LONGEST_WORDS and 10 <= len(message.subject) <= LONGEST_SUBJECT
     assert len(message.html) < LARGEST_PAGE and not re.search(r'src="(?!cid:)|url\(', message.html), "nothing is fetched from elsewhere"
 
 
@@ -111,7 +123,7 @@ async def test_a_notice_can_be_written_when_little_is_known(database: OpenDataba
         async with serve(SERVICE, await database("notifier"), START) as served:
             await served.deliver(*people, golden("billing.customer_changed.v1", assigned_agent=None), golden("billing.invoice_paid.v1"))
             for each in CODES:
-                await served.deliver(occasion(operator().notices[each], **strangers(each)))
+                await tell(served, occasion(operator().notices[each], **strangers(each)))
             for row in await served.sql("SELECT notice, text, html FROM message"):
                 bare[row.notice] = row
             assert await served.sql("SELECT detail FROM parked_event") == []

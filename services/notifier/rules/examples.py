@@ -71,10 +71,14 @@ def _values(operator: Operator, model: type[BaseModel], now: datetime, given: Ma
         "procedure": next(iter(operator.procedures)),
         "kind": next(iter(operator.procedures.values())).kind,
         "assigned_agent": operator.people[0].person,
+        **given,
     }
-    known |= given
-    fields = model.model_fields.items()
-    return {name: known[name] if name in known else _value(operator, name, field.annotation, now) for name, field in fields}
+    found = {}
+    for name, field in model.model_fields.items():
+        possible = get_args(field.annotation) if get_origin(field.annotation) is Literal else None
+        usual = known[name] if name in known else _value(operator, name, field.annotation, now)
+        found[name] = usual if possible is None or usual in possible else possible[0]
+    return found
 
 
 def _value(operator: Operator, name: str, kind: Any, now: datetime) -> Any:
