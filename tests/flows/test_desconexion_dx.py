@@ -4,6 +4,7 @@ April 2026 in Honduras: Thursday 2 and Friday 3 are Holy Week, Tuesday 14 is the
 """
 
 from dataclasses import dataclass
+from email.message import EmailMessage
 from typing import Any
 
 import httpx
@@ -92,6 +93,12 @@ async def leaving(house: TestHouse, *, delivery: str = "own", until: str = "2026
     (account,) = (await house.get("/collections/customers", external_id="C-DX"))["items"]
     await house.until(until)
     return Leaving(house, account["customer_id"], "ana.martinez")
+
+
+def text_of(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
 
 
 def step(ticket: Any, code: str) -> Any:
@@ -183,7 +190,7 @@ async def test_won_back_by_the_adviser(courier_house: TestHouse) -> None:
     # Facturación cobra mayo por el plan nuevo.
     await house.until("2026-05-02T12:00")
     service = (await house.get(f"/billing/customers/{mine.id}"))["services"][0]
-    assert service["plan"] == "corporativo_50"
+    assert service["plan_code"] == "corporativo_50"
 
 
 @rule("VIP-28")
@@ -239,7 +246,7 @@ async def test_not_won_back_the_case_goes_to_recoveries(courier_house: TestHouse
     assert known["justificacion"] == "Nos mudamos a otra ciudad."
     assert (known["saldo"], known["recibido_el"]) == ("$1,380.00", "31 de marzo de 2026")
     (mail,) = house.mails(to="recuperaciones", subject="Para recuperar")
-    assert "Nos mudamos a otra ciudad." in str(mail.get_body(("plain",)))
+    assert "Nos mudamos a otra ciudad." in text_of(mail)
 
     # Recibido el miércoles 1: jueves y viernes santos no cuentan; hasta el miércoles 8.
     assert step(recovery, "recuperar")["deadline"] == "2026-04-09T06:00:00Z"
@@ -276,7 +283,7 @@ async def test_not_won_back_by_recoveries_the_service_is_taken_away(courier_hous
     await mine.ends("rosa.caceres", "recuperacion_dx_vip", "recuperar", "lost", **final)
     assert told(house, "Se retira el servicio") == {"ventas", "ingenieria.sps", "cobros", "director.proyectos"}
     (mail,) = house.mails(to="director.proyectos", subject="Se retira el servicio")
-    assert "La decisión está tomada." in str(mail.get_body(("plain",)))
+    assert "La decisión está tomada." in text_of(mail)
     removal = await mine.ticket("retiro_servicio_vip")
     assert removal["parent_id"] == (await mine.ticket("recuperacion_dx_vip"))["id"]
     assert {each["code"] for each in removal["steps"] if each["state"] == "OPEN"} == works

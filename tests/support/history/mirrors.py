@@ -8,6 +8,7 @@ from typing import Any
 from tests.support.history.evidence import Evidence, Told
 
 WHOLE, ADDED = ("billing.payment_reported.v1", "billing.payment_confirmed.v1"), "billing.payment_allocated.v1"
+CREDITED, REVERSED = "billing.credit_note_issued.v1", "billing.payment_reversed.v1"
 CUSTOMER = ("billing.customer_registered.v1", "billing.customer_changed.v1")
 Expected = Mapping[str, Any]
 
@@ -100,15 +101,36 @@ def _notices_of_collections(facts: Facts) -> dict[str, Expected]:
 
 
 def _parts(facts: Facts) -> dict[str, Expected]:
-    """What of each payment goes to each invoice: the whole as a payment tells it, and what is added later."""
+    """What of each payment goes to each invoice: the whole as a payment tells it, what is added later, without what a credit note freed."""
     found: dict[str, Expected] = {}
-    told = [each for kind in (*WHOLE, ADDED) for each in facts.by_type[kind]]
-    for each in sorted(told, key=lambda each: each.sequence):  # of one payment; payments do not meet here
-        for part in each.data["allocations"]:
-            name = f"{each.data['payment_id']}/{part['invoice_id']}"
-            before = found[name]["amount"] if each.type == ADDED and name in found else Decimal(0)
-            found[name] = {"of": each.key, "amount": before + Decimal(part["amount"])}
+    told = [each for kind in (*WHOLE, ADDED, CREDITED) for each in facts.by_type[kind]]
+    for each in sorted(told, key=lambda each: (each.xid or 0, each.sequence)):  # of one customer, whose transactions wait for each other
+        parts = [(each.data["payment_id"], part) for part in each.data.get("allocations", ())] if each.type != CREDITED else []
+        parts += [(part["payment_id"], {"invoice_id": each.data["invoice_id"], **part}) for part in each.data.get("freed", ())]
+        for payment, part in parts:
+            name, amount = f"{payment}/{part['invoice_id']}", Decimal(part["amount"])
+            before = found[name]["amount"] if each.type not in WHOLE and name in found else Decimal(0)
+            found[name] = {"of": each.key, "amount": before + (amount if each.type != CREDITED else -amount)}
     return found
+
+
+def _credited(facts: Facts) -> dict[str, Decimal]:
+    """What credit notes took off each invoice."""
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for each in facts.by_type[CREDITED]:
+        found[each.data["invoice_id"]] += Decimal(each.data["amount"])
+    return found
+
+
+def _paid(facts: Facts) -> set[str]:
+    """The invoices that are paid, and were not opened again by a payment that went back."""
+    last: dict[str, tuple[int, bool]] = {}
+    for each in facts.by_type["billing.invoice_paid.v1"]:
+        last[each.data["invoice_id"]] = max(last.get(each.data["invoice_id"], (0, True)), (each.xid or 0, True))
+    for each in facts.by_type[REVERSED]:
+        for part in each.data["allocations"]:
+            last[part["invoice_id"]] = max(last.get(part["invoice_id"], (0, False)), (each.xid or 0, False))
+    return {invoice for invoice, (_, paid) in last.items() if paid}
 
 
 def _connections(facts: Facts) -> dict[str, Expected]:
@@ -129,10 +151,12 @@ def _outages(facts: Facts) -> dict[str, Expected]:
 
 
 def _invoices_of_ticketing(facts: Facts) -> dict[str, Expected]:
+    credited = _credited(facts)
     voided = facts.ids("billing.invoice_voided.v1", "invoice_id")
     return {
         (invoice := each.data["invoice_id"]): {
             "of": each.key, "customer_id": each.data["customer_id"], "balance": Decimal(each.data["balance"]), "voided": invoice in voided,
+            "credited": credited[invoice],
         }
         for each in facts.by_type["billing.invoice_issued.v1"]
     }  # fmt: skip
@@ -140,7 +164,7 @@ def _invoices_of_ticketing(facts: Facts) -> dict[str, Expected]:
 
 def _payments_of_ticketing(facts: Facts) -> dict[str, Expected]:
     states = dict.fromkeys(facts.ids("billing.payment_confirmed.v1", "payment_id"), "CONFIRMED")
-    states |= dict.fromkeys(facts.ids("billing.payment_rejected.v1", "payment_id"), "REJECTED")
+    states |= dict.fromkeys(facts.ids("billing.payment_rejected.v1", "payment_id") | facts.ids(REVERSED, "payment_id"), "REJECTED")
     reported = facts.by_type["billing.payment_reported.v1"]
     return {each.data["payment_id"]: {"of": each.key, "state": states.get(each.data["payment_id"], "REPORTED")} for each in reported}
 
@@ -160,8 +184,8 @@ def _orders_of_ticketing(facts: Facts) -> dict[str, Expected]:
 
 
 def _invoices_of_notifier(facts: Facts) -> dict[str, Expected]:
-    paid, voided = facts.ids("billing.invoice_paid.v1", "invoice_id"), facts.ids("billing.invoice_voided.v1", "invoice_id")
-    rejected = facts.ids("billing.payment_rejected.v1", "payment_id")
+    paid, voided, credited = _paid(facts), facts.ids("billing.invoice_voided.v1", "invoice_id"), _credited(facts)
+    rejected = facts.ids("billing.payment_rejected.v1", "payment_id") | facts.ids(REVERSED, "payment_id")
     believed: dict[str, Decimal] = defaultdict(Decimal)
     for name, part in _parts(facts).items():
         payment, _, invoice = name.partition("/")
@@ -169,7 +193,8 @@ def _invoices_of_notifier(facts: Facts) -> dict[str, Expected]:
     found: dict[str, Expected] = {}
     for each in facts.by_type["billing.invoice_issued.v1"]:
         invoice = each.data["invoice_id"]
-        owed = max(Decimal(each.data["balance"]) - believed[invoice], Decimal(0)) if invoice not in paid | voided else Decimal(0)
+        left = Decimal(each.data["balance"]) - credited[invoice] - believed[invoice]
+        owed = max(left, Decimal(0)) if invoice not in paid | voided else Decimal(0)
         shown = {"number": each.data["number"], "paid_at": _when(invoice, paid), "voided": invoice in voided, "open_amount": owed}
         found[invoice] = {"of": each.key, **shown}
     return found
@@ -192,7 +217,7 @@ def _customers_of_billing(facts: Facts) -> dict[str, Expected]:
 
 
 def _invoices_of_billing(facts: Facts) -> dict[str, Expected]:
-    paid, voided = facts.ids("billing.invoice_paid.v1", "invoice_id"), facts.ids("billing.invoice_voided.v1", "invoice_id")
+    paid, voided = _paid(facts), facts.ids("billing.invoice_voided.v1", "invoice_id")
     overdue = facts.ids("billing.invoice_overdue.v1", "invoice_id")
     found: dict[str, Expected] = {}
     for each in facts.by_type["billing.invoice_issued.v1"]:
@@ -205,6 +230,7 @@ def _invoices_of_billing(facts: Facts) -> dict[str, Expected]:
 
 def _payments_of_billing(facts: Facts) -> dict[str, Expected]:
     states = {payment: shown["state"] for payment, shown in _payments_of_ticketing(facts).items()}
+    states |= dict.fromkeys(facts.ids(REVERSED, "payment_id"), "REVERSED")
     return {
         (payment := each.data["payment_id"]): {
             "customer_id": each.data["customer_id"], "amount": Decimal(each.data["amount"]), "reference": each.data["reference"],

@@ -19,13 +19,8 @@ def judge(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _network(held: Held) -> Iterator[Violation]:
-    effects: Counter[str] = Counter()
-    last: dict[str, Row] = {}
-    called = {str(row["switch_id"]) for row in held.tables["simulated_call"]}
-    for row in sorted(held.tables["simulated_call"], key=lambda each: each["id"]):
-        if row["effect"]:
-            effects[str(row["switch_id"])] += 1
-            last[row["login"]] = row
+    calls = held.tables["simulated_call"]
+    called, effects = {str(row["switch_id"]) for row in calls}, Counter(str(row["switch_id"]) for row in calls if row["effect"])
     switches = {str(row["id"]): row for row in held.tables["network_switch"]}
     for switch_id, row in switches.items():
         if row["adapter"] != "network":
@@ -40,10 +35,18 @@ def _network(held: Held) -> Iterator[Violation]:
             yield Violation("I2", "the network was called for a switch that nobody claimed", subject, "network_switch")
     for switch_id in called - switches.keys():
         yield Violation("I2", "the network was called for a switch that does not exist", f"switch {switch_id}", "simulated_call")
+    yield from _left(held, switches)
+
+
+def _left(held: Held, switches: dict[str, Row]) -> Iterator[Violation]:
+    """Each service is on or off as the last call that had an effect left it, and at the speed of the plan that it was last changed to."""
+    changed = [row for row in sorted(held.tables["simulated_call"], key=lambda each: each["id"]) if row["effect"]]
+    action = {row["login"]: row["action"] for row in changed if row["action"] != "change"}
+    plan = {row["login"]: switches[str(row["switch_id"])]["plan"] for row in changed if row["action"] == "change"}
     for row in held.tables["simulated_service"]:
-        done = last.get(row["login"])
-        if done is not None and row["active"] != (done["action"] == "reconnect"):
-            yield Violation("I1", "the network is not as its last call left it", f"login {row['login']}", "simulated_service")
+        login = row["login"]
+        if row["active"] != (action.get(login, "reconnect") == "reconnect") or (login in plan and row["plan"] != plan[login]):
+            yield Violation("I1", "the network is not as its last call left it", f"login {login}", "simulated_service")
 
 
 def _messages(held: Held, evidence: Evidence) -> Iterator[Violation]:
