@@ -234,9 +234,9 @@ async def test_the_timeline_tells_the_month_in_order_with_who_and_rule(database:
             ("suspension_notice_accepted", None, "VIP-10"),
             ("suspension", "ana.martinez", "VIP-12"),
             ("suspended", None, "VIP-15"),
-            ("payment_reported", None, None),
-            ("reconnection", "ana.martinez", "VIP-20"),
             ("status", "sistema", "VIP-15"),
+            ("payment_reported", "ines.reyes", None),
+            ("reconnection", "ana.martinez", "VIP-20"),
         ]
         assert entries[3]["text"] == "Se avisa a los escritorios de la suspensión por $460.00: Falta de pago."
         assert entries[3]["local"] == "jueves 26 de marzo de 2026 a las 08:00"

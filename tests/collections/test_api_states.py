@@ -199,7 +199,7 @@ async def test_a_customer_after_its_reconnection(database: OpenDatabase) -> None
         await told.served.work()
         state = await readable(told, customer)
         assert state["label"] == "ACTIVO TEMPORAL PAGO"
-        assert state["kinds"].endswith("reconnection reconnected status status")
+        assert state["kinds"].endswith("suspended status payment_reported reconnection reconnected status")
         await told.served.at(local("2026-03-30 08:00"))
         await told.confirmed(customer, payment)
         assert (await readable(told, customer))["label"] == "CLIENTE VIP"
