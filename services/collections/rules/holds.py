@@ -10,18 +10,17 @@ from services.collections.rules.terms import Terms
 
 def running_holds(facts: Facts, now: datetime) -> list[Hold]:
     """The holds that are under way, on the customer or on a service."""
-    return [
-        each for each in facts.holds if each.placed_at <= now < (each.until if each.ended_at is None else min(each.until, each.ended_at))
-    ]
+    return [each for each in facts.holds if each.placed_at <= now < ended(each)]
 
 
 def held(facts: Facts, now: datetime) -> Hold | None:
-    """The hold that leaves the whole customer out: one on the customer, or the last of those that leave out every service. None else."""
+    """The hold that leaves the whole customer out: one on the customer, or of those that leave out every service the first to end. None
+    else."""
     running = running_holds(facts, now)
     whole = next((each for each in running if each.service_id is None), None)
-    if whole is not None or not running or not set(facts.services) <= {each.service_id for each in running}:
+    if whole is not None or not facts.services or not set(facts.services) <= {each.service_id for each in running}:
         return whole
-    return min(running, key=lambda each: each.until)  # the first of them to end frees its service
+    return min(running, key=ended)
 
 
 def held_services(facts: Facts, now: datetime) -> list[UUID]:
@@ -31,7 +30,7 @@ def held_services(facts: Facts, now: datetime) -> list[UUID]:
 
 def expired(facts: Facts, now: datetime) -> list[Hold]:
     """The holds whose instant has come and of which that was not told yet."""
-    return [each for each in facts.holds if each.placed_at <= now < ended(each)]
+    return [each for each in facts.holds if each.ended_at is None and each.until <= now]
 
 
 def ended(hold: Hold) -> datetime:
