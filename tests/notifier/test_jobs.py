@@ -74,7 +74,10 @@ async def test_one_connection_carries_many_mails(database: OpenDatabase) -> None
     assert first["Reply-To"] == "Ana Martínez <ana.martinez@redsula.example>"
     assert first["Auto-Submitted"] == "auto-generated"
     assert {address.addr_spec for each in peer.taken for address in each["To"].addresses} == FIVE
-    assert [part.get_content_type() for part in first.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+    assert [part.get_content_type() for part in first.walk()] == [
+        "multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png",
+    ]  # fmt: skip
+    assert [part["Content-ID"] for part in first.walk()][-1] == "<logo>" and "cid:logo" in first.get_body(("html",)).get_content()  # type: ignore[union-attr]
 
 
 async def test_a_refused_address_fails_at_once_and_is_told_once(database: OpenDatabase) -> None:

@@ -104,7 +104,7 @@ class PostLine:
     async def _exchange(self, url: str, headers: Mapping[str, str], body: str) -> tuple[int, str, timedelta | None]:
         limits = dict.fromkeys(("connect", "read", "write", "pool"), self._seconds)
         pool = self._pools[urlsplit(url).scheme]
-        async with pool.stream("POST", url, headers=dict(headers), content=body.encode(), extensions={"timeout": limits}) as answer:
+        async with pool.stream("POST", url, headers=list(headers.items()), content=body.encode(), extensions={"timeout": limits}) as answer:
             return answer.status, await _beginning(answer), _wait(answer)
 
 

@@ -99,7 +99,8 @@ async def riders_of(session: AsyncSession, delivery_ids: Collection[UUID]) -> di
     query = query.where(col(Delivery.rides_with).in_(delivery_ids)).order_by(col(Delivery.id))
     found: dict[UUID, list[Message]] = {}
     for lead, message in (await session.execute(query)).all():
-        found.setdefault(lead, []).append(message)
+        if lead is not None:
+            found.setdefault(lead, []).append(message)
     return found
 
 
