@@ -169,7 +169,10 @@ async def test_runs_and_series(billing: Served, book: Book) -> None:
     assert (await client.post("/billing-runs", json={"period": "marzo"})).status_code == 422
     assert (await billing.as_("ana.martinez").post("/billing-runs", json={"period": "2026-03"})).status_code == 403
     series = (await client.get("/fiscal-series")).json()
-    assert [(each["next"], each["left"]) for each in series] == [("000-001-01-00000002", 4_999_999)]
+    assert [(each["document"], each["next"], each["left"]) for each in series] == [
+        ("invoice", "000-001-01-00000002", 4_999_999),
+        ("credit_note", "000-001-03-00000001", 100_000),
+    ]
 
 
 async def test_metrics_show_billings_own_figures(month: Served) -> None:

@@ -66,7 +66,7 @@ def test_a_mapping_knows_the_plans_of_its_operator(folder: Path, console: Consol
 def test_a_price_function_must_be_installed(folder: Path, spoil: Spoil, console: Console) -> None:
     spoil("catalog/plans.yaml", "kind: residential, ", "kind: residential, price: redsula_prices.distance:price, ")
     assert checks.check_documents(folder, console) == 1
-    assert "catalog/plans.yaml:4: plans.0.price: El plan hogar_10 nombra la función de precio «redsula_prices.distance:price»" in said(
+    assert "catalog/plans.yaml:5: plans.0.price: El plan hogar_10 nombra la función de precio «redsula_prices.distance:price»" in said(
         console
     )
 

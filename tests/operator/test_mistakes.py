@@ -30,7 +30,7 @@ def test_overlapping_fiscal_ranges(folder: Path, mistakes: Callable[[], list[str
         "expires: 2028-01-01, authorization_code: X}\n"
     )
     line = len(path.read_text().splitlines())
-    where = f"catalog/fiscal_series.yaml:{line}: fiscal_series.1.from_number"
+    where = f"catalog/fiscal_series.yaml:{line}: fiscal_series.2.from_number"
     assert mistakes() == [f"{where}: el rango se cruza con el de «factura»: un número saldría dos veces"]
 
 
