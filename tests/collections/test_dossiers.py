@@ -56,9 +56,9 @@ def attached(file: bytes) -> bytes:
     return content
 
 
-def test_the_same_content_is_the_same_file_and_the_printed_hash_is_that_of_what_is_attached() -> None:
+async def test_the_same_content_is_the_same_file_and_the_printed_hash_is_that_of_what_is_attached() -> None:
     known = Known(CUSTOMER, [], [happening("collections.contact_recorded.v1", 1), happening("billing.invoice_issued.v1", 2)])
-    one, again = (print_dossier(operator(), SUBJECT, known) for _ in range(2))
+    one, again = [await print_dossier(operator(), SUBJECT, known) for _ in range(2)]
     assert one.file == again.file and one.file_sha256 == hashlib.sha256(one.file).hexdigest()
     assert hashlib.sha256(attached(one.file)).hexdigest() == one.content_sha256
     text = text_of(one.file)
@@ -69,11 +69,11 @@ def test_the_same_content_is_the_same_file_and_the_printed_hash_is_that_of_what_
         == json.dumps(json.loads(one.content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     )
     assert one.pages == len(PdfReader(BytesIO(one.file)).pages) and f"Página 2 de {one.pages}" in text
-    other = print_dossier(operator(), SUBJECT, Known(CUSTOMER | {"name": "Hotel Copantl S.A."}, [], known.told))
+    other = await print_dossier(operator(), SUBJECT, Known(CUSTOMER | {"name": "Hotel Copantl S.A."}, [], known.told))
     assert other.content_sha256 != one.content_sha256 and other.file != one.file
 
 
-def test_nothing_in_a_customers_data_is_read_as_markup() -> None:
+async def test_nothing_in_a_customers_data_is_read_as_markup() -> None:
     nasty = '#panic("x") *negrita* $x^2$ \\ @cita <etiqueta> {{ 7*7 }} #import "a.typ" " \'] )'
     told = [
         happening("collections.contact_recorded.v1", 1, said=nasty, channel=nasty[:20]),
@@ -83,13 +83,13 @@ def test_nothing_in_a_customers_data_is_read_as_markup() -> None:
     sold = {"plan_code": nasty, "delivery": "own", "access_node": nasty, "network_login": nasty, "monthly_amount": "1"}
     services = [sold | {"active_from": "2026-01-01", "active_to": None}]
     customer = CUSTOMER | {"name": nasty, "external_id": "#1", "special_negotiation": nasty, "services": services}
-    text = text_of(print_dossier(operator(), SUBJECT, Known(customer, [], told)).file)
+    text = text_of((await print_dossier(operator(), SUBJECT, Known(customer, [], told))).file)
     assert '#panic("x") *negrita* $x^2$' in text and "{{ 7*7 }}" in text
 
 
-def test_an_event_of_a_release_that_is_not_ours_is_kept_in_the_content_and_breaks_nothing() -> None:
+async def test_an_event_of_a_release_that_is_not_ours_is_kept_in_the_content_and_breaks_nothing() -> None:
     strange = {"at": AT, "number": 1, "type": "billing.loyalty_granted.v7", "data": {"points": 3}}
-    made = print_dossier(operator(), SUBJECT, Known(CUSTOMER, [], [strange]))
+    made = await print_dossier(operator(), SUBJECT, Known(CUSTOMER, [], [strange]))
     assert b"loyalty_granted" in attached(made.file)
 
 
@@ -180,7 +180,7 @@ async def test_one_that_cannot_be_printed_is_given_up_and_holds_up_no_other(
     async with scene(database) as told:
         customer = await told.vip()
 
-        def jammed(*_: Any) -> Any:
+        async def jammed(*_: Any) -> Any:
             raise PdfFailed("dossier.typ: unknown variable")
 
         with monkeypatch.context() as patched:

@@ -36,7 +36,8 @@ uploads = APIRouter(route_class=UploadRoute, tags=["expedientes"])
 DOSSIERS = "collections.dossiers"
 LIMIT = 32 * 1024 * 1024  # ten years of a customer are some two megabytes
 PDF = {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}
-BODY = {"requestBody": {"required": True, "content": {**PDF, "application/octet-stream": PDF["application/pdf"]}}}
+FILE = {"schema": {"type": "string", "format": "binary"}, "example": "%PDF-1.7 …"}
+BODY = {"requestBody": {"required": True, "content": {"application/pdf": FILE, "application/octet-stream": FILE}}}
 
 
 class DossierInput(Input):

@@ -1,5 +1,5 @@
-"""Dossiers that were asked for are read in one snapshot and printed in a thread, one after the other: ten years of a customer are some
-seconds, in which everything else goes on."""
+"""Dossiers that were asked for are read in one snapshot and printed by a process of their own, one after the other: ten years of a customer
+are some seconds, in which everything else goes on."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from shared.inbox import is_transient
 from shared.jobs import Job, JobContext
 from shared.log import get_logger
 from shared.operator import Operator
-from shared.press import press
+from shared.press import print_apart
 
 log = get_logger("collections.dossiers")
 TEMPLATE = "dossier.typ"
@@ -51,7 +51,7 @@ async def _print_next(context: JobContext) -> bool:
             dossier_id = dossier.id
             known = await dossiers.known_of(session, dossier.customer_id)
             subject = _subject(dossier, context.now)
-        made = await asyncio.to_thread(print_dossier, context.operator, subject, known)
+        made = await print_dossier(context.operator, subject, known)
         async with context.database.transaction() as session:
             await keep_printed(session, dossier_id, made, now=context.now)
     except Exception as error:
@@ -67,12 +67,17 @@ def _subject(dossier: Dossier, now: datetime) -> Subject:
     return Subject(dossier.id, dossier.suspension_id, dossier.requested_by, dossier.requested_at, max(now, dossier.requested_at))
 
 
-def print_dossier(operator: Operator, subject: Subject, known: Known) -> Printed:
-    """The dossier as it is given out: the same input makes the same bytes. Blocking. Raises PdfFailed."""
-    content = canonical(operator, subject, known.customer, known.statuses, known.told)
-    data = json.dumps(printed(operator, content), ensure_ascii=False, sort_keys=True)
-    file = press(operator, TEMPLATE).print(data, subject.until, ["a-3b"])
+async def print_dossier(operator: Operator, subject: Subject, known: Known) -> Printed:
+    """The dossier as it is given out: the same input makes the same bytes. Raises PdfFailed."""
+    content, data = await asyncio.to_thread(_write, operator, subject, known)
+    file = await print_apart(operator, TEMPLATE, data, subject.until, "a-3b")
     return Printed(content, digest(content), file, digest(file), pages_of(file))
+
+
+def _write(operator: Operator, subject: Subject, known: Known) -> tuple[str, str]:
+    """The canonical content, and what the template gets (a JSON text)."""
+    content = canonical(operator, subject, known.customer, known.statuses, known.told)
+    return content, json.dumps(printed(operator, content), ensure_ascii=False, sort_keys=True)
 
 
 JOB = Job(NAME, next_due, run)
