@@ -1,4 +1,4 @@
-"""The published language: every event of every service, one module per sender.
+"""The published language: every event of every service, one module or package per sender.
 
 A type string carries its version; a change that an old reader could not read is a new type (docs/events.md).
 """
