@@ -124,10 +124,10 @@ APPROVED = "SELECT count(*) AS approved FROM cut_approval WHERE day = $1 AND pol
 ORDERS = {"largest_debt": "s.weight, s.id", "oldest_debt": "s.oldest_due_date, s.weight, s.id"}
 APPROVE = """
 INSERT INTO cut_approval (account_id, day, policy, simulation_id, from_at, until, approved_by, approved_at)
-SELECT s.account_id, $2, $3, $1, $4, $5, $6, $7 FROM cut_simulation_step s
+SELECT s.account_id, $2::date, $3::text, $1::uuid, $4::timestamptz, $5::timestamptz, $6::text, $7::timestamptz FROM cut_simulation_step s
 WHERE s.simulation_id = $1 AND s.policy = $3 AND s.kind = 'CUT' AND NOT s.account_id = ANY($8::uuid[])
     AND NOT EXISTS (SELECT FROM cut_approval a WHERE a.account_id = s.account_id AND a.day = $2)
-ORDER BY {order} LIMIT $9 RETURNING account_id
+ORDER BY {order} LIMIT $9::int RETURNING account_id
 """
 LOCK = "SELECT id FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('cut approval ' || $1::text))"

@@ -85,7 +85,7 @@ def done_today(todo: Sequence[Task], facts: Facts, terms: Terms, now: datetime) 
     last = facts.last_contact_at
     if last is None or last > now or terms.calendar.today(last) != terms.calendar.today(now):
         return False
-    return all(each.since <= last and each.reason not in OURS for each in todo)
+    return all(each.since < last and each.reason not in OURS for each in todo)
 
 
 def next_change(facts: Facts, terms: Terms, now: datetime) -> datetime | None:

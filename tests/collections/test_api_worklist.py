@@ -1,0 +1,130 @@
+"""The day's list: whom to call and why, what is done for today, what may be done next and from when on; and the manager's view of all."""
+
+from typing import Any
+from uuid import UUID
+
+from services.collections.app import SERVICE
+from tests.collections.api_scene import OpenDatabase, Scene, local, scene
+from tests.support.rules import rule
+from tests.support.service import operator, serve
+
+MANAGER = "marta.zelaya"
+
+
+async def items(told: Scene, query: str = "", person: str = "ana.martinez") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await told.get(f"/worklist{query}", person))["items"]
+    return found
+
+
+async def talk(told: Scene, customer_id: UUID, kind: str = "follow_up") -> None:
+    body = {"kind": kind, "channel": "teléfono", "said": "Dice que paga el viernes."}
+    answer = await told.served.as_("ana.martinez").post(f"/customers/{customer_id}/contacts", json=body)
+    assert answer.status_code == 201, answer.text
+    await told.served.work()
+
+
+def names(found: list[dict[str, Any]]) -> list[tuple[str, str, bool]]:
+    return [(each["name"][-3:], each["reasons"][0]["reason"], each["done_today"]) for each in found]
+
+
+@rule("VIP-8", "VIP-7")
+async def test_a_contact_does_the_days_work_until_something_new_comes_up(database: OpenDatabase) -> None:
+    async with scene(database) as told:
+        large, small = await told.vip("C-1"), await told.vip("C-2")
+        for customer, amount in ((large, "900.00"), (small, "100.00")):
+            invoice = await told.invoice(customer, amount)
+            answer = await told.served.as_("ana.martinez").post(
+                f"/customers/{customer}/invoice-dispatches", json={"invoice_id": str(invoice)}
+            )
+            assert answer.status_code == 202
+            await talk(told, customer, "receipt_confirmed")
+        await told.served.at(local("2026-03-16 09:00"))
+        assert names(await items(told)) == [("C-1", "follow_up", False), ("C-2", "follow_up", False)]
+        await talk(told, large)
+        assert names(await items(told)) == [("C-2", "follow_up", False), ("C-1", "follow_up", True)]
+        due = {"amount": {"amount": "900.00", "currency": "USD"}, "due_at": local("2026-03-16 15:00").isoformat()}
+        assert (await told.served.as_("ana.martinez").post(f"/customers/{large}/promises", json=due)).status_code == 201
+        await told.served.at(local("2026-03-16 16:00"))
+        assert names(await items(told)) == [("C-1", "promise_broken", False), ("C-2", "follow_up", False)]
+        await talk(told, large)
+        await talk(told, small)
+        assert [each["done_today"] for each in await items(told)] == [True, True]
+        await told.served.at(local("2026-03-17 08:00"))
+        assert names(await items(told)) == [("C-1", "promise_broken", False), ("C-2", "follow_up", False)]
+
+
+@rule("VIP-5", "VIP-7")
+async def test_a_sent_invoice_is_no_talk(database: OpenDatabase) -> None:
+    """What is to be done after the sending is done with the customer, and the sending itself by nobody else."""
+    async with scene(database) as told:
+        customer = await told.vip()
+        invoice = await told.invoice(customer)
+        await talk(told, customer)
+        assert names(await items(told)) == [("C-1", "invoice_not_sent", False)]
+        await told.served.as_("ana.martinez").post(f"/customers/{customer}/invoice-dispatches", json={"invoice_id": str(invoice)})
+        await told.served.work()
+        assert names(await items(told)) == [("C-1", "receipt_not_confirmed", False)]
+
+
+@rule("VIP-8", "VIP-10", "VIP-12")
+async def test_the_next_step_is_shown_with_the_instant_from_which_it_is_allowed(database: OpenDatabase) -> None:
+    async with scene(database) as told:
+        customer = await told.vip()
+        await told.invoice(customer)
+        await told.served.at(local("2026-03-03 09:00"))
+        [item] = await items(told)
+        step = item["next_step"]
+        assert (step["action"], step["allowed"], step["allowed_from"]) == ("notice", False, "2026-03-06T06:00:00Z")
+        await told.served.at(local("2026-03-26 09:00"))
+        [item] = await items(told)
+        assert (item["next_step"]["action"], item["next_step"]["allowed"]) == ("notice", True)
+        await told.served.as_("ana.martinez").post(f"/customers/{customer}/suspension-notices", json={})
+        await told.notice_accepted()
+        [item] = await items(told)
+        assert (item["next_step"]["action"], item["next_step"]["allowed_from"]) == ("suspend", "2026-03-28T06:00:00Z")
+        assert item["next_step"]["by"] == "solo el gestor asignado: Ana Martínez"
+        await told.served.at(local("2026-03-28 00:00"))
+        assert names(await items(told, "?reason=cut_possible")) == [("C-1", "cut_possible", False)]
+        assert await items(told, "?reason=follow_up") == []
+
+
+@rule("VIP-31")
+async def test_the_manager_sees_what_all_agents_did_and_have_to_do(database: OpenDatabase) -> None:
+    async with scene(database) as told:
+        mine, other = await told.vip("C-1"), await told.vip("C-2", assigned_agent="carlos.rivera")
+        await told.vip("C-3", assigned_agent=None)
+        for customer in (mine, other):
+            await told.invoice(customer)
+        await told.served.at(local("2026-03-26 09:00"))
+        await talk(told, mine)
+        await told.served.as_("ana.martinez").post(f"/customers/{mine}/suspension-notices", json={})
+        await told.notice_accepted()
+        await told.served.at(local("2026-03-28 09:00"))
+        assert (await told.served.as_("ana.martinez").post(f"/customers/{mine}/suspensions", json={})).status_code == 202
+        await told.suspended()
+        report = await told.get("/portfolios/activity?from_day=2026-03-01&to_day=2026-03-31", MANAGER)
+        found = {each["agent"]: each for each in report["agents"]}
+        assert found["ana.martinez"]["done"] == {"follow_up": 1, "notice": 1, "suspension": 1}
+        assert found["carlos.rivera"]["to_do"] == {"notice_to_send": 1}
+        assert found["carlos.rivera"]["done"] == {}
+        today = await told.get("/portfolios/activity", MANAGER)
+        assert {each["agent"]: each["done"] for each in today["agents"]}["ana.martinez"] == {"suspension": 1}
+        assert (await told.served.as_("ana.martinez").get("/portfolios/activity")).status_code == 403
+        wrong = await told.served.as_(MANAGER).get("/portfolios/activity?from_day=2026-03-10&to_day=2026-03-01")
+        assert wrong.status_code == 422
+
+
+@rule("VIP-8")
+async def test_what_the_system_decides_is_followed_up_by_agents_where_the_policy_says_so(database: OpenDatabase) -> None:
+    """Only those who have an agent; without `worked_by_agents` none is listed."""
+    home = operator().policy("residencial")
+    for worked, wanted in ((False, []), (True, [("C-1", "follow_up", False)])):
+        policies = {**operator().policies, "residencial": home.model_copy(update={"worked_by_agents": worked})}
+        documents = operator().model_copy(update={"policies": policies})
+        async with serve(SERVICE, await database("collections"), local("2026-03-01 07:00"), using=documents) as served:
+            told = Scene(served)
+            for code, agent in (("C-1", "ana.martinez"), ("C-2", None)):
+                customer = await told.customer(code, plan="hogar_50", kind="residential", assigned_agent=agent)
+                await told.invoice(customer, "40.00", due_date=local("2026-03-10 12:00").date())
+            await told.served.at(local("2026-03-16 09:00"))
+            assert names(await items(told, person=MANAGER)) == wanted
