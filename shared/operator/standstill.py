@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PLACES = 5_000
 # What a ticket may know without anybody writing it down: how the customer's services are delivered, and that it is about an unpaid cut.
 FROM_THE_START: Mapping[str, tuple[Any, ...]] = {
-    "delivery": ("own", "third_party", ("own", "third_party")),
+    "delivery": (("own", "third_party"), "third_party", "own"),  # the plainest last: it is walked first
     "cause": ("unpaid", None),
 }
 Known = frozenset[tuple[str, Any]]
