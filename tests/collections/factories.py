@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,12 +11,17 @@ from shared.db import new_id
 from shared.events.billing import (
     Allocation,
     Contact,
+    CreditNoteIssued,
     CustomerRegistered,
+    DisputeOpened,
+    DisputeResolved,
+    FreedPart,
     InvoiceIssued,
     InvoicePaid,
     PaymentConfirmed,
     PaymentRejected,
     PaymentReported,
+    PaymentReversed,
     ServiceSold,
 )
 from shared.events.notifier import MessageAccepted, MessageFailed
@@ -126,6 +131,49 @@ class Customer:
             allocations=payment.allocations,
             open_after=payment.amount,
         )
+
+    def bounced(self, payment: PaymentReported, at: datetime) -> PaymentReversed:
+        return PaymentReversed(
+            payment_id=payment.payment_id,
+            customer_id=self.id,
+            amount=payment.amount,
+            currency="USD",
+            reference=payment.reference,
+            reversed_at=at,
+            reason="sin fondos",
+            allocations=payment.allocations,
+            open_after=payment.amount,
+        )
+
+    def credited(self, invoice: InvoiceIssued, amount: str, at: datetime, *freed: tuple[PaymentReported, str]) -> CreditNoteIssued:
+        return CreditNoteIssued(
+            credit_note_id=new_id(),
+            customer_id=self.id,
+            invoice_id=invoice.invoice_id,
+            number="N-1",
+            amount=Decimal(amount),
+            currency="USD",
+            reason="cobro de más",
+            issued_at=at,
+            open_after=Decimal(0),
+            freed=[FreedPart(payment_id=each.payment_id, amount=Decimal(part)) for each, part in freed],
+        )
+
+    def disputed(self, invoice: InvoiceIssued, amount: str, at: datetime) -> DisputeOpened:
+        return DisputeOpened(
+            dispute_id=new_id(),
+            customer_id=self.id,
+            invoice_id=invoice.invoice_id,
+            amount=Decimal(amount),
+            currency="USD",
+            reason="No reconoce un cargo.",
+            opened_by=AGENT,
+            opened_at=at,
+        )
+
+    def resolved(self, dispute: DisputeOpened, at: datetime, outcome: Literal["accepted", "rejected"] = "rejected") -> DisputeResolved:
+        values = dispute.model_dump(include={"dispute_id", "customer_id", "invoice_id", "amount", "currency"})
+        return DisputeResolved(**values, outcome=outcome, resolved_by=MANAGER, resolved_at=at)
 
     def paid(self, invoice: InvoiceIssued, at: datetime) -> InvoicePaid:
         return InvoicePaid(invoice_id=invoice.invoice_id, customer_id=self.id, number=invoice.number, period=invoice.period, paid_at=at)

@@ -18,6 +18,7 @@ from services.collections.rules.verdicts import ActionCode, Verdict, verdict
 from shared.auth import Principal
 from shared.db import Database
 from shared.events import Event
+from shared.operator import Operator
 from tests.collections.factories import AGENT, Customer, local
 from tests.support.service import Served, serve
 
@@ -117,9 +118,11 @@ class Story:
 
 
 @asynccontextmanager
-async def story(database: OpenDatabase, start: datetime = START, customer: Customer | None = None) -> AsyncIterator[Story]:
+async def story(
+    database: OpenDatabase, start: datetime = START, customer: Customer | None = None, using: Operator | None = None
+) -> AsyncIterator[Story]:
     """A story that begins at an instant with a customer that billing has just told of; at its end all invariants hold."""
-    async with serve(SERVICE, await database("collections"), start) as service:
+    async with serve(SERVICE, await database("collections"), start, using=using) as service:
         told = Story(service, customer or Customer())
         await told.tell(told.customer.registered())
         yield told

@@ -41,19 +41,19 @@ class Past(Table, table=True):
     was: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
 
 
-# Two processes may know something in another order than they write it: a row never becomes older than it was.
+# Two processes may know something in another order than they write it: a row never becomes older than it was. What is changed more than
+# once in an instant was, until then, what it was before the first change.
 KEEP_PAST = """
 CREATE FUNCTION keep_past() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE before jsonb := to_jsonb(OLD); after jsonb;
 BEGIN
     NEW.known_at := greatest(NEW.known_at, OLD.known_at);
-    IF NEW.known_at IS DISTINCT FROM OLD.known_at THEN
-        after := to_jsonb(NEW);
-        INSERT INTO past (kind, key, until, was)
-        SELECT TG_TABLE_NAME, (SELECT string_agg(before ->> part, '/' ORDER BY n) FROM unnest(TG_ARGV) WITH ORDINALITY AS t(part, n)),
-            NEW.known_at, jsonb_object_agg(name, value)
-        FROM jsonb_each(before) AS t(name, value) WHERE after -> name IS DISTINCT FROM value;
-    END IF;
+    after := to_jsonb(NEW);
+    INSERT INTO past (kind, key, until, was)
+    SELECT TG_TABLE_NAME, (SELECT string_agg(before ->> part, '/' ORDER BY n) FROM unnest(TG_ARGV) WITH ORDINALITY AS t(part, n)),
+        NEW.known_at, jsonb_object_agg(name, value)
+    FROM jsonb_each(before) AS t(name, value) WHERE after -> name IS DISTINCT FROM value HAVING count(*) > 0
+    ON CONFLICT (kind, key, until) DO UPDATE SET was = excluded.was || past.was;
     RETURN NEW;
 END $$"""
 TRIGGER = "CREATE TRIGGER keep_past BEFORE UPDATE OF known_at ON {table} FOR EACH ROW EXECUTE FUNCTION keep_past({key})"

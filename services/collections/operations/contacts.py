@@ -42,7 +42,7 @@ async def record(
     if kind is ContactKind.RECEIPT_CONFIRMED and invoice is not None:
         _confirm_receipt(operator, account, invoice, actor, now)
     if kind not in NO_TALK:
-        account.last_contact_at = now
+        account.last_contact_at = account.known_at = now
     await look_soon(session, [account.id], now=now)
     made = note(
         session, changes, account.id, kind=kind, channel=channel, said=said, by=actor.person, invoice_id=invoice.id if invoice else None
