@@ -18,6 +18,7 @@ from tests.billing.money import confirm, credit, dispute, move, plan, refund, re
 from tests.support.service import Served
 
 CUSTOMERS = ("C-1", "C-2", "V-1")
+PAID = "channel <> 'saldo inicial'"
 PLANS = ("hogar_10", "hogar_50", "corporativo_50", "corporativo_100")
 
 
@@ -52,10 +53,10 @@ class Chance:
             await payments.reject_payment(session, payment_id=payment, reason="No llegó", by="ines.reyes", now=now)
 
     async def reverse(self) -> None:
-        await reverse(self.billing, await self.one("SELECT id FROM payment WHERE state = 'CONFIRMED' ORDER BY id"))
+        await reverse(self.billing, await self.one(f"SELECT id FROM payment WHERE state = 'CONFIRMED' AND {PAID} ORDER BY id"))
 
     async def move(self) -> None:
-        await move(self.billing, await self.one("SELECT id FROM payment ORDER BY id"), self.dice.choice(CUSTOMERS))
+        await move(self.billing, await self.one(f"SELECT id FROM payment WHERE {PAID} ORDER BY id"), self.dice.choice(CUSTOMERS))
 
     async def credit(self) -> None:
         await credit(self.billing, await self.one("SELECT id FROM invoice ORDER BY id"), self.dice.choice([None, self.amount()]))
@@ -64,10 +65,10 @@ class Chance:
         await dispute(self.billing, await self.one("SELECT id FROM invoice ORDER BY id"), self.amount())
 
     async def resolve(self) -> None:
-        await resolve(self.billing, await self.one("SELECT id FROM dispute ORDER BY id"), self.dice.random() < 0.5)
+        await resolve(self.billing, await self.one("SELECT id FROM dispute WHERE state = 'OPEN' ORDER BY id"), self.dice.random() < 0.5)
 
     async def refund(self) -> None:
-        await refund(self.billing, self.dice.choice(CUSTOMERS), self.amount())
+        await refund(self.billing, self.dice.choice(CUSTOMERS), self.dice.choice(["0.01", "5.00", self.amount()]))
 
     async def plan(self) -> None:
         today = (await self.billing.now()).date() + timedelta(days=self.dice.randint(-20, 20))
