@@ -43,6 +43,24 @@ async def test_own_delivery_is_reconnected_directly_by_a_ticket_that_closes_itse
         assert await is_on(served)
 
 
+@rule("COB-1")
+async def test_a_service_on_hold_stays_on(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor(logins=("hotel-01", "hotel-02"))
+        registered = debtor.registered()
+        spared = registered.services[0].service_id
+        await served.deliver(registered, debtor.issued(), debtor.requested().model_copy(update={"except_services": [spared]}))
+        await served.work()
+        assert await story(served) == ["ServiceSuspended"]
+        switched = await served.sql("SELECT service_id, action FROM network_switch")
+        assert [(row.service_id, row.action) for row in switched] == [(registered.services[1].service_id, "suspend")]
+        [ticket] = await served.sql("SELECT facts::text AS facts FROM ticket")
+        assert str(spared) in ticket.facts
+        await served.deliver(debtor.reconnection())
+        await served.work()
+        assert await story(served) == ["ServiceSuspended", "ServiceReconnected"]
+
+
 async def test_events_that_come_twice_change_nothing(database: Open) -> None:
     async with ticketing(await database("ticketing")) as served:
         debtor = Debtor()

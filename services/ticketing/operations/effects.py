@@ -10,6 +10,7 @@ from services.ticketing.models import Customer, Ticket
 from services.ticketing.operations.queueing import cancel_switches, queue_change, queue_switches
 from services.ticketing.operations.telling import tell_agreement, told_closed, told_late, told_scheduled
 from services.ticketing.queries.facts import look_up
+from services.ticketing.rules.facts import LEFT_ON
 from services.ticketing.rules.ticket import (
     ArmDeadline,
     CancelDeadline,
@@ -105,7 +106,14 @@ async def _switch(session: AsyncSession, course: Course, state: EngineTicket, ef
         )
     else:
         result = queue_switches(
-            session, ticket=course.ticket, turn=turn, action=effect.action, customer=course.customer, day=day, now=course.now
+            session,
+            ticket=course.ticket,
+            turn=turn,
+            action=effect.action,
+            customer=course.customer,
+            left_on=state.facts.get(LEFT_ON, ()),
+            day=day,
+            now=course.now,
         )
     if result is not None:
         course.inputs.append(SwitchResult(effect.step, result.outcome, result.detail))

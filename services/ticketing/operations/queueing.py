@@ -1,6 +1,6 @@
 """Queue the switches of a step, and take back those that nobody has touched."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
@@ -17,10 +17,20 @@ from shared.operator.procedures import Action
 
 
 def queue_switches(
-    session: AsyncSession, *, ticket: Ticket, turn: Turn, action: Action, customer: Customer, day: date, now: datetime
+    session: AsyncSession,
+    *,
+    ticket: Ticket,
+    turn: Turn,
+    action: Action,
+    customer: Customer,
+    left_on: Collection[str],
+    day: date,
+    now: datetime,
 ) -> StepResult | None:
-    """Queue one switch for each service that the customer has; answer the step's result at once when there is none."""
-    services = services_on(customer, day)
+    """Queue one switch for each service that the customer has, of a cut but for those that it leaves on; answer the step's result at once
+    when there is none."""
+    spared = left_on if ACTIONS[action] == "suspend" else ()
+    services = [each for each in services_on(customer, day) if str(each.service_id) not in spared]
     for service in services:
         session.add(new_switch(ticket, turn.code, turn.number, ACTIONS[action], service, now=now))
     ring(session, "switching")

@@ -12,6 +12,7 @@ from services.ticketing.operations.facts import lock_customers, lock_whole_custo
 from services.ticketing.operations.reconnections import Back
 from services.ticketing.queries.facts import agent_of, is_covered, missing_invoices
 from services.ticketing.queries.orders import reconnected_suspensions, suspensions_by_id
+from services.ticketing.rules.facts import left_on
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.ticket import SYSTEM
 from shared.db import lock
@@ -33,7 +34,8 @@ async def request_suspension(session: AsyncSession, *, wanted: SuspensionRequest
         raise FactMissing(f"invoice {missing[0]}")
     customer = await lock(session, Customer, wanted.customer_id)
     agent = wanted.agent if wanted.agent != SYSTEM else await agent_of(session, customer)
-    new = tickets.NewTicket(operator.procedure(wanted.procedure), customer, wanted.suspension_id, wanted.agent, agent)
+    facts = [left_on(wanted.except_services)] if wanted.except_services else []
+    new = tickets.NewTicket(operator.procedure(wanted.procedure), customer, wanted.suspension_id, wanted.agent, agent, facts=facts)
     ticket = await tickets.open_ticket(session, new=new, operator=operator, now=now)
     order = Suspension(
         id=wanted.suspension_id,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +13,7 @@ from shared.operator import Operator, Procedure
 from shared.operator.forms import CaptureField
 
 DELIVERY = "delivery"
+LEFT_ON = "services_left_on"
 DELIVERIES = {"own": "entrega propia", "third_party": "por terceros"}
 
 
@@ -53,6 +55,12 @@ def delivered(deliveries: Iterable[str]) -> Fact:
         value=found,
         text=" y ".join(DELIVERIES.get(each, each) for each in found) or "ninguna",
     )
+
+
+def left_on(services: Sequence[UUID]) -> Fact:
+    """The services that a cut leaves on: they are on hold (COB-1)."""
+    text = f"{len(services)} servicio(s) excluidos de la suspensión: {', '.join(map(str, services))}"
+    return Fact(name=LEFT_ON, label="Quedan activos", kind="services", value=[str(each) for each in services], text=text)
 
 
 def learned(operator: Operator, procedure: Procedure, ticket: Ticket, facts: Sequence[Fact]) -> list[Fact]:
