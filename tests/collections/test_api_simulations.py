@@ -21,7 +21,7 @@ MANAGER = "marta.zelaya"
 async def approving(database: OpenDatabase, cap: int | None, order: str = "largest_debt") -> AsyncIterator[Scene]:
     """Collections where a manager approves the cuts of a day of residential customers."""
     home = operator().policy("residencial")
-    wanted = Approval(daily_cap=cap, order=order, rule="COB-2")  # type: ignore[arg-type]
+    wanted = Approval(daily_cap=cap, order=order, rule="COB-2")
     changed = home.model_copy(update={"suspension": home.suspension.model_copy(update={"approval": wanted})})
     documents = operator().model_copy(update={"policies": {**operator().policies, "residencial": changed}})
     async with serve(SERVICE, await database("collections"), local("2026-03-01 07:00"), using=documents) as served:

@@ -154,12 +154,12 @@ async def load_facts(session: AsyncSession, ids: Sequence[UUID], *, now: datetim
 
 
 def _facts(row: Any, found: dict[str, dict[UUID, list[Any]]], outages: dict[str, list[Outage]], covers: dict[str, list[Cover]]) -> Facts:
-    lists = {name: tuple(by_account[row[0]]) for name, by_account in found.items() if row[0] in by_account}
+    more: dict[str, Any] = {name: tuple(by_account[row[0]]) for name, by_account in found.items() if row[0] in by_account}
     if outages:
-        lists["outages"] = tuple(each for node in row.nodes for each in outages.get(node, ()))
+        more["outages"] = tuple(each for node in row.nodes for each in outages.get(node, ()))
     if row.agent in covers:
-        lists["covers"] = tuple(covers[row.agent])
-    return Facts(*row[:11], **lists, last_contact_at=row.last_contact_at)
+        more["covers"] = tuple(covers[row.agent])
+    return Facts(*row[:11], **more, last_contact_at=row.last_contact_at)
 
 
 async def _invoices(reader: _Reader, settled: datetime, present: Any) -> dict[UUID, list[Invoice]]:
