@@ -146,7 +146,7 @@ def events_page(reacts: Reactions) -> str:
     parts = [INTRODUCTION.format(command=COMMAND)]
     for sender in dict.fromkeys(_sender(t) for t in CATALOGUE):
         types = {t: cls for t, cls in CATALOGUE.items() if _sender(t) == sender}
-        told = " ".join((sys.modules[next(iter(types.values())).__module__].__doc__ or "").split())
+        told = " ".join((sys.modules[f"shared.events.{sender}"].__doc__ or "").split())
         parts.append(f"## {sender}\n\n{told}\n\n| event | what it tells | who reacts |\n| --- | --- | --- |")
         parts[-1] += "".join(f"\n| [`{t}`](#{cls.__name__.lower()}) | {_prose(cls)} | {_heard(t, reacts)} |" for t, cls in types.items())
         parts += [_section(t, cls, schemas) for t, cls in types.items()]
