@@ -12,10 +12,13 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import CHAR, CheckConstraint, Column, DateTime, Numeric, Text, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm import registry
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
 from sqlmodel import Field, SQLModel
 
 from shared.errors import NotFound
@@ -25,6 +28,100 @@ Model = TypeVar("Model", bound=SQLModel)
 
 STATEMENT_TIMEOUT = "60s"
 IDLE_TRANSACTION_TIMEOUT = "60s"
+
+
+class Session(AsyncSession):
+    """A session that is SQLAlchemy's only from the moment on at which somebody asks for more than driver-level SQL: to open and commit one
+    costs as much as six statements. `begins`: what is done is one transaction, else each driver-level statement is its own."""
+
+    def __init__(self, engine: AsyncEngine, *, begins: bool = True) -> None:
+        self._engine, self._begins = engine, begins
+        self._info: dict[Any, Any] = {}
+        self._pooled: PoolProxiedConnection | None = None
+        self._whole: SyncSession | None = None
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        """What goes with this session."""
+        return self._info
+
+    @property
+    def sync_session(self) -> SyncSession:  # type: ignore[override] # SQLAlchemy sets it once and for all
+        """Made when it is first asked for, in the transaction that is open."""
+        if self._whole is None:
+            engine = self._engine.sync_engine
+            bind = engine if self._pooled is None else Connection(engine, connection=self._pooled)
+            self._whole = SyncSession(bind=bind, expire_on_commit=False)
+        return self._whole
+
+    _proxied = sync_session
+
+    async def plain(self) -> asyncpg.Connection | None:
+        """The driver's connection, in a transaction if that is wanted; None once the session is SQLAlchemy's."""
+        if self._whole is not None:
+            return None
+        if self._pooled is None:
+            self._pooled = await greenlet_spawn(self._engine.sync_engine.raw_connection)
+        adapted: Any = self._pooled.dbapi_connection
+        if self._begins and adapted._transaction is None:
+            try:
+                await adapted._start_transaction()
+            except BaseException:  # the server may have begun it all the same
+                await asyncio.shield(asyncio.create_task(self.invalidate()))
+                raise
+        return self._pooled.driver_connection
+
+    async def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Write what the session's objects have changed; costs nothing when there are none."""
+        if (whole := self._whole) is not None and (whole.new or whole.dirty or whole.deleted):
+            await super().flush(objects)
+
+    async def commit(self) -> None:
+        """Commit, and give the connection back."""
+        if self._whole is not None:
+            await super().commit()
+        if self._pooled is not None:
+            adapted: Any = self._pooled.dbapi_connection
+            await greenlet_spawn(adapted.commit)  # nothing is left where SQLAlchemy did it
+        for each in (self._whole, self._pooled):
+            if each is not None:
+                each.close()  # nothing is open any more: there is nothing to wait for
+
+    async def rollback(self) -> None:
+        """Undo what was done so far."""
+        if self._whole is not None:
+            await super().rollback()
+        if self._pooled is not None:
+            adapted: Any = self._pooled.dbapi_connection
+            await greenlet_spawn(adapted.rollback)
+
+    async def close(self) -> None:
+        """Roll back, and give the connection back."""
+        if self._whole is not None:
+            await super().close()
+        if self._pooled is not None:
+            await greenlet_spawn(self._pooled.close)
+
+    async def invalidate(self) -> None:
+        """Nobody gets this connection again."""
+        if self._whole is not None:
+            await super().invalidate()
+        if self._pooled is not None and self._pooled.is_valid:
+            await greenlet_spawn(self._pooled.invalidate)
+
+
+@asynccontextmanager
+async def _committed(session: Session, wakeup: Wakeup) -> AsyncIterator[AsyncSession]:
+    try:
+        yield session
+        await session.commit()
+    except BaseException as error:
+        # Whoever is cancelled cannot know what the server has begun: nobody gets that connection again.
+        ended = session.close() if isinstance(error, Exception) else session.invalidate()
+        await asyncio.shield(asyncio.create_task(ended))
+        raise
+    if loops := session.info.pop("ring", None):
+        wakeup.ring(loops)
 
 
 class MessagingTable(SQLModel, registry=registry()):
@@ -64,26 +161,11 @@ class Database:
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Open a session; commit when the block ends well, roll back when it raises. After a commit that called `ring` the workers wake."""
-        return self._session(self.engine)
+        return _committed(Session(self.engine), self.wakeup)
 
     def look(self) -> AbstractAsyncContextManager[AsyncSession]:
         """The same for what is one statement, or only looks: each statement is its own transaction, which saves two round trips."""
-        return self._session(self._looking)
-
-    @asynccontextmanager
-    async def _session(self, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
-        session = AsyncSession(engine, expire_on_commit=False)
-        try:
-            yield session
-            await session.commit()
-        except BaseException as error:
-            # Whoever is cancelled cannot know what the server has begun: nobody gets that connection again.
-            ended = session.close() if isinstance(error, Exception) else session.invalidate()
-            await asyncio.shield(asyncio.create_task(ended))
-            raise
-        session.sync_session.close()  # nothing is open any more: there is nothing to wait for
-        if loops := session.info.pop("ring", None):
-            self.wakeup.ring(loops)
+        return _committed(Session(self._looking, begins=False), self.wakeup)
 
     async def close(self) -> None:
         await self.wakeup.close()
@@ -127,6 +209,8 @@ async def execute(session: AsyncSession, sql: str, *args: Any) -> int:
 
 async def driver(session: AsyncSession) -> asyncpg.Connection:
     """The asyncpg connection of the session's transaction, for COPY and for statements that are run very often: a third of the cost."""
+    if isinstance(session, Session) and (plain := await session.plain()) is not None:
+        return plain
     known = session.info.get("driver")
     if known is None or known[0] is not _innermost(session):  # a new savepoint is made when the session is asked for its connection
         connection = (await session.connection()).sync_connection
@@ -149,7 +233,7 @@ def _innermost(session: AsyncSession) -> object:
 
 async def flush(session: AsyncSession) -> None:
     """Write what the session's objects have changed; costs nothing when there are none."""
-    if session.new or session.dirty or session.deleted:
+    if isinstance(session, Session) or session.new or session.dirty or session.deleted:
         await session.flush()
 
 

@@ -187,7 +187,7 @@ async def _act(
     elif isinstance(action, EndHold):
         await end_expired(session, changes, facts, action.hold)
     else:
-        await orders.order_reconnection(session, changes, facts, action.suspension, basis=action.basis, agent=SYSTEM)
+        orders.order_reconnection(changes, facts, action.suspension, basis=action.basis, agent=SYSTEM)
 
 
 async def _write(session: AsyncSession, changes: Changes, written: Written) -> None:

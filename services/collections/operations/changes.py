@@ -45,7 +45,7 @@ class Changes:
         return self.versions[account_id]
 
     def insert(self, sql: str, *values: Any) -> None:
-        """Add a row for a statement that takes a list for each column (`FROM unnest($1::uuid[], …)`)."""
+        """Add a row, new or changed, for a statement that takes a list for each column (`FROM unnest($1::uuid[], …)`)."""
         self.inserts.setdefault(sql, []).append(values)
 
     async def write(self, session: AsyncSession) -> None:

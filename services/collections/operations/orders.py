@@ -139,18 +139,20 @@ def _withdraw_words(changes: Changes, facts: Facts, cause: WithdrawCause) -> str
 
 
 RECONNECT = """
-UPDATE suspension SET state = 'RECONNECTING', reconnection_id = $2, reconnection_requested_at = $3, reconnection_by = $4, basis = $5,
-    target_status = $6, rests_on = $7::uuid[], known_at = $3 WHERE id = $1
+UPDATE suspension s SET state = 'RECONNECTING', reconnection_id = t.made, reconnection_requested_at = t.at, reconnection_by = t.agent,
+    basis = t.basis, target_status = t.target, rests_on = t.rests_on::uuid[], known_at = t.at
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[])
+    AS t(id, made, at, agent, basis, target, rests_on) WHERE s.id = t.id
 """
 
 
-async def order_reconnection(session: AsyncSession, changes: Changes, facts: Facts, cut: Cut, *, basis: str, agent: str) -> UUID:
+def order_reconnection(changes: Changes, facts: Facts, cut: Cut, *, basis: str, agent: str) -> UUID:
     """Have the service switched on again (VIP-20); the policy says in which status the customer is then. Answers the reconnection's id."""
     terms, now = changes.terms(facts.policy), changes.now
     reconnection, made = terms.policy.reconnection, new_id()
     target = reconnection.target_status[basis]  # type: ignore[index]
     rests_on = reported_between(facts, cut.requested_at, now, now) if basis == "payment" else []
-    await execute(session, RECONNECT, cut.id, made, now, agent, basis, target, [each.id for each in rests_on])
+    changes.insert(RECONNECT, cut.id, made, now, agent, basis, target, f"{{{','.join(str(each.id) for each in rests_on)}}}")
     event = ReconnectionRequested(
         reconnection_id=made,
         suspension_id=cut.id,

@@ -24,6 +24,6 @@ async def request_reconnection(
     reconnect_verdict(opened.facts, opened.terms, now, basis=basis).require()
     cut = unfinished(opened.facts)
     assert cut is not None
-    await orders.order_reconnection(session, opened.changes, opened.facts, cut, basis=basis, agent=actor.person)
+    orders.order_reconnection(opened.changes, opened.facts, cut, basis=basis, agent=actor.person)
     await settle(session, opened.changes)
     return await session.get_one(Suspension, cut.id, populate_existing=True)

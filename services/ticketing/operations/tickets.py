@@ -98,12 +98,13 @@ async def _advance(session: AsyncSession, moves: Sequence[Move], seen: Mapping[U
         calendar = await _calendar(session, procedure, operator, now)
         course = Course(ticket, move.customer, procedure, operator, now, inputs=[move.given])
         courses.append(course)
+        kept = {(row.code, row.number): row for row in seen[ticket.id].rows}
         while course.inputs:
             try:
                 after, effects = engine.step(procedure, before, course.inputs.pop(0), now, calendar)
             except NotTheirs as refusal:
                 raise refusal.named(names_of(operator)) from None
-            await _store(session, ticket, procedure, before, after, operator)
+            _store(session, course, kept, before, after)
             course.told += finished_tasks(ticket, procedure, before, after, operator)
             await carry_out(session, course, after, effects)
             before = after
@@ -133,20 +134,22 @@ def names_of(operator: Operator) -> dict[str, str]:
     return {desk.code: desk.name for desk in operator.desks} | {each.person: each.name for each in operator.people}
 
 
-async def _store(
-    session: AsyncSession, ticket: Ticket, procedure: Procedure, before: EngineTicket, after: EngineTicket, operator: Operator
+def _store(
+    session: AsyncSession, course: Course, kept: dict[tuple[str, int], TicketStep], before: EngineTicket, after: EngineTicket
 ) -> None:
-    """Keep the turns that changed."""
+    """Keep the turns that changed; `kept` are the rows of those that were there."""
     known = {(turn.code, turn.number): turn for turn in before.turns}
     changed = [(place, turn) for place, turn in enumerate(after.turns) if known.get((turn.code, turn.number)) != turn]
     for place, turn in changed:
-        row = _row(ticket, procedure, after, place, turn, operator)
-        if (turn.code, turn.number) in known:
-            await session.merge(row)  # which `seen` holds: nothing is read again
+        row = _row(course.ticket, course.procedure, after, place, turn, course.operator)
+        if (old := kept.get((turn.code, turn.number))) is not None:
+            for name, value in row.model_dump().items():
+                setattr(old, name, value)
         else:
+            kept[turn.code, turn.number] = row
             session.add(row)
     if changed or before.closed != after.closed:
-        ticket.revision += 1
+        course.ticket.revision += 1
 
 
 def _row(ticket: Ticket, procedure: Procedure, state: EngineTicket, place: int, turn: Turn, operator: Operator) -> TicketStep:
