@@ -7,10 +7,12 @@ from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
+from services.notifier.operations.messages import announce
+from shared.db import new_id
 from shared.events import CATALOGUE, Event
 from shared.operator import Notice
 from shared.operator.conditions import Unless, values_of
-from tests.support.service import operator
+from tests.support.service import Served, operator
 
 GOLDEN = Path("tests/contracts/golden")
 
@@ -38,6 +40,15 @@ def background(policy: str = "vip") -> list[Event]:
         golden("collections.agent_assigned.v1", agent="ana.martinez"),
         golden("billing.invoice_issued.v1"),
     ]
+
+
+async def tell(served: Served, event: Event) -> None:
+    """Let an event become messages; notifier's own never arrive anywhere, and are announced where they are made."""
+    if not event.TYPE.startswith("notifier."):
+        return await served.deliver(event)
+    async with served.runtime.database.transaction() as session:
+        await announce(session, operator=served.runtime.operator, events=[(new_id(), event)], now=await served.now())
+    return None
 
 
 def read_mails(folder: Path) -> list[EmailMessage]:

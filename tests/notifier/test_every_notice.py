@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 
 from services.notifier.app import SERVICE
-from services.notifier.operations.messages import announce
-from shared.db import Database, new_id
+from shared.db import Database
 from shared.events import Event
 from shared.operator import words
-from tests.notifier.samples import background, golden, occasion
-from tests.support.service import Served, operator, serve
+from tests.notifier.samples import background, golden, occasion, tell
+from tests.support.service import operator, serve
 
 START = datetime(2026, 3, 28, 14, 0, tzinfo=UTC)
 OpenDatabase = Callable[[str], Awaitable[Database]]
@@ -69,15 +68,6 @@ async def message_of(database: OpenDatabase, code: str, made: dict[str, tuple[Ev
                         assert found, f"{each}: {[tuple(row) for row in await served.sql('SELECT type, detail FROM parked_event')]}"
                         made[each] = event, found[0]
     return made[code]
-
-
-async def tell(served: Served, event: Event) -> None:
-    """Let an event become messages; notifier's own never arrive anywhere, and are announced where they are made."""
-    if not event.TYPE.startswith("notifier."):
-        return await served.deliver(event)
-    async with served.runtime.database.transaction() as session:
-        await announce(session, operator=operator(), events=[(new_id(), event)], now=START)
-    return None
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -24,7 +24,7 @@ from shared.db import Database
 from shared.operator import Notice
 from tests.architecture.test_rooms import ROOT
 from tests.notifier.peers import mail_server
-from tests.notifier.samples import golden, occasion
+from tests.notifier.samples import golden, occasion, tell
 from tests.security.doors import Door, doors, whole_house
 from tests.support.service import operator, serve
 
@@ -79,7 +79,8 @@ async def message_of(database: Database, notice: Notice, name: str) -> Any:
     event = occasion(notice)
     spoken = {field: name for field in ("reason", "detail", "comment") if isinstance(getattr(event, field, None), str)}
     async with serve(SERVICE, database, START) as served:
-        await served.deliver(*facts, event.model_copy(update=spoken))
+        await served.deliver(*facts)
+        await tell(served, event.model_copy(update=spoken))
         found = await served.sql("SELECT subject, text, html FROM message WHERE notice = $1", notice.code)
     return found[0] if found else None
 
@@ -185,10 +186,10 @@ async def test_no_route_makes_a_table_and_webhooks_alone_take_an_address_to_call
         for content in (door.operation or {}).get("requestBody", {}).get("content", {}).values():
             fields |= _fields(content["schema"], door.schemas or {}, set())
         fields |= {f"{each['name']}:{each['schema'].get('format', '')}" for each in (door.operation or {}).get("parameters", [])}
-    assert kinds <= {"application/json", "application/problem+json", "application/pdf", "image/svg+xml", "text/plain", "message/rfc822"}
-    assert [
-        each for each in sorted(fields) if any(part in each.lower() for part in ("url", "uri", "href", "webhook", "callback", "host"))
-    ] == ["url:"]
+    files = {"application/octet-stream", "application/pdf", "image/svg+xml", "message/rfc822"}
+    assert kinds <= {"application/json", "application/problem+json", "text/plain", "text/event-stream"} | files
+    names = ("url", "uri", "href", "webhook", "callback", "host")
+    assert [each for each in sorted(fields) if any(part in each.lower() for part in names)] == ["url:", "webhook_id:uuid"]
     assert {each.path for each in doors(house) if "url:" in _taken(each)} == {"/notifier/webhooks", "/notifier/webhooks/{webhook_id}"}
 
 
