@@ -1,14 +1,18 @@
 """Reversals, credit notes, disputes, refunds and plans over HTTP."""
 
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from shared.db import Database
 from tests.billing.books import Book, customer_id, line, local, vip
+from tests.billing.conftest import serving
 from tests.billing.money import invoice_of, service_of
 from tests.billing.test_api_customers import fields
-from tests.support.service import Served
+from tests.support.service import Served, operator
 
 MONEY = {"amount": "10.00", "currency": "USD"}
 WHY = {"reason": "Tres días sin servicio"}
@@ -128,3 +132,24 @@ async def test_what_is_sent_twice_happens_once(month: Served) -> None:
     answers = [await client.post(f"/invoices/{invoice}/credit-notes", json=body, headers={"idempotency-key": "nota-1"}) for _ in range(2)]
     assert answers[0].json() == answers[1].json()
     assert len(await month.sql("SELECT id FROM credit_note")) == 1
+
+
+async def test_the_operators_order_decides_where_a_payment_goes(
+    database: Callable[[str], Awaitable[Database]], tmp_path: Path, book: Book
+) -> None:
+    oldest = operator().model_copy(update={"payment_order": ["oldest"]})
+    february = {"factura": "A-1", "mes": "2026-02", "emitida": "2026-02-01", "vence": "2026-02-10", "total": "45.89", "debe": "45.89"}
+    async with serving(await database("billing"), tmp_path, using=oldest) as billing:
+        await book.customers(billing, line(id="C-1", **february))
+        await billing.at(local("2026-03-10"))
+        body = {
+            "customer_id": str(await customer_id(billing, "C-1")),
+            "amount": MONEY,
+            "channel": "banco",
+            "reference": "BR-1",
+            "paid_on": "2026-03-10",
+            "invoice_id": str(await invoice_of(billing, "C-1")),
+        }
+        made = await billing.as_("ines.reyes").post("/payments", json=body)
+        parts = [each["invoice_id"] for each in made.json()["allocations"]]
+        assert parts == [str(await invoice_of(billing, "C-1", "2026-02"))]

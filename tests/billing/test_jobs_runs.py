@@ -284,7 +284,8 @@ async def test_payments_that_come_in_while_the_month_is_billed_meet_the_new_invo
 
 LEFT_BEHIND = f"""
 INSERT INTO outbox (event_id, type, subject, sequence, key, occurred_at, data)
-SELECT gen_random_uuid(), 'billing.invoice_issued.v1', 'invoice/' || n, 1, n::text, now(), '{{}}' FROM generate_series(0, {runs.LARGEST}) AS n
+SELECT gen_random_uuid(), 'billing.invoice_issued.v1', 'invoice/' || n, 1, n::text, now(), '{{}}'
+FROM generate_series(0, {runs.LARGEST}) AS n
 """
 
 
