@@ -1,7 +1,9 @@
 """A customer's timeline across the services: what is kept, in which order, what people may ask for, and that every event has a sentence."""
 
+import importlib
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -9,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from services.collections.rules.sentences import KEPT, TOPICS, Words, say
-from shared.db import new_id
+from shared.db import execute, new_id
 from shared.events import CATALOGUE
 from shared.events.noc import OutageClosed, OutageDeclared
 from shared.events.notifier import DeliveryProof, MessageAccepted
@@ -162,3 +164,35 @@ async def test_a_ticket_of_a_customer_that_is_not_known_yet_waits_for_it(databas
         await told.served.inbox.release()
         assert {"ticket_opened", "step_finished", "message_accepted"} <= {str(each["kind"]) for each in await entries(told, stranger)}
         assert await told.served.sql("SELECT 1 FROM parked_event") == []
+
+
+async def test_what_happened_before_happenings_were_kept_is_told_again_from_the_facts(database: OpenDatabase) -> None:
+    """A month in which everything occurs that earlier releases kept; then the table is emptied and the migration fills it."""
+    earlier = importlib.import_module("services.collections.migrations.0011_tax_ids_and_earlier_happenings")
+    async with scene(database) as told:
+        customer = await told.vip()
+        invoice = await told.invoice(customer)
+        ana = told.served.as_("ana.martinez")
+        await told.served.at(local("2026-03-10 08:00"))
+        await ana.post(f"/customers/{customer}/invoice-dispatches", json={"invoice_id": str(invoice)})
+        await ana.post(f"/customers/{customer}/contacts", json={"kind": "receipt_confirmed", "channel": "teléfono", "said": "La recibió."})
+        promise = {"amount": {"amount": "460.00", "currency": "USD"}, "due_at": "2026-03-20T17:00:00-06:00"}
+        await ana.post(f"/customers/{customer}/promises", json=promise)
+        await ana.post(f"/customers/{customer}/reviews", json={"reason": "Revisa el cargo."})
+        await ana.post(f"/customers/{customer}/reviews/close", json={"conclusion": "Es correcto."})
+        await told.served.at(local("2026-03-26 08:00"))
+        await ana.post(f"/customers/{customer}/suspension-notices", json={})
+        await told.notice_accepted()
+        await told.served.at(local("2026-03-28 08:00"))
+        await ana.post(f"/customers/{customer}/suspensions", json={})
+        await told.suspended()
+        await told.confirmed(customer, await told.reported(customer))
+        await ana.post(f"/customers/{customer}/reconnections", json={"basis": "payment"})
+        kept = [each["kind"] for each in await entries(told, customer)]
+        assert {"invoice_sent", "receipt_confirmed", "promise_broken", "review_closed", "suspended", "reconnection", "status"} <= set(kept)
+        await told.served.sql("DELETE FROM happening")
+        async with told.served.runtime.database.transaction() as session:
+            await execute(session, earlier.EARLIER.format(payment=earlier.PAYMENT))
+        again = await entries(told, customer)
+        assert Counter(str(each["kind"]) for each in again) == Counter(str(each) for each in kept)
+        assert not [each["text"] for each in again if BROKEN_WORDS.search(str(each["text"]))]

@@ -1,17 +1,28 @@
 """The command line: what it says, and with which code it ends. Errors are a line or two, never a traceback."""
 
+import asyncio
+import hashlib
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
+from shared.db import Database, execute, new_id
 from tests.flows.books import MAPPING, book, residential, vip
 
+CUSTOMER = UUID(int=7)
+ACCOUNT = """
+INSERT INTO account (id, external_source, external_id, name, search_name, contacts, services, nodes, delivery, monthly_amount, currency,
+    is_isp, policy, status, status_since, status_rule, status_reason, version, registered_at)
+VALUES ($1, 'crm', 'C-7', 'Hotel Copantl', 'hotel copantl', '[]', '[]', '{}', 'own', 400, 'USD',
+    false, 'vip', 'active', now(), '', '', 0, now())
+"""
 MAIN = [sys.executable, "-m", "services.cli"]
 
 
@@ -34,7 +45,7 @@ def addresses(databases: dict[str, str]) -> dict[str, str]:
 def test_help_names_every_command() -> None:
     shown = CliRunner().invoke(app, ["--help"]).output
     commands = ["up", "serve", "conductor", "demo", "down", "import", "replay", "token", "revoke", "rekey"]
-    for name in [*commands, "check", "rules", "migrate", "schemas"]:
+    for name in [*commands, "check", "rules", "migrate", "schemas", "verify"]:
         assert f" {name} " in shown
 
 
@@ -105,3 +116,27 @@ def test_replay_lists_what_is_set_aside(addresses: dict[str, str]) -> None:
     result = run("replay", "--list", "--service", "noc", environment=addresses)
     assert result.returncode == 0
     assert "noc: nada apartado" in result.stdout
+
+
+def test_a_file_that_was_never_given_out_fails_the_verification(addresses: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "expediente.pdf"
+    file.write_bytes(b"%PDF-1.7")
+    result = run("verify", file, "--data", tmp_path / "data", environment=addresses)
+    assert result.returncode == 1
+    assert "No es ningún expediente que Red Sula Telecomunicaciones" in result.stdout
+    assert hashlib.sha256(b"%PDF-1.7").hexdigest() in result.stdout
+
+
+async def test_a_file_that_was_given_out_passes_it(databases: dict[str, str], addresses: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "expediente.pdf"
+    file.write_bytes(b"%PDF-1.7 printed")
+    given = "INSERT INTO dossier (id, customer_id, state, requested_by, requested_at, attempts, file, file_sha256, ready_at) VALUES "
+    database = Database(databases["collections"], service="collections")
+    async with database.transaction() as session:
+        await execute(session, ACCOUNT, CUSTOMER)
+        row = (new_id(), CUSTOMER, file.read_bytes(), hashlib.sha256(file.read_bytes()).hexdigest())
+        await execute(session, f"{given}($1, $2, 'READY', 'marta.zelaya', now(), 0, $3, $4, '2026-04-02T14:00:00Z')", *row)
+    await database.close()
+    result = await asyncio.to_thread(run, "verify", file, "--data", tmp_path / "data", environment=addresses)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Es exactamente el expediente" in result.stdout and "a Marta Zelaya el jueves 2 de abril de 2026 a las 08:00" in result.stdout

@@ -22,7 +22,7 @@ from tests.support.service import OPERATOR_FOLDER, keys, operator
 PARTS = {"step": "confirmar", "code": "suspension_cliente_vip", "key": "nobody"}
 NOBODY = "019d2f6e-0000-7000-8000-000000000000"
 MULTIPART = "multipart/form-data"
-MANY = {"policy": "vip", "period": "2026-03", "q": "x"}  # what the required parameters of reads get
+MANY = {"policy": "vip", "period": "2026-03", "q": "x", "customer_id": NOBODY, "name": "nota.pdf"}  # what required parameters get
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,9 @@ class Door:
         if MULTIPART in content:
             example = content[MULTIPART]["example"]
             return found | {"files": {"file": ("book.csv", example["file"].encode())}, "data": {"mapping": example["mapping"]}}
+        if content and "application/json" not in content:
+            kind, told_of = next(iter(content.items()))
+            return found | {"content": str(told_of["example"]).encode(), "headers": found["headers"] | {"content-type": kind}}
         return found | ({"json": self._example(content["application/json"])} if content else {})
 
     def filled(self) -> str:

@@ -37,6 +37,12 @@ CHECKS = {
         SELECT account_id FROM (
             SELECT account_id, previous, lag(code, 1, 'active') OVER (PARTITION BY account_id ORDER BY version) AS before FROM status_change
         ) AS t WHERE previous <> before""",
+    "every step of the status and every order to cut is in the timeline": """
+        SELECT account_id, version FROM status_change s WHERE NOT EXISTS (
+            SELECT FROM happening h WHERE h.customer_id = s.account_id AND h.type = 'collections.status_changed.v1' AND h.at = s.changed_at)
+        UNION ALL SELECT account_id, 0 FROM suspension s WHERE source <> 'IMPORT' AND NOT EXISTS (
+            SELECT FROM happening h WHERE h.customer_id = s.account_id AND h.data ->> 'suspension_id' = s.id::text
+                AND h.type = 'collections.suspension_requested.v1')""",
     "the account's status is the last one told": """
         SELECT a.id FROM account a LEFT JOIN LATERAL (
             SELECT code FROM status_change s WHERE s.account_id = a.id ORDER BY version DESC LIMIT 1) AS t ON true
