@@ -10,7 +10,8 @@ from shared.operator.loading import OperatorError, check_operator, load_operator
 from shared.operator.notices import Notice, Receivers
 from shared.operator.operator import Operator
 from shared.operator.policies import AllowedFrom, Criterion, LateFee, Policy, Promises, Qualification, Reminder, Suspension
-from shared.operator.procedures import REQUESTER, Deadline, Opening, Outcome, Procedure, Step
+from shared.operator.procedures import Opening, Procedure
+from shared.operator.steps import REQUESTER, Deadline, Outcome, Step
 
 __all__ = [
     "REQUESTER",

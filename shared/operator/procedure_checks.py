@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from shared.errors import nearest
 from shared.operator.files import Place, Wrong
 from shared.operator.forms import OUTCOME, CaptureField
-from shared.operator.procedures import AGREEMENTS, MAY_USE, REQUESTER, Procedure, Step
+from shared.operator.procedures import Procedure
 from shared.operator.standstill import FROM_THE_START
+from shared.operator.steps import AGREEMENTS, MAY_USE, REQUESTER, Step
 
 AUTOMATIC_OUTCOMES = ("done", "refused", "cancelled")
 Fields = Mapping[str, list[CaptureField]]

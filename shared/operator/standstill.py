@@ -1,17 +1,13 @@
 """Could a ticket of a procedure stop with nothing open and yet not closed? Every way through it is walked before anybody takes one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared.operator.conditions import all_hold
 from shared.operator.forms import CaptureField
-
-if TYPE_CHECKING:
-    from shared.operator.procedures import Procedure, Step
+from shared.operator.steps import Step
 
 PLACES = 5_000
 # What a ticket may know without anybody writing it down: how the customer's services are delivered, and that it is about an unpaid cut.
@@ -32,25 +28,26 @@ class _Place:
     past: frozenset[str] = frozenset()
 
 
-def standstill(procedure: Procedure) -> str | None:
-    """How a ticket of this procedure could stop with nothing open and yet not closed (Spanish); None when it cannot.
+def standstill(procedure: Sequence[Step], start: Sequence[str], opening: Sequence[CaptureField], ends: str | None) -> str | None:
+    """How a ticket of these steps could stop with nothing open and yet not closed (Spanish); None when it cannot. `opening` is what people
+    write down to open one, `ends` how it closes once nothing is open any more.
 
     Walks through every way to finish steps in any order with anything written down that a `when` asks about; of procedures with very
     many ways only the first PLACES places.
     """
-    steps = {step.code: step for step in procedure.steps}
-    asked = {name for step in procedure.steps for name in step.when}
+    steps = {step.code: step for step in procedure}
+    asked = {name for step in procedure for name in step.when}
     seen, ahead = set[_Place](), list[_Place]()
-    for known in _at_opening(procedure, asked):
-        first = _call(steps, _Place(known), procedure.start)
-        if not first.open and (first.held or procedure.ends is None):
+    for known in _at_opening(opening, asked):
+        first = _call(steps, _Place(known), start)
+        if not first.open and (first.held or ends is None):
             return f"ningún paso puede abrirse al empezar{_told(known)}: todos esperan a otros, o ninguno corresponde"
         seen.add(first)
         ahead.append(first)
     while ahead and len(seen) < PLACES:
         place = ahead.pop()
         for code, name, after in _next(steps, place, asked):
-            if not after.open and (after.held or procedure.ends is None):
+            if not after.open and (after.held or ends is None):
                 where = _told(after.known)
                 return (
                     f"si «{code}» termina con «{name}»{where} puede no quedar nada abierto, y el ticket no se cierra: use `closes` o `ends`"
@@ -61,10 +58,10 @@ def standstill(procedure: Procedure) -> str | None:
     return None
 
 
-def _at_opening(procedure: Procedure, asked: set[str]) -> Iterator[Known]:
+def _at_opening(opening: Sequence[CaptureField], asked: set[str]) -> Iterator[Known]:
     """What may be known of a ticket when it begins. One that the system opens comes without a form."""
     choices: dict[str, Sequence[Any]] = {name: values for name, values in FROM_THE_START.items() if name in asked}
-    for field in procedure.opening.capture if procedure.opening else []:
+    for field in opening:
         if field.name in asked:
             choices[field.name] = (*possible_values(field), None)
     return _ways(choices)

@@ -124,6 +124,6 @@ def test_it_is_told_once_and_once_more_where_the_payment_that_ended_it_was_rejec
     part = Part(payment.id, AMOUNT, payment.reported_at)
     ended = replace(under_way, recovery_ended_at=local(8, month=4))
     assert assess(account(ended, invoices=(invoice(3, parts=(part,)),), payments=(payment,)), terms(), now).standing.code == "suspended"
-    rejected = {"rejected_at": local(19, month=4)}
+    rejected: dict[str, Any] = {"rejected_at": local(19, month=4)}
     again = account(ended, invoices=(invoice(3, parts=(replace(part, **rejected),)),), payments=(replace(payment, **rejected),))
     assert handed(again, now)

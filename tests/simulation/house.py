@@ -25,7 +25,7 @@ from shared.db import execute, rows
 from shared.events import Envelope
 from shared.inbox import Arrival
 from shared.operator import Operator
-from shared.operator.procedures import Deadline, Step
+from shared.operator.steps import Deadline, Step
 from shared.parking import EVENT, to_envelope
 from shared.settings import Settings
 from shared.web import create_app

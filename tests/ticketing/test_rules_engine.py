@@ -42,7 +42,7 @@ from shared.calendar import BusinessCalendar
 from shared.errors import Invalid, Problem, Refused
 from shared.operator import Procedure
 from shared.operator.conditions import all_hold
-from shared.operator.procedures import Step
+from shared.operator.steps import Step
 from tests.support.rules import rule as proves
 from tests.support.service import operator
 

@@ -25,8 +25,8 @@ def procedure(steps: list[dict[str, Any]], **more: Any) -> Procedure:
     )
 
 
-A = {"code": "a", "outcomes": {"done": {"label": "Listo", "opens": ["b"]}, "no": {"label": "No"}}}
-B = {"code": "b", "outcomes": {"done": {"label": "Listo", "closes": "closed"}}}
+A: dict[str, Any] = {"code": "a", "outcomes": {"done": {"label": "Listo", "opens": ["b"]}, "no": {"label": "No"}}}
+B: dict[str, Any] = {"code": "b", "outcomes": {"done": {"label": "Listo", "closes": "closed"}}}
 
 
 def test_an_outcome_that_leads_nowhere_is_refused() -> None:
@@ -57,7 +57,7 @@ def test_a_loop_is_no_standstill() -> None:
     assert procedure([only, back]).step("b").outcomes["again"].opens == ["a"]
 
 
-ASKED = {
+ASKED: dict[str, Any] = {
     "code": "a",
     "outcomes": {"done": {"label": "Listo", "opens": ["b"]}},
     "capture": [{"name": "si", "label": "Sí", "kind": "yes_no"}],

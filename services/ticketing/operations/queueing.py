@@ -13,7 +13,7 @@ from services.ticketing.queries.facts import ServiceView, services_on
 from services.ticketing.rules.switching import ACTIONS, StepResult, SwitchAction, result_of
 from services.ticketing.rules.ticket import Turn
 from shared.db import execute, ring
-from shared.operator.procedures import Action
+from shared.operator.steps import Action
 
 
 def queue_switches(

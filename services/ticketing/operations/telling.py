@@ -25,7 +25,7 @@ from shared.events.ticketing import (
     WorkOrderScheduled,
 )
 from shared.operator import Operator, Procedure
-from shared.operator.procedures import Step
+from shared.operator.steps import Step
 from shared.outbox import Outgoing, publish
 
 

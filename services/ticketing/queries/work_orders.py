@@ -15,7 +15,7 @@ from services.ticketing.rules.ticket import Turn
 from services.ticketing.rules.work_orders import Order, Site
 from shared.errors import NotFound
 from shared.operator import Operator, Procedure
-from shared.operator.procedures import Step
+from shared.operator.steps import Step
 
 PICTURES = ("image/png", "image/jpeg")
 LARGEST_PICTURE = 400 * 1024

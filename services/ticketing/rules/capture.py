@@ -10,7 +10,7 @@ from services.ticketing.rules.papers import read_items, read_signature
 from shared.errors import FieldError, nearest
 from shared.operator.conditions import all_hold
 from shared.operator.forms import OUTCOME, CaptureField, Fill
-from shared.operator.procedures import Step
+from shared.operator.steps import Step
 
 LONGEST_TEXT = 4_000
 

@@ -7,7 +7,8 @@ from services.ticketing.rules.states import StepState
 from services.ticketing.rules.ticket import Ticket
 from shared.operator.conditions import Condition, Unless, When, values_of
 from shared.operator.forms import CaptureField
-from shared.operator.procedures import REQUESTER, Close, ClosingEvent, Procedure, Step
+from shared.operator.procedures import Close, ClosingEvent, Procedure
+from shared.operator.steps import REQUESTER, Step
 
 STYLES = (
     "classDef task fill:#ffffff,stroke:#5b6b7b,color:#1f2933",

@@ -57,7 +57,8 @@ from services.ticketing.rules.ticket import (
 )
 from shared.calendar import BusinessCalendar
 from shared.operator.conditions import all_hold
-from shared.operator.procedures import REQUESTER, Deadline, Procedure, Step
+from shared.operator.procedures import Procedure
+from shared.operator.steps import REQUESTER, Deadline, Step
 
 RAN_OUT = "El plazo terminó sin que nadie cerrara el paso."
 

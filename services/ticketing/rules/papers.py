@@ -10,7 +10,7 @@ from shared.operator.forms import CaptureField
 MOST_ITEMS, LONGEST = 200, 300
 ITEM = ("code", "description", "serial", "quantity", "condition")
 SIGNED = ("name", "identity", "signed_at")
-EXAMPLE = '{"code": "ONT-01", "description": "Router óptico", "serial": "SN123"}'
+EXAMPLE = '{"code": "ONT", "description": "Router óptico", "serial": "SN123"}'
 
 
 def read_items(asked: CaptureField, value: Any, _: object) -> list[dict[str, str]]:

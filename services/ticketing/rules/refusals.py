@@ -6,7 +6,8 @@ from services.ticketing.rules.states import StepState
 from services.ticketing.rules.ticket import Actor, Owner, Ticket
 from shared.errors import FieldError, Forbidden, Invalid, Problem, Refused, nearest
 from shared.operator.forms import CaptureField
-from shared.operator.procedures import Opening, Procedure, Step
+from shared.operator.procedures import Opening, Procedure
+from shared.operator.steps import Step
 
 REREAD = "Vea los pasos abiertos en el ticket."
 

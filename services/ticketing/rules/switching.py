@@ -7,7 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from services.ticketing.rules.states import SETTLED, SwitchState
-from shared.operator.procedures import Action
+from shared.operator.steps import Action
 
 SwitchAction = Literal["suspend", "reconnect", "change"]
 ACTIONS: dict[Action, SwitchAction] = {"network.suspend": "suspend", "network.reconnect": "reconnect", "network.change": "change"}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from services.ticketing.rules.appointments import Appointment
 from services.ticketing.rules.capture import Named
 from services.ticketing.rules.states import StepState
-from shared.operator.procedures import Action
+from shared.operator.steps import Action
 
 SYSTEM = "sistema"
 Cause = Literal["payment", "withdrawn"]

@@ -12,7 +12,7 @@ from services.ticketing.rules.ticket import Turn
 from services.ticketing.rules.wording import as_read
 from shared.operator import Operator, words
 from shared.operator.forms import CaptureField
-from shared.operator.procedures import Step
+from shared.operator.steps import Step
 
 
 @dataclass(frozen=True)
