@@ -53,6 +53,7 @@ WHERE = {  # where the ids of a path's parameter are listed
     "code": "/ticketing/procedures",
     "outage_id": "/noc/outages",
     "message_id": "/notifier/messages",
+    "webhook_id": "/notifier/webhooks",
 }
 REAL = 0.5
 ONLY = os.environ.get("SCHEMATHESIS_ONLY", "")  # a part of an operation's label, while one is being mended
@@ -70,6 +71,9 @@ async def a_month(house: TestHouse) -> None:
     await second.reports_payment()
     await house.post("/noc/outages", {"access_node": "SPS-NORTE-9", "description": "Fibra cortada en el Boulevard"}, person="noc.turno")
     await house.post("/collections/vip-lists", {"period": "2026-03", "rows": [{"external_id": "V-1", "note": "Negociación especial."}]})
+    webhook = {"url": "https://crm.example/reconecta", "types": ["*"]}
+    hook = await house.post("/notifier/webhooks", webhook, person="admin")
+    await house.post(f"/notifier/webhooks/{hook['id']}/test", {}, person="admin")
     await first.is_cut_after_the_notice()
     await house.settle()
 
@@ -84,6 +88,8 @@ async def known_ids(house: TestHouse) -> dict[str, list[str]]:
         assert ids and all(ids), f"{path} lists nothing for {name}: {items[:1]}"
         found[name] = ids
     steps = [each["step"] for each in (await house.get("/ticketing/tasks", desk="ingenieria"))["items"]]
+    posts = (await house.get(f"/notifier/webhooks/{found['webhook_id'][0]}/deliveries"))["items"]
+    found["event_id"] = [each["event_id"] for each in posts[:5]]
     return found | {"step": steps or ["confirmar"], "key": ids, "delivery_id": [str(new_id())]}
 
 
