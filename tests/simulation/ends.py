@@ -51,7 +51,7 @@ def _service(who: Customer, account: Row, cuts: Sequence[Row], off: bool) -> Ite
     cut = any(row["state"] in CUT for row in cuts)
     if not who.third_party and off != cut:
         yield f"the network has it {'off' if off else 'on'}, and its cut is {[row['state'] for row in cuts]}"
-    if (account["status"] == "suspended") != cut:
+    if (account["status"] in ("suspended", "recovery")) != cut:
         yield f"its status is {account['status']}, and its cut is {[row['state'] for row in cuts]}"
     if who.paid() >= who.total and cut:
         yield "it has paid and is cut"
