@@ -28,6 +28,7 @@ from tests.bench import (
     p14_kafka,
     p15_import,
     p16_customers,
+    p17_simulation,
     p_lists,
 )
 from tests.bench.page import busy, write_page
@@ -51,6 +52,7 @@ MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P14": p14_kafka.prepare,
     "P15": p15_import.prepare,
     "P16": p16_customers.prepare,
+    "P17": p17_simulation.prepare,
     "L1": p_lists.prepare,
 }
 FOLDER = Path("var/bench")

@@ -77,6 +77,7 @@ AGAINST = {
     "P15": "imports a CRM's CSV (rows of the shipped sample, every one with its own codes; two of a hundred are faulty) and stands "
     "against COPY of the very rows that come of it, events among them.",
     "P16": "creates customers over REST with token, idempotency key and event.",
+    "P17": "works out whom tomorrow would remind, tell and cut, over the whole book, beside the run that then does it.",
     "L1": "asks for pages of 50 over HTTP at the list's beginning, in its middle and at its end.",
 }
 # What is asked of everybody, the variant here that answers it, and what others did.

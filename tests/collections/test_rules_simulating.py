@@ -83,6 +83,7 @@ def lived(policy: str, story: Sequence[Happening], until: datetime, hold: Hold |
             now = world.run(now, at)
             world.happen(each, at)
     world.run(now, until)
+    world.facts = replace(world.facts, next_review_at=until)
     return world
 
 

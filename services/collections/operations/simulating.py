@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.collections.models import CutSimulation
 from services.collections.operations.looking import look_soon
 from services.collections.queries.facts import load_facts
+from services.collections.rules.facts import Facts
 from services.collections.rules.simulating import Step, simulate
 from services.collections.rules.states import SimulationState
 from services.collections.rules.terms import Book
@@ -99,17 +100,20 @@ async def advance(session: AsyncSession, *, operator: Operator, now: datetime) -
 
 
 async def _simulate_chunk(session: AsyncSession, simulation: Fetched, ids: Sequence[UUID], book: Book, now: datetime) -> None:
-    table: list[tuple[Any, ...]] = []
-    facts = await load_facts(session, ids, now=now)
-    if simulation.policy is not None:
-        facts = {key: each for key, each in facts.items() if each.policy == simulation.policy}
-    monthly = {row.id: row.amount for row in await rows(session, MONTHLY, list(facts), now)}
-    for each in facts.values():
-        for step in simulate(each, book.terms(each.policy), now, simulation.day):
-            who = (each.policy, each.delivery, each.agent)
-            table.append((new_id(), each.account_id, *_amounts(step, each.currency, monthly[each.account_id]), *who, *_why(step)))
-    if table:
-        await execute(session, STEPS, simulation.id, *map(list, zip(*table, strict=True)))
+    found = [each for each in (await load_facts(session, ids, now=now)).values() if simulation.policy in (None, each.policy)]
+    shown = [(each, step) for each in found for step in simulate(each, book.terms(each.policy), now, simulation.day)]
+    if not shown:
+        return
+    monthly = {row.id: row.amount for row in await rows(session, MONTHLY, list({each.account_id for each, _ in shown}), now)}
+    table = [
+        (new_id(), each.account_id, *_amounts(step, each.currency, monthly[each.account_id]), *_whose(each), *_why(step))
+        for each, step in shown
+    ]
+    await execute(session, STEPS, simulation.id, *map(list, zip(*table, strict=True)))
+
+
+def _whose(facts: Facts) -> tuple[Any, ...]:
+    return facts.policy, facts.delivery, facts.agent
 
 
 def _amounts(step: Step, currency: str, monthly: Any) -> tuple[Any, ...]:

@@ -159,7 +159,8 @@ def _facts(row: Any, found: dict[str, dict[UUID, list[Any]]], outages: dict[str,
         more["outages"] = tuple(each for node in row.nodes for each in outages.get(node, ()))
     if row.agent in covers:
         more["covers"] = tuple(covers[row.agent])
-    return Facts(*row[:11], **more, last_contact_at=row.last_contact_at)
+    more["last_contact_at"] = row.last_contact_at
+    return Facts(*row[:11], **more)
 
 
 async def _invoices(reader: _Reader, settled: datetime, present: Any) -> dict[UUID, list[Invoice]]:

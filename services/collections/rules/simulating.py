@@ -60,7 +60,8 @@ class Step:
 
 
 def simulate(facts: Facts, terms: Terms, now: datetime, day: date) -> list[Step]:
-    """The steps of an operator's day that is not over, in their order; and those that only a hold keeps off."""
+    """The steps of an operator's day that is not over, in their order; and those that only a hold keeps off. Like the run it looks at the
+    account when its next review is due, and not before."""
     if approval := _as_if_approved(terms, now, day):
         facts = replace(facts, approvals=(*facts.approvals, approval))
     found = list(_steps(facts, terms, now, day))
@@ -89,7 +90,7 @@ def _as_if_approved(terms: Terms, now: datetime, day: date) -> Approval | None:
 
 def _steps(facts: Facts, terms: Terms, now: datetime, day: date) -> Iterator[Step]:
     begin, end = terms.calendar.start_of_day(day), terms.calendar.end_of_day(day)
-    at: datetime | None = now
+    at = _first(facts, terms, now, begin)
     possible: set[StepKind] = set()
     while at is not None and at < end:
         for _ in range(AT_ONCE):
@@ -106,6 +107,15 @@ def _steps(facts: Facts, terms: Terms, now: datetime, day: date) -> Iterator[Ste
                     possible.add(step.kind)
                     yield step
         at = _following(found.next_review_at, facts, terms, at, begin)
+
+
+def _first(facts: Facts, terms: Terms, now: datetime, begin: datetime) -> datetime | None:
+    """When the account is looked at first: when its review is due, a supposed approval begins, or a hold is supposed to be over; people's
+    customers at the day's begin at the latest."""
+    supposed = [each.from_at for each in facts.approvals] + [each.until for each in facts.holds]
+    instants = [facts.next_review_at, *supposed, begin if terms.policy.decided_by == "person" else None]
+    first = min((each for each in instants if each is not None), default=None)
+    return None if first is None else max(first, now)
 
 
 def _following(review: datetime | None, facts: Facts, terms: Terms, at: datetime, begin: datetime) -> datetime | None:
