@@ -88,6 +88,8 @@ def _made(operator: Operator, occasion: Occasion, known: Known, now: datetime) -
 def _blank(occasion: Occasion, rendered: Rendered, now: datetime) -> Message:
     notice = occasion.notice
     return Message(
+        id=new_id(),  # given, like the lists: a default factory costs as much as all other fields together
+        recipients=[],
         notice=notice.code,
         event_id=occasion.event_id,
         event_type=occasion.event.TYPE,

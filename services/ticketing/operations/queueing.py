@@ -12,7 +12,7 @@ from services.ticketing.models import Customer, NetworkSwitch, Ticket
 from services.ticketing.queries.facts import ServiceView, services_on
 from services.ticketing.rules.switching import ACTIONS, StepResult, SwitchAction, result_of
 from services.ticketing.rules.ticket import Turn
-from shared.db import execute, ring
+from shared.db import execute, new_id, ring
 from shared.operator.steps import Action
 
 
@@ -69,6 +69,7 @@ def queue_change(
 def new_switch(ticket: Ticket, step: str, number: int, action: SwitchAction, service: ServiceView, *, now: datetime) -> NetworkSwitch:
     """A switch to be done; what third parties deliver is switched by hand."""
     return NetworkSwitch(
+        id=new_id(),
         ticket_id=ticket.id,
         step=step,
         number=number,

@@ -117,6 +117,7 @@ def _imported(session: AsyncSession, wanted: ReconnectionRequested, *, now: date
         rule=wanted.rule,
         reason="Suspendido antes de llegar a este sistema.",
         agent=wanted.agent,
+        invoice_ids=[],
         state=SuspensionState.SUSPENDED,
         requested_at=now,
         settled_at=now,
