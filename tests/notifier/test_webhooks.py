@@ -320,7 +320,7 @@ async def test_a_name_that_leads_to_a_private_network_is_never_called(database: 
         await served.deliver(*background())
         await served.work()
         found = await posts(served, hook)
-    assert {each["detail"] for each in found if each["attempts"]} == {"Es una dirección de una red privada, que no está permitida."}
+    assert {each["detail"] for each in found if each["detail"]} == {"Es una dirección de una red privada, que no está permitida."}
     assert peer.connections == 0
 
 

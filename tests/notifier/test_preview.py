@@ -1,0 +1,25 @@
+"""`reconecta notice preview`: how a notice looks, before anybody gets it."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli import app
+from tests.support.service import OPERATOR_FOLDER, operator
+
+
+def test_every_notice_can_be_looked_at(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(app, ["notice", "preview", "todos", "--operator", str(OPERATOR_FOLDER), "--to", str(tmp_path)])
+    assert answer.exit_code == 0, answer.output
+    assert {each.stem for each in tmp_path.glob("*.html")} == {each.stem for each in tmp_path.glob("*.txt")} == set(operator().notices)
+    page, text = (tmp_path / f"factura_del_mes.{ending}" for ending in ("html", "txt"))
+    assert "data:image/png;base64," in page.read_text() and "cid:" not in page.read_text(), "it can be opened as it is"
+    assert text.read_text().startswith("Su factura de ")
+
+
+@pytest.mark.parametrize("code", ["pago_recibdo"])
+def test_an_unknown_notice_is_answered_with_the_nearest(tmp_path: Path, code: str) -> None:
+    answer = CliRunner().invoke(app, ["notice", "preview", code, "--operator", str(OPERATOR_FOLDER), "--to", str(tmp_path)])
+    assert answer.exit_code == 1 and "pago_recibido" in answer.output
+    assert list(tmp_path.iterdir()) == []
