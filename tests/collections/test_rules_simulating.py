@@ -32,7 +32,9 @@ def book() -> Book:
     documents = operator()
     home, vip = documents.policy("residencial"), documents.policy("vip")
     early = AllowedFrom(days_after_due=10, at="end_of_day")
-    told = home.suspension.model_copy(update={"notice": vip.suspension.notice, "allowed_from": early})
+    assert vip.suspension.notice is not None
+    notice = vip.suspension.notice.model_copy(update={"before": timedelta(hours=2)})
+    told = home.suspension.model_copy(update={"notice": notice, "allowed_from": early})
     asked = home.suspension.model_copy(update={"approval": Wanted(daily_cap=1, rule="COB-2")})
     more = {
         "cargos": home.model_copy(update={"code": "cargos", "promises": home.promises.model_copy(update={"max_per_month": 3})}),
