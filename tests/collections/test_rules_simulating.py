@@ -100,6 +100,7 @@ holds = st.none() | st.builds(a_hold, st.integers(0, 24 * 40), st.integers(1, 20
 @rule("COB-1", "COB-2")
 @settings(max_examples=300, deadline=None)
 @example([], 18, "residencial", None)
+@example([Happening(1, "pay", 0, 4)], 14, "avisa", None)
 @example([], 13, "avisa", a_hold(24, 10))
 @example([], 19, "aprueba", a_hold(24, 17))
 @given(happenings, st.integers(1, 60), st.sampled_from(POLICIES), holds)
