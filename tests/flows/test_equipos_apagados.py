@@ -37,8 +37,7 @@ async def informs(house: TestHouse, mine: Customer) -> Case:
 async def told_late(case: Case) -> set[str]:
     """Which desks were told that a deadline of this ticket ran out."""
     number = (await case.ticket())["number"]
-    mails = [each for each in case.of.house.mails(subject="Plazo vencido") if str(each["Subject"]).endswith(f"n.º {number}")]
-    return {str(each["To"]).split("<")[-1].split("@")[0] for each in mails}
+    return told(case.of.house, f"Plazo vencido en el ticket n.º {number}:")
 
 
 @rule("VIP-18")
