@@ -12,7 +12,13 @@ from tests.support.service import operator
 
 TODAY = date(2026, 4, 13)
 SERVICE = "019d2f6e-5f0b-7c7a-9a35-0a8b0f6f4b54"
-LETTER = {"id": "019d2f6e-7f0b-7c7a-9a35-0a8b0f6f4b56", "name": "carta.pdf", "media_type": "application/pdf", "size": 9, "sha256": "ab"}
+LETTER: dict[str, Any] = {
+    "id": "019d2f6e-7f0b-7c7a-9a35-0a8b0f6f4b56",
+    "name": "carta.pdf",
+    "media_type": "application/pdf",
+    "size": 9,
+    "sha256": "ab",
+}
 NAMED = Named(frozenset({"corporativo_50"}), {SERVICE: "Corporativo 50 · hotel"}, {LETTER["id"]: LETTER})
 
 

@@ -35,8 +35,8 @@ async def open_by_hand(
     now: datetime,
 ) -> Ticket:
     """Somebody begins a procedure for a customer (VIP-25). Raises NotFound, Forbidden (whose desk may not), Refused, Invalid (the form)."""
-    found, opening = _may_be_opened(procedure, actor, operator)
     customer = await lock(session, Customer, customer_id)
+    found, opening = _may_be_opened(procedure, actor, operator)
     if opening.single and (open_one := await open_ticket_of(session, customer_id, found.code)) is not None:
         raise open_already(found, open_one)
     if opening.suspended and not await is_suspended(session, customer_id):

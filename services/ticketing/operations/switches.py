@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -137,8 +137,8 @@ def _undo(ticket: Ticket, cut: NetworkSwitch, *, now: datetime) -> NetworkSwitch
 
 async def _tell(session: AsyncSession, switch: NetworkSwitch, outcome: Literal["unknown", "refused"], *, now: datetime) -> None:
     switch.version += 1
-    about = {"switch_id": switch.id, "ticket_id": switch.ticket_id, "customer_id": switch.customer_id, "outcome": outcome, "at": now}
-    about["detail"] = switch.detail or "La red no explicó por qué."
+    about: dict[str, Any] = {"switch_id": switch.id, **switch.model_dump(include={"ticket_id", "customer_id"})}
+    about |= {"outcome": outcome, "at": now, "detail": switch.detail or "La red no explicó por qué."}
     event: ChangeUnresolved | SwitchUnresolved
     if switch.action == "change":
         event = ChangeUnresolved.model_validate({**about, "service_id": switch.service_id, "plan_code": switch.plan})
