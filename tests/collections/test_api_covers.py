@@ -45,6 +45,8 @@ async def test_whoever_stands_in_has_the_list_and_may_cut_and_both_names_are_tol
         assert [(each["agent"], each["covered_by"]) for each in listed["items"]] == [("ana.martinez", ["carlos.rivera"])]
         assert (await told.get("/worklist?agent=ana.martinez", "carlos.rivera"))["total"] == 1
         assert (await told.get("/worklist?agent=carlos.rivera", "carlos.rivera"))["total"] == 0
+        assert len((await told.get("/customers?agent=ana.martinez", "carlos.rivera"))["items"]) == 1
+        assert (await told.get("/customers", "carlos.rivera"))["items"] == []
         stranger = await told.served.as_("lucia.flores").post(path, json={})
         assert stranger.status_code == 409
         assert "Ana Martínez (ana.martinez), a quien hoy cubre Carlos Rivera" in stranger.json()["detail"]

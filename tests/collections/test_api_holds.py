@@ -46,6 +46,7 @@ async def test_a_held_customer_is_neither_told_nor_cut_and_everybody_sees_why(da
         listed = (await told.get("/worklist"))["items"]
         assert [[each["owner"] for each in item["holds"]] for item in listed] == [[MANAGER]]
         assert "notice_to_send" not in {each["reason"] for each in listed[0]["reasons"]}
+        assert [each["until"] for each in (await told.get(f"/customers/{customer}"))["holds"]] == ["2026-04-01T06:00:00Z"]
         held = (await told.get("/holds", MANAGER))["items"]
         assert [(each["customer_name"], each["running"], each["owner_name"]) for each in held] == [("Cliente C-1", True, "Marta Zelaya")]
 

@@ -57,6 +57,12 @@ async def agents_shown(session: AsyncSession, actor: Principal, documents: Opera
     return [actor.person, *covered] if asked is None else [actor.person]
 
 
+async def agent_listed(session: AsyncSession, actor: Principal, documents: Operator, asked: str | None, now: datetime) -> str | None:
+    """The one agent whose customers a list shows; None is all. An agent may ask for whom it stands in for. Raises Forbidden."""
+    shown = await agents_shown(session, actor, documents, asked, now)
+    return shown[0] if shown else None
+
+
 async def expect_unchanged(session: Session, customer_id: UUID, seen: str | None) -> None:
     """Where the caller says which version it has read: keep the account as it is until the commit. Raises Stale when it has changed."""
     if seen is not None and seen != "*":

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from pydantic import AwareDatetime, BaseModel
 
-from services.collections.api.access import READ, agent_shown
+from services.collections.api.access import READ, agent_listed
 from services.collections.api.details import show_account, show_explanation
 from services.collections.api.shapes import AccountDetails, ExplanationView
 from services.collections.api.views import MoneyView, RuleView, StatusView, money_view, quote
@@ -86,7 +86,7 @@ async def list_customers(
     """Customers by name. An agent sees its own portfolio, managers all of them or one agent's (VIP-4)."""
     found = await accounts.find_accounts(
         session,
-        agent=agent_shown(actor, documents, agent),
+        agent=await agent_listed(session, actor, documents, agent, now),
         status=status,
         policy=policy,
         name=q,

@@ -15,6 +15,7 @@ from services.collections.api.shapes import (
     ChoiceView,
     ClockView,
     ExplanationView,
+    HoldNote,
     InstalmentView,
     InvoiceView,
     KnownView,
@@ -32,7 +33,8 @@ from services.collections.models import Invoice, Notice, Plan, PlanInstalment, P
 from services.collections.queries.accounts import AccountView, version_of
 from services.collections.rules.debts import ZERO, believed_open, owed, owed_unconfirmed
 from services.collections.rules.explaining import ActionView, Explanation, rule_of
-from services.collections.rules.facts import Facts
+from services.collections.rules.facts import Facts, Hold
+from services.collections.rules.holds import running_holds
 from services.collections.rules.states import SuspensionState
 from services.collections.rules.terms import Book
 from services.collections.rules.wording import moment, who
@@ -84,6 +86,7 @@ def show_account(view: AccountView, facts: Facts, found: Explanation, documents:
         review=show_review(view.review) if view.review else None,
         notice=show_notice(view.notice, documents) if view.notice else None,
         suspension=show_suspension(view.suspension, documents) if view.suspension else None,
+        holds=[show_hold(each) for each in running_holds(facts, now)],
         contacts=[show_contact(each, documents) for each in view.contacts],
         next_actions=[show_action(each, documents) for each in found.actions if each.verdict.allowed],
     )
@@ -132,6 +135,11 @@ def show_action(action: ActionView, documents: Operator) -> ActionShown:
         ],
         path=action.command,
     )
+
+
+def show_hold(hold: Hold) -> HoldNote:
+    """A hold that keeps the customer, or one of its services, out."""
+    return HoldNote(hold_id=hold.id, service_id=hold.service_id, reason=hold.reason, owner=hold.owner, until=hold.until)
 
 
 def show_notice(notice: Notice, documents: Operator) -> NoticeView:

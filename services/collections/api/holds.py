@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import AwareDatetime, BaseModel, StringConstraints
 
-from services.collections.api.access import HOLDS, READ, agent_shown
+from services.collections.api.access import HOLDS, READ, agent_listed
 from services.collections.api.inputs import Instant
 from services.collections.models import Hold
 from services.collections.operations import holds
@@ -118,7 +118,7 @@ async def list_holds(
         running=not ended,
         customer_id=customer_id,
         owner=owner,
-        agent=None if customer_id is not None else agent_shown(actor, documents, agent),
+        agent=None if customer_id is not None else await agent_listed(session, actor, documents, agent, now),
         after=cursor.after(datetime, UUID),
         limit=cursor.limit + 1,
     )

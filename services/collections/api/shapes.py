@@ -146,6 +146,16 @@ class ActionShown(BaseModel):
     path: str
 
 
+class HoldNote(BaseModel):
+    """What keeps the customer, or one of its services, out of notices and cuts."""
+
+    hold_id: UUID
+    service_id: UUID | None
+    reason: str
+    owner: str
+    until: AwareDatetime
+
+
 class AccountDetails(BaseModel):
     """A customer as a collections agent wants to see it."""
 
@@ -171,6 +181,7 @@ class AccountDetails(BaseModel):
     review: ReviewView | None
     notice: NoticeView | None
     suspension: SuspensionView | None
+    holds: list[HoldNote]
     contacts: list[ContactView]
     next_actions: list[ActionShown]
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import Field
 
-from services.collections.api.access import APPROVALS, PORTFOLIOS, SIMULATIONS, agent_shown
+from services.collections.api.access import APPROVALS, PORTFOLIOS, SIMULATIONS, agent_listed
 from services.collections.api.inputs import Day
 from services.collections.api.simulated import (
     ApprovalView,
@@ -83,6 +83,7 @@ async def list_steps(
     simulation_id: UUID,
     session: Session,
     cursor: Cursor,
+    now: Now,
     actor: Actor,
     documents: Documents,
     kind: Annotated[StepKind, Query(description="avisos, cortes, lo que un gestor podría hacer, o lo excluido")] = StepKind.CUT,
@@ -92,7 +93,7 @@ async def list_steps(
     """Who would be reminded, told or cut, at what hour, why, with which mails; who is excluded, by whom and until when. An agent sees its
     own customers."""
     permits(actor, documents, SIMULATIONS)
-    shown = agent_shown(actor, documents, agent)
+    shown = await agent_listed(session, actor, documents, agent, now)
     await queries.get_simulation(session, simulation_id)
     after = cursor.after(datetime, Decimal, UUID)
     found = await queries.steps(session, simulation_id, kind=kind, agent=shown, policy=policy, after=after, limit=cursor.limit + 1)

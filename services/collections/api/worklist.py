@@ -8,6 +8,8 @@ from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from services.collections.api.access import agents_shown
+from services.collections.api.details import show_hold
+from services.collections.api.shapes import HoldNote
 from services.collections.api.views import MoneyView, RuleView, StatusView, money_view, quote
 from services.collections.queries.worklist import WorkItem, worklist
 from services.collections.rules.explaining import LABELS
@@ -50,16 +52,6 @@ class StepView(BaseModel):
     by: str
     reason: str
     rule: RuleView
-
-
-class HoldNote(BaseModel):
-    """What keeps the customer, or one of its services, out of notices and cuts."""
-
-    hold_id: UUID
-    service_id: UUID | None
-    reason: str
-    owner: str
-    until: AwareDatetime
 
 
 class WorkItemView(BaseModel):
@@ -124,10 +116,7 @@ def _show(item: WorkItem, documents: Operator, now: Now) -> WorkItemView:
         done_today=item.done,
         reasons=[_task(each, documents) for each in item.tasks],
         next_step=_step(item.step, documents),
-        holds=[
-            HoldNote(hold_id=each.id, service_id=each.service_id, reason=each.reason, owner=each.owner, until=each.until)
-            for each in item.holds
-        ],
+        holds=[show_hold(each) for each in item.holds],
         last_contact=LatestContactView(**vars(item.contact)) if item.contact else None,
     )
 
