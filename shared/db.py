@@ -45,6 +45,11 @@ class Session(AsyncSession):
         """What goes with this session."""
         return self._info
 
+    @property  # type: ignore[misc] # which may not be changed here
+    def bind(self) -> AsyncEngine:
+        """Where its connection comes from."""
+        return self._engine
+
     @property
     def sync_session(self) -> SyncSession:  # type: ignore[override] # SQLAlchemy sets it once and for all
         """Made when it is first asked for, in the transaction that is open."""
