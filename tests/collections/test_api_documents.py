@@ -10,6 +10,8 @@ from pydantic import TypeAdapter
 from services.collections.api import ROUTERS
 
 ROUTES = [each for router in ROUTERS for each in router.routes if isinstance(each, APIRoute)]
+JSON = "application/json"
+TOLD = [each for each in ROUTES if JSON in each.responses[each.status_code or 200]["content"]]  # the others answer with files and streams
 
 
 def document() -> dict[str, Any]:
@@ -19,9 +21,9 @@ def document() -> dict[str, Any]:
     return app.openapi()
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda each: each.name)
+@pytest.mark.parametrize("route", TOLD, ids=lambda each: each.name)
 def test_the_example_is_an_answer_of_this_route(route: APIRoute) -> None:
-    example = route.responses[route.status_code or 200]["content"]["application/json"]["example"]
+    example = route.responses[route.status_code or 200]["content"][JSON]["example"]
     adapter = TypeAdapter(route.response_model)
     assert adapter.dump_python(adapter.validate_python(example), mode="json") == example
 
@@ -33,10 +35,11 @@ def test_every_operation_tells_what_it_does_and_shows_its_body() -> None:
         for method, operation in operations.items():
             assert operation["description"], (method, path)
             answer = next(each for code, each in operation["responses"].items() if code.startswith("2"))
-            assert answer["content"]["application/json"]["example"], (method, path)
-            assert answer["content"]["application/json"]["schema"], (method, path)
-            if body := operation.get("requestBody"):
-                name = body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[-1]
+            assert answer["content"], (method, path)
+            if shown := answer["content"].get(JSON):
+                assert shown["example"] and shown["schema"], (method, path)
+            if (body := operation.get("requestBody")) and JSON in body["content"]:
+                name = body["content"][JSON]["schema"]["$ref"].rsplit("/", 1)[-1]
                 assert schemas[name]["examples"], (method, path)
 
 
