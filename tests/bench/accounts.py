@@ -25,7 +25,7 @@ NOON = datetime(2026, 3, 20, 12, tzinfo=ZONE).astimezone(UTC)
 ORDINARY = {"paid": 66, "reported": 10, "suspended": 4, "review": 1, "vip": 5, "cut": 6, "remind": 5, "plan": 1, "promise": 2}
 TABLES = (
     "reminder", "payment_part", "payment", "payment_plan", "promise", "review", "suspension", "status_change", "invoice",
-    "account_review", "worklist", "account", "past", "outbox",
+    "account_review", "worklist", "account", "past", "happening", "outbox",
 )  # fmt: skip
 
 
@@ -100,6 +100,11 @@ INSERT INTO suspension (id, account_id, state, source, procedure, delivery, rule
     requested_at, suspended_at)
 SELECT {FACT}, {ACCOUNT}, 'SUSPENDED', 'SYSTEM', 'suspension_residencial', 'own', 'RES-5', 'Falta de pago.', 39.90, 'USD',
     ARRAY[{MARCH}], 'sistema', '2026-03-12 15:00Z', '2026-03-12 15:05Z' FROM book WHERE kind = 'suspended'""",
+    """
+INSERT INTO happening (customer_id, at, type, data)
+SELECT account_id, changed_at, 'collections.status_changed.v1', jsonb_build_object('code', code) FROM status_change
+UNION ALL
+SELECT account_id, requested_at, 'collections.suspension_requested.v1', jsonb_build_object('suspension_id', id) FROM suspension""",
 )
 
 

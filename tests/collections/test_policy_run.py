@@ -41,6 +41,7 @@ async def test_a_day_of_an_ordinary_book(database: OpenDatabase) -> None:
             "collections.suspension_requested.v1": HUNDREDS * (ORDINARY["cut"] + ORDINARY["plan"] + ORDINARY["promise"]),
             "collections.reminder_requested.v1": HUNDREDS * ORDINARY["remind"],
             "collections.promise_broken.v1": HUNDREDS * ORDINARY["promise"],
+            "collections.payment_plan_lapsed.v1": HUNDREDS * ORDINARY["plan"],
             StatusChanged.TYPE: HUNDREDS * ORDINARY["plan"],
         }
         [row] = await service.sql("SELECT count(*) AS explained FROM status_change WHERE changed_at = $1", NOON)
