@@ -5,6 +5,7 @@ April 2026 in Honduras: Thursday 2 and Friday 3 are Holy Week, Tuesday 14 is the
 
 from dataclasses import dataclass
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +13,8 @@ import pytest
 
 from shared.db import rows
 from tests.flows.stories import Customer, told
-from tests.support.house import TestHouse
+from tests.notifier.peers import mail_server
+from tests.support.house import TestHouse, open_test_house
 from tests.support.rules import rule
 
 LETTER = b"%PDF-1.7\n% carta de Hotel Copan\n" + bytes(range(256)) * 2_000
@@ -156,6 +158,7 @@ async def test_a_letter_that_came_on_a_friday_evening(courier_house: TestHouse) 
     await house.until("2026-04-17T08:00")
     negotiation = step(await mine.ticket("solicitud_dx_vip"), "negociar")
     assert (negotiation["late"], negotiation["state"]) == (True, "OPEN")
+    assert told(house, "Plazo vencido") == {"gerente.ventas", "gerente.cobros"}
 
 
 @rule("VIP-28")
@@ -257,6 +260,7 @@ async def test_not_won_back_the_case_goes_to_recoveries(courier_house: TestHouse
     await house.until("2026-04-09T08:00")
     found = step(await mine.ticket("recuperacion_dx_vip"), "recuperar")
     assert (found["late"], found["state"]) == (True, "OPEN")
+    assert told(house, "Plazo vencido") == {"gerente.ventas", "gerente.cobros"}
 
 
 @rule("VIP-30")
@@ -292,3 +296,21 @@ async def test_not_won_back_by_recoveries_the_service_is_taken_away(courier_hous
     await mine.reports_payment()
     await mine.reports_payment(period="2026-04")
     assert (await mine.ticket("retiro_servicio_vip"))["state"] == "open"
+
+
+@rule("VIP-30")
+async def test_a_desk_without_a_working_address_keeps_it_from_nobody_else(databases: dict[str, str], tmp_path: Path) -> None:
+    """The mail server knows no such mailbox: the other three are told, the failure is there to see, and the work begins all the same."""
+    async with mail_server() as peer, open_test_house(databases, tmp_path, smtp_url=peer.url) as house:
+        mine = await leaving(house, until="2026-04-01T10:00")
+        await _lost_by_the_adviser(mine)
+        peer.recipients.clear()
+        peer.rcpt = ["550 5.1.1 No such mailbox"]
+        final = {"ofrecido_recuperaciones": "Nada más.", "justificacion_final": "Se va."}
+        await mine.ends("rosa.caceres", "recuperacion_dx_vip", "recuperar", "lost", **final)
+        four = {f"{each}@redsula.example" for each in ("ventas", "ingenieria.sps", "cobros", "director.proyectos")}
+        assert len(four & set(peer.recipients)) == 3
+        (message,) = (await house.get("/notifier/messages", notice="dx_no_recuperado"))["items"]
+        states = [each["state"] for each in (await house.get(f"/notifier/messages/{message['id']}"))["deliveries"]]
+        assert sorted(states) == ["ACCEPTED", "ACCEPTED", "ACCEPTED", "FAILED"]
+        assert (await mine.ticket("retiro_servicio_vip"))["state"] == "open"
