@@ -136,8 +136,7 @@ def test_every_rule_has_a_text_and_a_page() -> None:
     assert operator is not None
     assert [f"VIP-{number}" for number in range(1, 32)] == [each for each in operator.rules if each.startswith("VIP-")]
     assert all(len(each.text) > 30 and each.page and "por escribir" not in each.text for each in operator.rules.values())
-    built = {f"VIP-{number}" for number in range(1, 31)}
-    assert {each.id for each in operator.rules.values() if each.built and each.id.startswith("VIP-")} == built
+    assert all(each.built for each in operator.rules.values() if each.id.startswith("VIP-"))
 
 
 # ---- schemas ----------------------------------------------------------------------------------------------------------------

@@ -18,20 +18,11 @@ from services.collections.rules.actions import (
 )
 from services.collections.rules.agreements import Judgement, judge_plan, judge_promise, running_plan, running_promise
 from services.collections.rules.charging import late_fees, late_instants
+from services.collections.rules.cuts import cut_invoices, cuttable, open_outages, release_covered, still_requested, unfinished, valid_notice
 from services.collections.rules.debts import ZERO, believed_open, disputed, exists, let_off, unpaid_months
 from services.collections.rules.facts import Facts, Invoice, Plan, Promise, Review, Suspension, known_instants
 from services.collections.rules.holds import expired, held
-from services.collections.rules.obstacles import (
-    INSTANT,
-    cut_invoices,
-    cut_obstacles,
-    cuttable,
-    open_outages,
-    release_covered,
-    still_requested,
-    unfinished,
-    valid_notice,
-)
+from services.collections.rules.obstacles import INSTANT, cut_obstacles
 from services.collections.rules.recovering import recoverable, recovery_from
 from services.collections.rules.standing import Standing, current_cut, standing
 from services.collections.rules.states import SYSTEM, SuspensionState, WithdrawCause
@@ -246,7 +237,8 @@ def _invoice_instants(invoice: Invoice, facts: Facts, terms: Terms, now: datetim
             yield terms.remind_at(reminder, invoice)
     if invoice.fee is None and (policy.decided_by == "system" or interrupted(facts) is not None):
         yield terms.cut_from(invoice)
-        if policy.suspension.approval is not None and terms.cut_from(invoice) <= now:
+        wanted = policy.suspension.approval
+        if wanted is not None and wanted.required and terms.cut_from(invoice) <= now and unfinished(facts) is None:
             yield terms.cut_hour(terms.calendar.today(now) + timedelta(days=1))  # whoever is not approved today may be tomorrow
         if policy.suspension.notice is not None:
             yield terms.cut_from(invoice) - policy.suspension.notice.before
