@@ -9,7 +9,7 @@ import pytest
 
 from services.collections.rules.actions import HandToRecovery
 from services.collections.rules.assessment import assess
-from services.collections.rules.facts import Facts, Invoice, Part, Payment, Promise, Suspension
+from services.collections.rules.facts import Facts, Hold, Invoice, Part, Payment, Promise, Suspension
 from services.collections.rules.prospects import prospects
 from services.collections.rules.states import SuspensionState
 from services.collections.rules.terms import Book, Terms
@@ -127,3 +127,13 @@ def test_it_is_told_once_and_once_more_where_the_payment_that_ended_it_was_rejec
     rejected: dict[str, Any] = {"rejected_at": local(19, month=4)}
     again = account(ended, invoices=(invoice(3, parts=(replace(part, **rejected),)),), payments=(replace(payment, **rejected),))
     assert handed(again, now)
+
+
+@rule("COB-1", "VIP-16")
+def test_a_hold_keeps_the_case_from_recovery_until_it_is_over() -> None:
+    hold = Hold(new_id(), None, "se revisa su contrato", "marta.zelaya", local(2, month=4), local(9, month=4))
+    facts = account(cut(local(28, 10)), holds=(hold,))
+    assert not handed(facts, local(8, month=4))
+    assert local(9, month=4) in {assess(facts, terms(), local(8, month=4)).next_review_at}
+    assert handed(facts, local(9, month=4))
+    assert handed(replace(facts, holds=()), local(8, month=4))

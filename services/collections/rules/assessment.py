@@ -164,9 +164,10 @@ def agreement(facts: Facts, now: datetime) -> Plan | Review | Promise | None:
 
 
 def recovery_due(facts: Facts, terms: Terms, now: datetime) -> Suspension | None:
-    """The cut whose case goes to recovery now: the day has come, what it was cut for is not covered, and nothing that was agreed runs."""
+    """The cut whose case goes to recovery now: the day has come, what it was cut for is not covered, nothing that was agreed runs, and the
+    customer is not left out."""
     cut = recoverable(facts, now) if terms.policy.recovery is not None else None
-    if cut is None or agreement(facts, now) is not None or release_covered(cut, facts, terms, now):
+    if cut is None or held(facts, now) is not None or agreement(facts, now) is not None or release_covered(cut, facts, terms, now):
         return None
     at = recovery_from(cut, facts, terms, now)
     return cut if at is not None and at <= now else None
