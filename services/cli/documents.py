@@ -1,6 +1,5 @@
 """Commands about the operator's documents: check, rules, schemas, and how a notice looks."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from rich.markup import escape
 from services import checks
 from services.cli.screen import console, fail
 from services.notifier.adapters.mails import preview_of
+from shared.clock import machine_now
 from shared.errors import nearest
 from shared.operator import load_operator
 
@@ -39,7 +39,7 @@ def preview(
         fail(f"no existe el aviso «{code}»{nearest(code, operator.notices)}")
     to.mkdir(parents=True, exist_ok=True)
     for each in sorted(operator.notices) if code == "todos" else [code]:
-        rendered = preview_of(operator, operator.notices[each], datetime.now(UTC))
+        rendered = preview_of(operator, operator.notices[each], machine_now())
         (to / f"{each}.html").write_text(rendered.html, encoding="utf-8")
         (to / f"{each}.txt").write_text(f"{rendered.subject}\n\n{rendered.text}", encoding="utf-8")
         console.print(f"{escape(str(to / each))}.html · {escape(rendered.subject)}")

@@ -196,6 +196,7 @@ def test_the_ground_floor() -> None:
         "house.svg",
         "performance.md",
         "reliability.md",
+        "webhooks.md",
     }
 
 

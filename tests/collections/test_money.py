@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.collections.rules.obstacles import unfinished
+from services.collections.rules.cuts import unfinished
 from shared.errors import Refused
 from shared.events.collections import (
     FeeDue,

@@ -9,11 +9,11 @@ from services.collections.operations.changes import Changes
 from services.collections.rules import wording
 from services.collections.rules.actions import ChargeFee
 from services.collections.rules.charging import reconnection_fee
+from services.collections.rules.cuts import cut_reason
 from services.collections.rules.debts import believed_open, overdue, owed, reported_between, unpaid
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.facts import Suspension as Cut
 from services.collections.rules.holds import held_services, running_holds, told_hold
-from services.collections.rules.obstacles import cut_reason
 from services.collections.rules.states import SYSTEM, Source, WithdrawCause
 from shared.db import execute, new_id
 from shared.events.collections import (

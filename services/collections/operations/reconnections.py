@@ -9,7 +9,7 @@ from services.collections.models import Suspension
 from services.collections.operations import orders
 from services.collections.operations.assessing import settle
 from services.collections.operations.commands import open_account
-from services.collections.rules.obstacles import unfinished
+from services.collections.rules.cuts import unfinished
 from services.collections.rules.verdicts import reconnect_verdict
 from shared.auth import Principal
 from shared.operator import Operator

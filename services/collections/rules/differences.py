@@ -5,10 +5,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from services.collections.rules.assessment import agreement
+from services.collections.rules.cuts import open_outages
 from services.collections.rules.debts import unpaid
 from services.collections.rules.facts import Facts
 from services.collections.rules.holds import held
-from services.collections.rules.obstacles import approved, cut_obstacles, open_outages
+from services.collections.rules.obstacles import approved, cut_obstacles
 from services.collections.rules.terms import Terms
 from services.collections.rules.verdicts import verdict
 

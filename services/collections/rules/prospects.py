@@ -6,10 +6,10 @@ from datetime import datetime
 
 from services.collections.rules.agreements import running_plan, running_promise
 from services.collections.rules.charging import late_amount
+from services.collections.rules.cuts import unfinished, valid_notice
 from services.collections.rules.debts import ZERO, believed_open, exists, unpaid_months
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.holds import running_holds
-from services.collections.rules.obstacles import unfinished, valid_notice
 from services.collections.rules.recovering import recoverable, recovery_from
 from services.collections.rules.terms import Terms, day_of_period
 from services.collections.rules.wording import money, month, span

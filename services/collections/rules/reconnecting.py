@@ -6,9 +6,10 @@ from typing import Literal, get_args
 
 from services.collections.rules import wording
 from services.collections.rules.agreements import running_plan, running_promise
+from services.collections.rules.cuts import cut_invoices, release_covered, unfinished
 from services.collections.rules.debts import open_disputes, owed, unpaid
 from services.collections.rules.facts import Facts
-from services.collections.rules.obstacles import Obstacle, cut_invoices, release_covered, unfinished
+from services.collections.rules.obstacles import Obstacle
 from services.collections.rules.states import SuspensionState
 from services.collections.rules.terms import Terms
 

@@ -6,10 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from services.collections.rules.agreements import judge_plan, judge_promise
+from services.collections.rules.cuts import open_outages
 from services.collections.rules.debts import ZERO, believed_open, confirmed_open, deducted, disputed, exists
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.holds import running_holds, told_hold
-from services.collections.rules.obstacles import covering_agents, open_outages
+from services.collections.rules.obstacles import covering_agents
 from services.collections.rules.standing import in_recovery
 from services.collections.rules.states import DeductionKind, PlanState, PromiseState, SuspensionState
 from services.collections.rules.terms import Terms

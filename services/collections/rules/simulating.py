@@ -26,10 +26,10 @@ from services.collections.rules.actions import (
     WithdrawCut,
 )
 from services.collections.rules.assessment import assess
+from services.collections.rules.cuts import cut_reason
 from services.collections.rules.debts import believed_open, overdue, owed, unpaid
 from services.collections.rules.facts import Approval, Facts, Fee, Hold, Notice, Suspension
 from services.collections.rules.holds import ended, running_holds
-from services.collections.rules.obstacles import cut_reason
 from services.collections.rules.states import StepKind, SuspensionState
 from services.collections.rules.terms import Terms
 from services.collections.rules.verdicts import verdict

@@ -8,9 +8,10 @@ from typing import Literal, get_args
 from services.collections.rules import wording
 from services.collections.rules.agreeing import plan_obstacles, promise_obstacles, promise_terms, review_obstacles
 from services.collections.rules.charging import reconnection_fee
+from services.collections.rules.cuts import unfinished, valid_notice
 from services.collections.rules.debts import exists, unpaid_months
 from services.collections.rules.facts import Facts, Invoice
-from services.collections.rules.obstacles import Obstacle, covering_agents, cut_obstacles, order_obstacles, unfinished, valid_notice
+from services.collections.rules.obstacles import Obstacle, covering_agents, cut_obstacles, order_obstacles
 from services.collections.rules.reconnecting import WORDS, no_basis, no_cut, possible_bases
 from services.collections.rules.standing import standing
 from services.collections.rules.terms import Terms

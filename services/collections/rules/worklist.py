@@ -12,10 +12,11 @@ from enum import StrEnum
 
 from services.collections.rules.agreements import judge_plan, judge_promise, running_plan, running_promise
 from services.collections.rules.assessment import agreement
+from services.collections.rules.cuts import last_failed, release_covered, unfinished, valid_notice
 from services.collections.rules.debts import ZERO, believed_open, exists, overdue, owed, reported_between, unpaid, unpaid_months
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.holds import ended, held
-from services.collections.rules.obstacles import INSTANT, cut_obstacles, last_failed, release_covered, unfinished, valid_notice
+from services.collections.rules.obstacles import INSTANT, cut_obstacles
 from services.collections.rules.standing import standing
 from services.collections.rules.states import PlanState, PromiseState, SuspensionState
 from services.collections.rules.terms import Terms, day_of_period

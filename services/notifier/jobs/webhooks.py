@@ -8,8 +8,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.adapters.posting import Poster, PostLine
-from services.notifier.operations.posts import ClaimedPost, PostTry, claim_posts, forget_posts, record_posts, renew_post_claims
-from services.notifier.queries.webhooks import next_post, webhooks_with_work
+from services.notifier.operations.posts import (
+    ClaimedPost,
+    PostTry,
+    claim_posts,
+    forget_posts,
+    record_posts,
+    renew_post_claims,
+    webhooks_with_work,
+)
+from services.notifier.queries.webhooks import next_post
 from services.notifier.rules.webhooks import headers
 from shared.clock import machine_now
 from shared.db import new_id

@@ -43,6 +43,17 @@ WITH old AS (SELECT id FROM webhook_event WHERE at < $1 ORDER BY at LIMIT 1000),
 posts AS (DELETE FROM webhook_post p USING old WHERE p.event_id = old.id)
 DELETE FROM webhook_event e USING old WHERE e.id = old.id
 """
+WITH_WORK = f"""
+SELECT w.id FROM webhook w WHERE w.state = 'ACTIVE' AND (w.rests_until IS NULL OR w.rests_until <= $1) AND EXISTS (
+    SELECT FROM webhook_post d WHERE d.webhook_id = w.id AND {ITS_TURN}
+    AND (d.state = 'QUEUED' AND d.next_attempt_at <= $1 OR d.state = 'SENDING' AND d.claimed_until < clock_timestamp()))
+ORDER BY w.id
+"""
+
+
+async def webhooks_with_work(session: AsyncSession, now: datetime) -> list[UUID]:
+    """The subscriptions to which something is to be sent now."""
+    return [row.id for row in await rows(session, WITH_WORK, now)]
 
 
 @dataclass(frozen=True)

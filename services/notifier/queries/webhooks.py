@@ -23,22 +23,11 @@ FROM webhook w CROSS JOIN LATERAL (
     ORDER BY next_attempt_at NULLS FIRST LIMIT 1) AS d
 WHERE w.state = 'ACTIVE'
 """
-WITH_WORK = f"""
-SELECT w.id FROM webhook w WHERE w.state = 'ACTIVE' AND (w.rests_until IS NULL OR w.rests_until <= $1) AND EXISTS (
-    SELECT FROM webhook_post d WHERE d.webhook_id = w.id AND {ITS_TURN}
-    AND (d.state = 'QUEUED' AND d.next_attempt_at <= $1 OR d.state = 'SENDING' AND d.claimed_until < clock_timestamp()))
-ORDER BY w.id
-"""
 
 
 async def next_post(session: AsyncSession, now: datetime) -> datetime | None:
     """When something is sent next (business time): now while something is under way."""
     return (await rows(session, NEXT, now))[0].at  # type: ignore[no-any-return]
-
-
-async def webhooks_with_work(session: AsyncSession, now: datetime) -> list[UUID]:
-    """The subscriptions to which something is to be sent now."""
-    return [row.id for row in await rows(session, WITH_WORK, now)]
 
 
 async def find_webhooks(session: AsyncSession, *, state: WebhookState | None, before: UUID | None, limit: int) -> Sequence[Webhook]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from services.notifier.rules.rendering import OpenInvoice
 from shared.events import CATALOGUE
 from shared.events.billing import CustomerRegistered, InvoiceIssued
-from shared.operator import Notice, Operator
+from shared.operator import Notice, Operator, Policy
 from shared.operator.conditions import Unless, values_of
 
 ID = UUID("019d2f6e-0001-7c7a-9a35-0a8b0f6f4b51")
@@ -46,11 +46,19 @@ def imagined(operator: Operator, notice: Notice, now: datetime) -> dict[str, Any
         "now": now,
         "customer": CustomerRegistered.model_validate(_values(operator, CustomerRegistered, now, {})) if about_customer else None,
         "agent": operator.people[0] if about_customer else None,
-        "policy": operator.policy(operator.qualification.policy if "vip" in notice.code else operator.default_policy),
+        "policy": _policy_of(operator, notice),
         "invoice": invoice if "invoice_id" in event_type.model_fields else None,
         "open_invoices": [open_one] if about_customer else [],
         "rules": [operator.rule(each) for each in notice.rules],
     }
+
+
+def _policy_of(operator: Operator, notice: Notice) -> Policy:
+    """The policy whose rules the notice follows, else everybody's."""
+    return next(
+        (each for each in operator.policies.values() if set(notice.rules) & set(each.rules.values())),
+        operator.policy(operator.default_policy),
+    )
 
 
 def _wanted(operator: Operator, notice: Notice) -> dict[str, Any]:
