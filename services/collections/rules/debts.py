@@ -70,8 +70,9 @@ def disputed(invoice: Invoice, at: datetime) -> Decimal:
 
 def open_disputes(facts: Facts, at: datetime) -> list[Deduction]:
     """The disputes under way, the oldest first."""
-    found = [each for invoice in facts.invoices for each in invoice.deductions if each.kind == DeductionKind.DISPUTE and deducted(each, at)]
-    return sorted(found, key=lambda each: (each.since, each.id))
+    found = [each for invoice in facts.invoices if invoice.deductions for each in invoice.deductions]
+    found = [each for each in found if each.kind == DeductionKind.DISPUTE and deducted(each, at)] if found else found
+    return sorted(found, key=lambda each: (each.since, each.id)) if found else found
 
 
 def unpaid(facts: Facts, at: datetime) -> list[Invoice]:
@@ -111,7 +112,11 @@ def let_off(invoice: Invoice, at: datetime) -> bool:
 
 def bounced_at(invoice: Invoice) -> datetime | None:
     """When money that had been confirmed on this invoice last went back."""
-    return max((each.rejected_at for each in invoice.parts if each.confirmed_at is not None and each.rejected_at is not None), default=None)
+    last = None
+    for part in invoice.parts:  # asked very often, and of nearly every invoice there is nothing to find
+        if part.rejected_at is not None and part.confirmed_at is not None and (last is None or part.rejected_at > last):
+            last = part.rejected_at
+    return last
 
 
 def reported_between(facts: Facts, since: datetime, until: datetime, now: datetime, known: Sequence[UUID] = ()) -> list[Payment]:

@@ -139,7 +139,8 @@ def _latest_end(facts: Facts, now: datetime, start: datetime) -> datetime:
     """Since when nothing else has been the case: the latest end of a cut, a plan or a review, or the start."""
     ends = [start]
     ends += [each.closed_at for each in facts.reviews if each.closed_at is not None and each.closed_at <= now]
-    ends += [each.until for invoice in facts.invoices for each in invoice.deductions if each.until is not None and each.until <= now]
+    deductions = (each for invoice in facts.invoices if invoice.deductions for each in invoice.deductions)
+    ends += [each.until for each in deductions if each.until is not None and each.until <= now]
     ends += [each.reconnected_at for each in facts.suspensions if each.reconnected_at is not None and each.reconnected_at <= now]
     for plan in facts.plans:
         judged = judge_plan(plan, facts, now)
