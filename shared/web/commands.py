@@ -26,6 +26,7 @@ from shared.log import current_traceparent
 from shared.operator import Operator
 from shared.operator.permissions import PERMISSIONS
 from shared.web.bodies import BODY_LIMIT, read_limited
+from shared.web.exporting import ANSWERS, Listed, exported, format_asked, known_format, listed_by
 from shared.web.together import Crowds, Together, answer_of
 from shared.worker import Runtime
 
@@ -119,9 +120,14 @@ class LimitedRoute(APIRoute):
 
 
 class CommandRoute(APIRoute):
-    """The route class of every service's router: token, one transaction, idempotency, audit, and a limit to the body."""
+    """The route class of every service's router: token, one transaction, idempotency, audit, a limit to the body, and lists as files."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        self.listed = listed_by(endpoint) if "GET" in (options.get("methods") or ()) else None
+        if self.listed is not None:
+            others = [each for each in options.get("dependencies") or () if each.dependency is not known_format]
+            options["dependencies"] = [*others, Depends(known_format)]
+            options["responses"] = {**(options.get("responses") or {}), **ANSWERS}
         if "POST" in (options.get("methods") or ()):
             extra = dict(options.get("openapi_extra") or {})
             options["openapi_extra"] = {**extra, "parameters": [*extra.get("parameters", []), KEY_PARAMETER]}
@@ -135,6 +141,8 @@ class CommandRoute(APIRoute):
             refuse_nul(request)
             if request.method in READS:
                 await _now(request)
+                if self.listed is not None and format_asked(request) is not None:
+                    return await _export(request, self.listed, inner)
                 return await _read(request, inner)
             body = await read_limited(request, BODY_LIMIT)
             fingerprint = idempotency.fingerprint(request.scope["path"].encode(), request.scope["query_string"], body)
@@ -179,6 +187,14 @@ async def _read(request: Request, inner: Handler) -> Response:
     async with runtime_of(request).database.transaction() as session:
         request.state.session = session
         return await inner(request)
+
+
+async def _export(request: Request, listed: Listed, inner: Handler) -> Response:
+    """The whole list as a file, called by its route and the operator's day."""
+    zone = request.app.state.operator.zone
+    words = [each for each in request.scope["route"].path_format.split("/") if each and "{" not in each]
+    name = "-".join([*words, request.state.now.astimezone(zone).date().isoformat()])
+    return await exported(request, listed, lambda page: _read(page, inner), zone, name)
 
 
 async def run_command(request: Request, fingerprint: str, work: Callable[[], Awaitable[Response]], body: bytes | None = None) -> Response:

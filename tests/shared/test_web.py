@@ -213,7 +213,7 @@ async def test_a_parameter_that_nobody_knows_is_refused_with_the_nearest_one(ser
         {"field": "limt", "message": "este parámetro no existe aquí (¿quiso decir «limit»?)"},
         {"field": "color", "message": "este parámetro no existe aquí"},
     ]
-    assert found["remedy"] == "Los parámetros de esta ruta son: cursor, limit."
+    assert found["remedy"] == "Los parámetros de esta ruta son: cursor, format, limit."
 
 
 @pytest.mark.parametrize("path", ["/versions/1", "/dead-letters", "/health/live", "/health/ready", "/metrics", "/simulation"])
