@@ -48,14 +48,13 @@ def judge_plan(plan: Plan, facts: Facts, now: datetime) -> Judgement:
         paid = sum((each.amount for each in reported_between(facts, plan.agreed_at, instalment.due_at, now, plan.known_payments)), ZERO)
         if paid < needed and now > instalment.due_at and owed(facts.invoices, instalment.due_at, now) > ZERO:
             return Judgement(PlanState.BROKEN, _broken_at(facts, plan.agreed_at, instalment.due_at, now), instalment.number)
-    whole = sum((each.amount for each in plan.instalments), ZERO)
+    whole, last = sum((each.amount for each in plan.instalments), ZERO), plan.instalments[-1].due_at
     total = ZERO
-    for payment in reported_between(facts, plan.agreed_at, now, now, plan.known_payments):
+    for payment in reported_between(facts, plan.agreed_at, last, now, plan.known_payments):
         total += payment.amount
         if total >= whole:
             return Judgement(PlanState.COMPLETED, payment.reported_at)
-    last = plan.instalments[-1].due_at
-    if now > last:
+    if now > last:  # less was owed in the end than had been agreed
         return Judgement(PlanState.LAPSED, last)
     return Judgement(PlanState.RUNNING, plan.agreed_at)
 
