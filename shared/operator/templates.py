@@ -5,7 +5,7 @@ A mail has three templates: `<code>.subject.txt.j2`, `<code>.txt.j2` and `<code>
 `weekday`, `instant`, `month`, `person`, `desk` and `plan`. A name that does not exist is an error, never an empty place.
 """
 
-import unicodedata
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +25,7 @@ ENDINGS = ("subject.txt.j2", "mjml.j2", "txt.j2")
 NAMES = frozenset({"event", "customer", "invoice", "open_invoices", "agent", "policy", "rules", "notice", "operator", "now"})
 WORDS = ("money", "day", "weekday", "instant", "month")
 FILTERS = (*WORDS, "person", "desk", "plan")
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # Unicode's Cc, but for the ends of lines and tabs, and Cs
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,9 @@ def _environment(folder: Path, autoescape: bool) -> Environment:
 
 def printable(value: Any) -> Any:
     """A text without characters that no mail may hold: control characters other than line ends and tabs."""
-    if not isinstance(value, str) or value.isprintable():
+    if not isinstance(value, str) or not UNPRINTABLE.search(value):
         return value
-    return type(value)("".join(each for each in value if each in "\n\t" or unicodedata.category(each) not in {"Cc", "Cs"}))
+    return type(value)(UNPRINTABLE.sub("", value))
 
 
 def _filters(operator: Operator) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from babel.dates import format_date, format_time
 from babel.numbers import format_decimal
@@ -31,7 +32,12 @@ def day(operator: Operator, value: date | str) -> str:
     if isinstance(value, datetime):
         value = value.astimezone(operator.zone).date()
     found = date.fromisoformat(value) if isinstance(value, str) else value
-    return format_date(found, "d 'de' MMMM 'de' y", locale=operator.locale)
+    return _day(found, operator.locale)
+
+
+@lru_cache(maxsize=1000)
+def _day(value: date, locale: str) -> str:
+    return format_date(value, "d 'de' MMMM 'de' y", locale=locale)
 
 
 def weekday(operator: Operator, value: date | str) -> str:
