@@ -15,4 +15,5 @@ SERVICE = Service(
     routers=ROUTERS,
     jobs=JOBS,
     metrics=gauges,
+    paces={"inbox": 0.25},
 )

@@ -21,19 +21,10 @@ async def remember_agents(ctx: Context, assignments: list[AgentAssigned]) -> Non
     await segments.remember_agents(ctx.session, agents={each.customer_id: each.agent for each in assignments})
 
 
-@events.on(FeeDue)
-async def charge_fees(ctx: Context, due: FeeDue) -> None:
-    """Collections decides that a fee is due, billing issues its invoice."""
-    await charges.charge_fee(
-        ctx.session,
-        fee_id=due.fee_id,
-        customer_id=due.customer_id,
-        kind=due.kind,
-        amount=due.amount,
-        about=due.invoice_id,
-        operator=ctx.operator,
-        now=ctx.now,
-    )
+@events.on_batch(FeeDue)
+async def charge_fees(ctx: Context, due: list[FeeDue]) -> None:
+    """Collections decides that fees are due, billing issues their invoices."""
+    await charges.charge_fees(ctx.session, due=due, operator=ctx.operator, now=ctx.now)
 
 
 @events.on(AgreementReached)

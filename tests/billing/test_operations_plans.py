@@ -172,6 +172,22 @@ async def test_a_fee_is_charged_once_with_the_catalogues_name_and_tax(book_of_vi
     assert issued[0].fiscal_code is not None
 
 
+@rule("FACT-5")
+async def test_fees_that_come_together_are_each_charged_once(book_of_vips: Served) -> None:
+    billing = book_of_vips
+    await billing.at(local("2026-03-12"))
+    first = await fee(billing, "V-2", kind="reconnection", amount=Decimal("10.00"))
+    late = await fee(billing, "V-1", invoice_id=await invoice_of(billing, "V-1"))
+    again = await fee(billing, "V-1")
+    await billing.deliver(first, late, first, again)
+    issued = [each.event for each in await billing.published(InvoiceIssued) if each.event.fee]
+    assert [each.customer_id for each in issued] == [first.customer_id, late.customer_id, again.customer_id]
+    assert [each.base for each in issued] == [Decimal("10.0000"), Decimal("5.0000"), Decimal("5.0000")]
+    numbers = [int(each.number.rpartition("-")[2]) for each in issued]
+    assert numbers == list(range(numbers[0], numbers[0] + 3)), "no number is left out"
+    assert len({each.invoice_id for each in issued}) == 3
+
+
 async def agreed(
     billing: Served, external_id: str, kind: str, plan_code: str | None, day: str = "2026-03-16", **changes: Any
 ) -> AgreementReached:

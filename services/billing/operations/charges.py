@@ -1,6 +1,6 @@
 """Invoices between two runs: a fee, the rest of a month on another plan, a refund whose payment bounced afterwards."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -8,29 +8,34 @@ from typing import Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
 
-from services.billing.models import Customer, Invoice, InvoiceLine
-from services.billing.operations.fiscal import Block, sync_series, take_block
+from services.billing.models import Customer, FiscalSeries, Invoice, InvoiceLine
+from services.billing.operations.fiscal import sync_series, take_block
 from services.billing.operations.payments import use_left_over
 from services.billing.operations.terms import policy_terms
 from services.billing.rules.fiscal import fiscal_number, fiscal_range
 from services.billing.rules.periods import Period
 from shared.calendar import BusinessCalendar
-from shared.db import execute, lock, rows
-from shared.errors import Refused
+from shared.db import execute, rows
+from shared.errors import NotFound, Refused
 from shared.events.billing import InvoiceIssued
 from shared.events.billing import InvoiceLine as InvoiceLineTold
+from shared.events.collections import FeeDue
 from shared.money import round_money
 from shared.operator import Operator
-from shared.outbox import publish
+from shared.outbox import Outgoing, publish_many
 
 RULE = "FACT-5"
 Fee = Literal["late", "reconnection"]
 POST = """
 INSERT INTO posting (customer_id, invoice_id, debit, credit, amount, currency, posted_at)
 SELECT i.customer_id, i.id, 'RECEIVABLE', t.credit, t.amount, i.currency, $2
-FROM invoice i CROSS JOIN LATERAL (VALUES ('REVENUE', i.base), ('TAX', i.tax)) AS t(credit, amount) WHERE i.id = $1 AND t.amount > 0
+FROM invoice i CROSS JOIN LATERAL (VALUES ('REVENUE', i.base), ('TAX', i.tax)) AS t(credit, amount)
+WHERE i.id = ANY($1::uuid[]) AND t.amount > 0
 """
+CHARGED = "SELECT customer_id, origin_key FROM invoice WHERE customer_id = ANY($1::uuid[]) AND origin_key = ANY($2::text[])"
+NUMBERS = "SELECT id, number FROM invoice WHERE id = ANY($1::uuid[])"
 
 
 @dataclass(frozen=True)
@@ -45,70 +50,82 @@ class Charge:
     service_id: UUID | None = None
 
 
-async def issue_charges(
-    session: AsyncSession,
-    *,
-    customer_id: UUID,
-    operator: Operator,
-    cause: str,
-    period: Period,
-    charges: Sequence[Charge],
-    now: datetime,
-    fee: Fee | None = None,
-) -> Invoice | None:
-    """An invoice of these lines, due by the customer's policy. One per `cause` for ever: None when it is there already.
+@dataclass(frozen=True)
+class Charged:
+    """What becomes one invoice of a customer. There is one of a `cause` for ever."""
+
+    customer_id: UUID
+    cause: str
+    period: Period
+    charges: Sequence[Charge]
+    fee: Fee | None = None
+
+
+async def issue_charges(session: AsyncSession, *, charged: Sequence[Charged], operator: Operator, now: datetime) -> None:
+    """Invoices of these lines, due by their customers' policies, in the order given; none where there is one of the cause already.
 
     Raises NotFound for an unknown customer, Refused when no fiscal series suffices.
     """
-    customer = await lock(session, Customer, customer_id)
-    if await rows(session, "SELECT 1 FROM invoice WHERE customer_id = $1 AND origin_key = $2", customer_id, cause):
-        return None
+    customers = await _lock_customers(session, [each.customer_id for each in charged])
+    there = {(row.customer_id, row.origin_key) for row in await rows(session, CHARGED, list(customers), [each.cause for each in charged])}
+    wanted = {(each.customer_id, each.cause): each for each in charged if (each.customer_id, each.cause) not in there}
+    if not wanted:
+        return
     issued = BusinessCalendar(operator).today(now)
-    block = take_block(await sync_series(session, operator), count=1, issue_date=issued)
-    series = block.series
-    invoice = new_invoice(customer, operator, cause, period, issued)
-    invoice.fiscal_series_id, invoice.sequence, invoice.fee = series.id, block.first, fee
-    invoice.number = fiscal_number(series.prefix, series.digits, block.first)
-    invoice.base, invoice.tax = sum((each.base for each in charges), Decimal(0)), sum((each.tax for each in charges), Decimal(0))
-    invoice.total = invoice.balance = invoice.base + invoice.tax
-    session.add(invoice)
+    block = take_block(await sync_series(session, operator), count=len(wanted), issue_date=issued)
+    invoices = [
+        _invoice(customers[each.customer_id], each, block.series, number, operator, issued)
+        for number, each in enumerate(wanted.values(), start=block.first)
+    ]
+    session.add_all(invoices)
     await session.flush()
-    session.add_all(_line(invoice, number, each) for number, each in enumerate(charges, start=1))
+    pairs = list(zip(invoices, wanted.values(), strict=True))
+    session.add_all(_line(invoice, number, each) for invoice, of in pairs for number, each in enumerate(of.charges, start=1))
     await session.flush()
-    await execute(session, POST, invoice.id, now)
-    await tell_issued(session, invoice, charges, now=now, block=block)
-    await use_left_over(session, [customer_id], now=now, order=operator.payment_order)
-    return invoice
+    await execute(session, POST, [each.id for each in invoices], now)
+    await publish_many(session, [told_issued(invoice, of.charges, block.series) for invoice, of in pairs], now=now)
+    await use_left_over(session, {each.customer_id for each in wanted.values()}, now=now, order=operator.payment_order)
 
 
-async def charge_fee(
-    session: AsyncSession,
-    *,
-    fee_id: UUID,
-    customer_id: UUID,
-    kind: Fee,
-    amount: Decimal,
-    about: UUID | None,
-    operator: Operator,
-    now: datetime,
-) -> None:
-    """The invoice of a fee, once per `fee_id`. `amount` is before tax; name and tax are the catalogue's; `about` is the invoice
-    that is late.
+async def _lock_customers(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, Customer]:
+    query = select(Customer).where(col(Customer.id).in_(set(ids))).order_by(col(Customer.id)).with_for_update()
+    found = {each.id: each for each in (await session.execute(query.execution_options(populate_existing=True))).scalars()}
+    if strangers := set(ids) - found.keys():
+        raise NotFound(f"No existe el cliente {min(strangers)}.")
+    return found
+
+
+async def charge_fees(session: AsyncSession, *, due: Sequence[FeeDue], operator: Operator, now: datetime) -> None:
+    """The invoices of fees, once per `fee_id`. The amount is before tax; name and tax are the catalogue's.
 
     Raises Refused for a kind of fee that the catalogue does not know.
     """
-    known = operator.fee(kind)
-    if known is None:
-        raise Refused(RULE, f"El catálogo no dice cómo se cobra el recargo «{kind}».", remedy="Agréguelo a `fees` en catalog/plans.yaml.")
-    rate = operator.tax(known.tax).rate
-    base = round_money(amount, operator.money_digits)
-    late = await rows(session, "SELECT number FROM invoice WHERE id = $1", about) if about else []
-    text = f"{known.name} · factura {late[0].number}" if late else known.name
-    charge = Charge(text, base, known.tax, rate, round_money(base * rate, operator.money_digits))
+    late = {row.id: row.number for row in await rows(session, NUMBERS, [each.invoice_id for each in due if each.invoice_id])}
     period = Period.of(BusinessCalendar(operator).today(now))
-    await issue_charges(
-        session, customer_id=customer_id, operator=operator, cause=f"fee:{fee_id}", period=period, charges=[charge], now=now, fee=kind
-    )
+    charged = [Charged(each.customer_id, f"fee:{each.fee_id}", period, [_fee(each, late, operator)], each.kind) for each in due]
+    await issue_charges(session, charged=charged, operator=operator, now=now)
+
+
+def _fee(due: FeeDue, late: Mapping[UUID, str], operator: Operator) -> Charge:
+    known = operator.fee(due.kind)
+    if known is None:
+        raise Refused(
+            RULE, f"El catálogo no dice cómo se cobra el recargo «{due.kind}».", remedy="Agréguelo a `fees` en catalog/plans.yaml."
+        )
+    rate = operator.tax(known.tax).rate
+    base = round_money(due.amount, operator.money_digits)
+    number = late.get(due.invoice_id) if due.invoice_id else None
+    text = f"{known.name} · factura {number}" if number else known.name
+    return Charge(text, base, known.tax, rate, round_money(base * rate, operator.money_digits))
+
+
+def _invoice(customer: Customer, charged: Charged, series: FiscalSeries, number: int, operator: Operator, issued: date) -> Invoice:
+    found = new_invoice(customer, operator, charged.cause, charged.period, issued)
+    found.fiscal_series_id, found.sequence, found.fee = series.id, number, charged.fee
+    found.number = fiscal_number(series.prefix, series.digits, number)
+    found.base, found.tax = (sum((getattr(each, part) for each in charged.charges), Decimal(0)) for part in ("base", "tax"))
+    found.total = found.balance = found.base + found.tax
+    return found
 
 
 def new_invoice(customer: Customer, operator: Operator, cause: str, period: Period, issued: date) -> Invoice:
@@ -123,11 +140,8 @@ def new_invoice(customer: Customer, operator: Operator, cause: str, period: Peri
     )  # fmt: skip
 
 
-async def tell_issued(
-    session: AsyncSession, invoice: Invoice, charges: Sequence[Charge], *, now: datetime, block: Block | None = None
-) -> None:
-    """Tell of an invoice that was just written."""
-    series = block.series if block else None
+def told_issued(invoice: Invoice, charges: Sequence[Charge], series: FiscalSeries | None = None) -> Outgoing:
+    """What is told of an invoice that was just written."""
     fields = {"customer_id", "number", "origin", "period", "issue_date", "due_date", "base", "tax", "total", "balance", "currency", "fee"}
     event = InvoiceIssued(
         invoice_id=invoice.id,
@@ -143,7 +157,7 @@ async def tell_issued(
             for each in charges
         ],
     )  # fmt: skip
-    await publish(session, event, subject=f"invoice/{invoice.id}", version=1, now=now)
+    return Outgoing(event, f"invoice/{invoice.id}", 1)
 
 
 def _line(invoice: Invoice, number: int, charge: Charge) -> InvoiceLine:

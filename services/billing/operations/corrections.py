@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.models import Customer
 from services.billing.operations import payments
-from services.billing.operations.charges import new_invoice, tell_issued
+from services.billing.operations.charges import new_invoice, told_issued
 from services.billing.operations.ledgers import lock_touched, store_ledgers
 from services.billing.operations.new_payments import NewPayment, insert_payments
 from services.billing.operations.payments import SETTLED, SETTLED_BY, parts_told, told_refills
@@ -153,7 +153,7 @@ async def _owe_refund(session: AsyncSession, ledger: Ledger, payment: PaymentAcc
     session.add(invoice)
     await session.flush()
     await execute(session, OWE_REFUND, customer.id, invoice.id, payment.id, payment.refunded, ledger.currency, now)
-    await tell_issued(session, invoice, [], now=now)
+    await publish_many(session, [told_issued(invoice, [])], now=now)
     ledger.invoices[invoice.id] = InvoiceAccount(
         invoice.id, invoice.number, invoice.period, issued, invoice.due_date, invoice.balance, invoice.reported, 1, origin="manual"
     )

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.billing.operations.charges import Charge, issue_charges
+from services.billing.operations.charges import Charge, Charged, issue_charges
 from services.billing.operations.credit_notes import credit_parts, left_of
 from services.billing.queries.plans import services_sold
 from services.billing.rules.crediting import Part
@@ -107,7 +107,7 @@ async def settle_months(
         if more:
             charges = [_charge(key, each, period, cause, operator) for key, each in more]
             key = f"{cause.key}:{period}"
-            await issue_charges(session, customer_id=customer_id, operator=operator, cause=key, period=period, charges=charges, now=now)
+            await issue_charges(session, charged=[Charged(customer_id, key, period, charges)], operator=operator, now=now)
         less = {key: -each for key, each in differences.items() if each < 0}
         if less:
             await _credit(session, customer_id, period, less, cause, operator, now)
