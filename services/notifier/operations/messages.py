@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.models import Delivery, Invoice, Message
@@ -18,6 +17,7 @@ from services.notifier.rules.mime import message_id
 from services.notifier.rules.recipients import Recipient, recipients, reference_of
 from services.notifier.rules.rendering import OpenInvoice, Rendered, render
 from services.notifier.rules.states import DeliveryState, MessageState
+from shared.bulk import insert
 from shared.db import new_id, ring
 from shared.events import Event
 from shared.events.billing import InvoiceIssued
@@ -154,15 +154,10 @@ def _open(invoice: Invoice) -> OpenInvoice:
 
 async def _keep(session: AsyncSession, operator: Operator, made: Sequence[Made], now: datetime) -> int:
     """Insert what is new, each delivery in its place. Messages that nobody can get are told of at once."""
-    values = [each.message.model_dump() for each in made]
-    found = await session.execute(
-        insert(Message).values(values).on_conflict_do_nothing(constraint="uq_message_event").returning(Message.__table__.c.id)  # type: ignore[attr-defined]
-    )
-    ids = {row.id for row in found}
+    ids = await insert(session, [each.message for each in made], but="ON CONFLICT ON CONSTRAINT uq_message_event DO NOTHING")
     new = [each for each in made if each.message.id in ids]
     await give_places(session, operator, new, now)
-    session.add_all([delivery for each in new for delivery in each.deliveries])
-    await session.flush()
+    await insert(session, [delivery for each in new for delivery in each.deliveries])
     failed = [(each.message, delivery) for each in new for delivery in each.deliveries if delivery.address is None]
     await publish_many(session, [told for message, delivery in failed if (told := failure_event(message, delivery, 1, now))], now=now)
     ring(session, "deliveries")
