@@ -26,7 +26,7 @@ from shared.log import current_traceparent
 from shared.operator import Operator
 from shared.operator.permissions import PERMISSIONS
 from shared.web.bodies import BODY_LIMIT, read_limited
-from shared.web.exporting import ANSWERS, Listed, exported, format_asked, known_format, listed_by
+from shared.web.exporting import Listed, answers, exported, format_asked, known_format, listed_by
 from shared.web.together import Crowds, Together, answer_of
 from shared.worker import Runtime
 
@@ -127,7 +127,7 @@ class CommandRoute(APIRoute):
         if self.listed is not None:
             others = [each for each in options.get("dependencies") or () if each.dependency is not known_format]
             options["dependencies"] = [*others, Depends(known_format)]
-            options["responses"] = {**(options.get("responses") or {}), **ANSWERS}
+            options["responses"] = answers(options.get("responses") or {})
         if "POST" in (options.get("methods") or ()):
             extra = dict(options.get("openapi_extra") or {})
             options["openapi_extra"] = {**extra, "parameters": [*extra.get("parameters", []), KEY_PARAMETER]}

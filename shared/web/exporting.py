@@ -6,7 +6,7 @@ list's, memory holds one page, and no connection waits while a slow reader takes
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,12 +27,7 @@ from shared.web.sheets import Sheet, csv_lines
 
 CSV, XLSX = "text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FORMATS = {"json": "application/json", "csv": CSV, "xlsx": XLSX}
-ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "content": {CSV: {"schema": {"type": "string"}}, XLSX: {"schema": {"type": "string", "format": "binary"}}},
-        "description": "La lista, o el archivo con toda ella",
-    }
-}
+FILES = {CSV: {"schema": {"type": "string"}}, XLSX: {"schema": {"type": "string", "format": "binary"}}}
 MOST_ROWS = 50_000  # of a spreadsheet: it is written whole before its first byte leaves
 SPREADSHEETS_AT_ONCE = 2  # per process
 MARK = "\ufeff"  # spreadsheets take a text for UTF-8 by this
@@ -63,6 +58,12 @@ def listed_by(endpoint: Callable[..., Any]) -> Listed | None:
     else:
         return None
     return Listed(item, paged) if isinstance(item, type) and issubclass(item, BaseModel) else None
+
+
+def answers(given: Mapping[int | str, Any]) -> dict[int | str, Any]:
+    """A list's answers for the OpenAPI document: what is given, and the files."""
+    told = given.get(200, {})
+    return {**given, 200: {"description": "La lista, o el archivo con toda ella", **told, "content": {**FILES, **told.get("content", {})}}}
 
 
 async def known_format(

@@ -7,6 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
+from shared.web import CommandRoute
+from shared.web.exporting import answers
+
 FILE = Path(__file__).with_name("examples.json")
 
 
@@ -15,6 +18,8 @@ def show_examples(*routers: APIRouter) -> None:
     found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     for router in routers:
         for route in router.routes:
-            if isinstance(route, APIRoute) and not any("content" in each for each in route.responses.values()):
+            listed = isinstance(route, CommandRoute) and route.listed is not None
+            if isinstance(route, APIRoute) and (listed or not any("content" in each for each in route.responses.values())):
                 content = {"application/json": {"example": found[route.name]}}
-                route.responses = {**route.responses, route.status_code or 200: {"content": content}}
+                shown = {**route.responses, route.status_code or 200: {"content": content}}
+                route.responses = answers(shown) if listed else shown
