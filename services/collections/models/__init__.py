@@ -16,6 +16,7 @@ from services.collections.models.accounts import (
 from services.collections.models.agreements import Plan, PlanInstalment, Promise, Review
 from services.collections.models.base import Table
 from services.collections.models.cuts import Notice, Suspension
+from services.collections.models.figures import FigureReport
 from services.collections.models.happenings import Dossier, Happening
 from services.collections.models.past import Past
 from services.collections.models.people import (
@@ -43,6 +44,7 @@ __all__ = [
     "DistributionMove",
     "Dossier",
     "Fee",
+    "FigureReport",
     "Happening",
     "Hold",
     "Invoice",
