@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, Ticket
 from services.ticketing.operations.queueing import cancel_switches, queue_change, queue_switches
-from services.ticketing.operations.telling import tell_agreement, told_closed, told_late, told_scheduled
+from services.ticketing.operations.telling import told_agreement, told_closed, told_late, told_scheduled
 from services.ticketing.queries.facts import look_up
 from services.ticketing.rules.facts import LEFT_ON
 from services.ticketing.rules.ticket import (
@@ -59,7 +59,7 @@ async def carry_out(session: AsyncSession, course: Course, state: EngineTicket, 
             case CancelSwitch(step):
                 await cancel_switches(session, ticket_id=ticket.id, step=step, now=course.now)
             case TellAgreement(step, agreed):
-                await tell_agreement(session, ticket=ticket, state=state, agreed=agreed, now=course.now)
+                course.told.append(told_agreement(ticket, state, agreed, course.now))
                 course.inputs.append(SwitchResult(step, "done"))
             case StartProcedure():
                 course.started.append(effect)

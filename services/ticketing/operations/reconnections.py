@@ -75,6 +75,7 @@ async def send_many(session: AsyncSession, *, backs: Sequence[Back], operator: O
     opened = await tickets.open_tickets(session, news=news, operator=operator, now=now)
     for each, ticket in zip(backs, opened, strict=True):
         each.reconnection.state, each.reconnection.ticket_id = ReconnectionState.ORDERED, ticket.id
+    session.add_all(each.reconnection for each in backs)
     await session.flush()
     for each, ticket in zip(backs, opened, strict=True):
         if ticket.closed_at is not None:

@@ -88,8 +88,6 @@ async def request_reconnections(
             session.add(_reconnection(each, now))
             stopping.append(order)
     await session.flush()  # the cuts before what refers to them
-    session.add_all(each.reconnection for each in ready)
-    await session.flush()
     await reconnections.send_many(session, backs=ready, operator=operator, now=now)
     if back := [each.customer.id for each in ready if each.reconnection.state == ReconnectionState.DONE]:
         await steps.close_on_events(session, events=["service_reconnected"], customers=back, operator=operator, now=now)

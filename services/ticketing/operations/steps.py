@@ -1,6 +1,6 @@
 """What people, deadlines and the network do to the steps of a ticket, and what that means for the order behind it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -103,13 +103,15 @@ async def settle_steps(session: AsyncSession, *, settled: Sequence[Settled], ope
     A cut that is done is told before its ticket closes; a reconnection that is owed follows after it has closed.
     """
     done = [each for each in settled if each.result.outcome == "done"]
-    cuts = await suspensions_of(session, [each.ticket.id for each in done if each.action == "suspend"])
+    cut = [each.ticket.id for each in done if each.action == "suspend"]
+    cuts = await suspensions_of(session, cut) if cut else {}
     proofs = {each.ticket.id: proof_of(each.switches) for each in done}
     for ticket_id, order in cuts.items():
         await suspensions.carry_out(session, order=order, proof=proofs[ticket_id], now=now)
     await _conclude(session, [each for each in done if each.action == "reconnect"], done=True, now=now)
     moves = [Move(each.ticket, each.customer, SwitchResult(each.step, each.result.outcome, each.result.detail)) for each in settled]
-    await move(session, moves=moves, operator=operator, now=now)
+    switched = {each.ticket.id for each in done if each.action != "change"}
+    await move(session, moves=moves, ended=switched, operator=operator, now=now)
     for order in cuts.values():
         await suspensions.after_cut(session, order=order, operator=operator, now=now)
     back = [each.customer.id for each in done if each.action == "reconnect"]
@@ -141,11 +143,11 @@ async def close_on_events(
         await move(session, moves=[Move(ticket, customer, EventArrived(row.event))], operator=operator, now=now)
 
 
-async def move(session: AsyncSession, *, moves: Sequence[Move], operator: Operator, now: datetime) -> None:
-    """Advance locked tickets; of those that close by it the orders end, too."""
+async def move(session: AsyncSession, *, moves: Sequence[Move], ended: Collection[UUID] = (), operator: Operator, now: datetime) -> None:
+    """Advance locked tickets; of those that close by it the orders end, too, but for tickets whose orders `ended` already."""
     moving = [each for each in moves if each.ticket.closed_at is None or isinstance(each.given, Finish | Schedule)]
     await tickets.advance(session, moves=moving, operator=operator, now=now)
-    closed = [each for each in moving if each.ticket.closed_at is not None]
+    closed = [each for each in moving if each.ticket.closed_at is not None and each.ticket.id not in ended]
     if closed:
         for order in (await suspensions_of(session, [each.ticket.id for each in closed])).values():
             if order.state == SuspensionState.REQUESTED:

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from services.ticketing.models import NetworkSwitch, Ticket
 from services.ticketing.rules import engine
 from services.ticketing.rules.appointments import order_number
@@ -26,7 +24,7 @@ from shared.events.ticketing import (
 )
 from shared.operator import Operator, Procedure
 from shared.operator.steps import Step
-from shared.outbox import Outgoing, publish
+from shared.outbox import Outgoing
 
 
 def finished_tasks(
@@ -152,7 +150,7 @@ def _details(facts: Iterable[Fact]) -> list[Captured]:
     return [Captured(name=each.name, label=each.label, kind=each.kind, value=each.text) for each in facts if each.told]
 
 
-async def tell_agreement(session: AsyncSession, *, ticket: Ticket, state: EngineTicket, agreed: Mapping[str, Any], now: datetime) -> None:
+def told_agreement(ticket: Ticket, state: EngineTicket, agreed: Mapping[str, Any], now: datetime) -> Outgoing:
     """What the customer agreed to, as it was written down: billing carries it out (VIP-28)."""
     by = next((turn.by for turn in reversed(state.turns) if turn.state is StepState.FINISHED and turn.captured), None)
     event = AgreementReached.model_validate(
@@ -169,7 +167,7 @@ async def tell_agreement(session: AsyncSession, *, ticket: Ticket, state: Engine
             "agreed_at": now,
         }
     )
-    await publish(session, event, subject=f"agreement/{event.agreement_id}", version=1, now=now)
+    return Outgoing(event, f"agreement/{event.agreement_id}", 1)
 
 
 def proof_of(switches: Sequence[NetworkSwitch]) -> list[SwitchProof]:

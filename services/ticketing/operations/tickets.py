@@ -23,7 +23,7 @@ from services.ticketing.rules.ticket import Ticket as EngineTicket
 from shared.calendar import BusinessCalendar
 from shared.db import new_id, rows
 from shared.operator import Operator, Procedure
-from shared.outbox import publish_many
+from shared.outbox import Outgoing, publish_many
 
 NUMBERS = "SELECT nextval(pg_get_serial_sequence('ticket', 'number')) AS number FROM generate_series(1, $1)"
 
@@ -75,9 +75,10 @@ async def open_tickets(session: AsyncSession, *, news: Sequence[NewTicket], oper
     opened = [_ticket(new, documents[new.procedure.code], row.number, today, now) for new, row in zip(news, numbers, strict=True)]
     session.add_all(opened)
     await session.flush()
-    await publish_many(session, [told_opened(ticket, now) for ticket in opened], now=now)
+    told = [told_opened(ticket, now) for ticket in opened]
     moves = [Move(ticket, new.customer, Open()) for ticket, new in zip(opened, news, strict=True)]
-    await _advance(session, moves, {ticket.id: Seen(as_engine(ticket, [])) for ticket in opened}, operator=operator, now=now)
+    seen = {ticket.id: Seen(as_engine(ticket, [])) for ticket in opened}
+    await _advance(session, moves, seen, told=told, operator=operator, now=now)
     return opened
 
 
@@ -90,7 +91,16 @@ async def advance(session: AsyncSession, *, moves: Sequence[Move], operator: Ope
     await _advance(session, moves, seen, operator=operator, now=now)
 
 
-async def _advance(session: AsyncSession, moves: Sequence[Move], seen: Mapping[UUID, Seen], *, operator: Operator, now: datetime) -> None:
+async def _advance(
+    session: AsyncSession,
+    moves: Sequence[Move],
+    seen: Mapping[UUID, Seen],
+    *,
+    told: Sequence[Outgoing] = (),
+    operator: Operator,
+    now: datetime,
+) -> None:
+    """The same for tickets as they are `seen`; `told` goes before what they tell."""
     courses, news = list[Course](), list[NewTicket]()
     for move in moves:
         ticket, before = move.ticket, seen[move.ticket.id].state
@@ -110,7 +120,7 @@ async def _advance(session: AsyncSession, moves: Sequence[Move], seen: Mapping[U
             before = after
         news += [_started(course, each, before) for each in course.started]
     await session.flush()
-    await publish_many(session, [told for course in courses for told in course.told], now=now)
+    await publish_many(session, [*told, *(each for course in courses for each in course.told)], now=now)
     if news:
         await open_tickets(session, news=news, operator=operator, now=now)
 
