@@ -5,7 +5,7 @@ import sys
 import typer
 
 from services.billing.adapters.mapping_files import MappingError
-from services.cli import access, data, documents, dossiers, running
+from services.cli import access, auditing, data, documents, dossiers, running
 from services.cli.screen import errors
 from services.installation import InstallationError
 from services.notifier.rules.rendering import UnableToRender
@@ -34,6 +34,7 @@ app.command("token")(access.token)
 app.command("revoke")(access.revoke)
 app.command("rekey")(access.rekey)
 app.command("migrate")(data.migrate_databases)
+app.command("audit")(auditing.audit)
 app.command("verify")(dossiers.verify)
 app.command("check")(documents.check)
 app.command("rules")(documents.rules)

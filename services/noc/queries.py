@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from services.noc.models import AccessNode, Outage, OutageState
 from shared.db import rows
 from shared.errors import NotFound, nearest
-from shared.invariants import broken
+from shared.invariants import Broken, broken
 
 BEHIND = "count(DISTINCT c.customer_id) FILTER (WHERE c.active_to IS NULL OR c.active_to >= $1::date)"
 
@@ -93,14 +93,14 @@ async def count_open_outages(session: AsyncSession) -> int:
 
 # What must hold at any time: each query answers the rows that break the sentence.
 CHECKS = {
-    "an outage has told of its beginning, and of its end once it is closed": """
+    "cada avería contó su comienzo, y su fin cuando terminó": """
         SELECT id FROM outage WHERE version <> CASE state WHEN 'OPEN' THEN 1 ELSE 2 END""",
-    "an outage is closed after it was declared": "SELECT id FROM outage WHERE closed_at < declared_at",
-    "every service hangs on a node that is known": """
+    "una avería termina después de declararse": "SELECT id FROM outage WHERE closed_at < declared_at",
+    "cada servicio cuelga de un nodo conocido": """
         SELECT c.service_id FROM connection c LEFT JOIN access_node n ON n.code = c.access_node WHERE n.code IS NULL""",
 }
 
 
-async def invariants(session: AsyncSession) -> list[str]:
+async def invariants(session: AsyncSession) -> list[Broken]:
     """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
     return await broken(session, CHECKS)

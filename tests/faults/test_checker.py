@@ -133,7 +133,7 @@ def a_timer_that_fires_twice(patch: Patch) -> None:
     patch.setattr(timers, "_fire_one", fires_first)
 
 
-@defect("I4", "every invoice's balance is what the ledger says")
+@defect("I4", "el saldo de cada factura es lo que suman sus asientos")
 def a_balance_that_is_read_without_a_lock(patch: Patch) -> None:
     """Of two who settle one invoice the second overwrites what the first has written."""
     for name in ("CUSTOMERS", "INVOICES", "PAYMENTS"):

@@ -13,41 +13,44 @@ from services.collections.rules.facts import Facts
 from services.collections.rules.terms import Book, Terms
 from services.collections.rules.worklist import for_people, place
 from shared.db import rows
-from shared.invariants import broken
+from shared.invariants import SHOWN, Broken, broken
 from shared.operator import Operator
 
 CHUNK = 1_000
 # Each query answers the rows that break the sentence.
 CHECKS = {
-    "an account has at most one cut that is not over": """
+    "cada cliente tiene a lo sumo una suspensión sin terminar": """
         SELECT account_id FROM suspension WHERE state IN ('REQUESTED', 'WITHDRAWN', 'SUSPENDED', 'RECONNECTING')
         GROUP BY 1 HAVING count(*) > 1""",
-    "the state of a cut is what its instants say": """
+    "el estado de cada suspensión es el que dicen sus instantes": """
         SELECT id FROM suspension WHERE state <> CASE WHEN reconnected_at IS NOT NULL THEN 'RECONNECTED'
             WHEN suspended_at IS NOT NULL AND reconnection_id IS NOT NULL THEN 'RECONNECTING'
             WHEN suspended_at IS NOT NULL THEN 'SUSPENDED' WHEN ended_cause = 'refused' THEN 'REFUSED'
             WHEN ended_at IS NOT NULL THEN 'CANCELLED' WHEN withdrawn_at IS NOT NULL THEN 'WITHDRAWN' ELSE 'REQUESTED' END""",
-    "payments bring to an invoice no more than was owed on it": """
+    "los pagos no traen a una factura más de lo que se debía de ella": """
         SELECT i.number FROM invoice i JOIN payment_part t ON t.invoice_id = i.id
         JOIN payment p ON p.id = t.payment_id AND p.rejected_at IS NULL AND p.reversed_at IS NULL
         GROUP BY i.id HAVING sum(t.amount) > i.balance""",
-    "a promise's ordinals of a month are 1, 2 …": """
+    "los compromisos de cada mes se numeran 1, 2 …": """
         SELECT account_id FROM promise GROUP BY account_id, period HAVING max(ordinal) <> count(*) OR min(ordinal) <> 1""",
-    "every step of the status follows the one before": """
+    "cada paso del estado sigue al anterior": """
         SELECT account_id FROM (
             SELECT account_id, previous, lag(code, 1, 'active') OVER (PARTITION BY account_id ORDER BY version) AS before FROM status_change
         ) AS t WHERE previous <> before""",
-    "every step of the status and every order to cut is in the timeline": """
+    "cada paso del estado y cada orden de suspensión está en la línea de tiempo": """
         SELECT account_id, version FROM status_change s WHERE NOT EXISTS (
             SELECT FROM happening h WHERE h.customer_id = s.account_id AND h.type = 'collections.status_changed.v1' AND h.at = s.changed_at)
         UNION ALL SELECT account_id, 0 FROM suspension s WHERE source <> 'IMPORT' AND NOT EXISTS (
             SELECT FROM happening h WHERE h.customer_id = s.account_id AND h.data ->> 'suspension_id' = s.id::text
                 AND h.type = 'collections.suspension_requested.v1')""",
-    "the account's status is the last one told": """
+    "cada suspensión tiene su causa: una regla, un motivo y las facturas que la traen": """
+        SELECT id FROM suspension WHERE source <> 'IMPORT' AND (rule = '' OR reason = '' OR cardinality(invoice_ids) = 0)""",
+    "el estado de cada cliente es el último de su rastro": """
         SELECT a.id FROM account a LEFT JOIN LATERAL (
             SELECT code FROM status_change s WHERE s.account_id = a.id ORDER BY version DESC LIMIT 1) AS t ON true
         WHERE a.status <> coalesce(t.code, 'active')""",
 }
+AGREED = "el estado de cada compromiso y de cada plan es el que dice la política"
 SETTLED = """SELECT id FROM account WHERE NOT EXISTS (
     SELECT FROM account_review WHERE account_id = id AND due_at <= $1) ORDER BY id"""
 LISTED = "SELECT account_id, agent, urgency, weight FROM worklist"
@@ -61,48 +64,53 @@ FROM suspension s JOIN account a ON a.id = s.account_id WHERE s.source <> 'IMPOR
 PROMISED = "SELECT p.account_id, a.policy, count(*) AS made FROM promise p JOIN account a ON a.id = p.account_id GROUP BY 1, 2, p.period"
 
 
-async def invariants(session: AsyncSession, *, operator: Operator, now: datetime) -> list[str]:
+async def invariants(session: AsyncSession, *, operator: Operator, now: datetime) -> list[Broken]:
     """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
     found = await broken(session, CHECKS)
-    return [*found, *await _orders(session, operator), *await _promises(session, operator), *await _functions(session, operator, now)]
+    said = [*await _orders(session, operator), *await _promises(session, operator), *await _functions(session, operator, now)]
+    by_sentence: dict[str, list[str]] = {}
+    for sentence, key in said:
+        by_sentence.setdefault(sentence, []).append(key)
+    return [*found, *(Broken(sentence, tuple(keys[:SHOWN])) for sentence, keys in by_sentence.items())]
 
 
-async def _orders(session: AsyncSession, operator: Operator) -> list[str]:
+async def _orders(session: AsyncSession, operator: Operator) -> list[tuple[str, str]]:
     """No cut without a notice that everybody got, and the hours after it, where the policy wants one (VIP-10)."""
     found = []
     for row in await rows(session, ORDERED):
         wanted = operator.policy(row.policy).suspension.notice
         if wanted is not None and (row.accepted_at is None or row.accepted_at + wanted.before > row.requested_at):
-            found.append(f"not so: the desks were told of cut {row.id} {wanted.before} before it")
+            found.append(("cada suspensión tuvo antes su aviso, con las horas que pide la política", str(row.id)))
     return found
 
 
-async def _promises(session: AsyncSession, operator: Operator) -> list[str]:
+async def _promises(session: AsyncSession, operator: Operator) -> list[tuple[str, str]]:
     """No more promises for a month than the policy allows (VIP-11)."""
     return [
-        f"not so: account {row.account_id} promised {row.made} times for a month at most"
+        ("nadie tiene en un mes más compromisos de los que permite la política", f"{row.account_id}: {row.made}")
         for row in await rows(session, PROMISED)
         if row.made > operator.policy(row.policy).promises.max_per_month
     ]
 
 
-async def _functions(session: AsyncSession, operator: Operator, now: datetime) -> list[str]:
+async def _functions(session: AsyncSession, operator: Operator, now: datetime) -> list[tuple[str, str]]:
     """What is stored of statuses and agreements is what the functions say, for every account that no review is due for."""
     ids = [row.id for row in await rows(session, SETTLED, now)]
-    book, broken = Book(operator), []
+    book, found = Book(operator), []
     listed = {row.account_id: (row.agent, row.urgency, row.weight) for row in await rows(session, LISTED)}
     for at in range(0, len(ids), CHUNK):
         for facts in (await load_facts(session, ids[at : at + CHUNK], now=now)).values():
-            found = assess(facts, book.terms(facts.policy), now)
-            if found.standing.code != facts.status:
-                broken.append(_differs(facts.account_id, "status", facts.status, found.standing.code))
+            said = assess(facts, book.terms(facts.policy), now)
+            found += _differs("el estado guardado es el que dice la política", facts.account_id, facts.status, said.standing.code)
             wanted = _listed(facts, book.terms(facts.policy), now)
-            if listed.get(facts.account_id) != wanted:
-                broken.append(_differs(facts.account_id, "place in the worklist", str(listed.get(facts.account_id)), str(wanted)))
-            broken += [_differs(each.id, "promise", each.state, judge_promise(each, facts, now).state) for each, _ in found.promises]
-            broken += [_differs(each.id, "plan", each.state, judge_plan(each, facts, now).state) for each, _ in found.plans]
-            broken += [f"not so: nothing is left to do for account {facts.account_id} ({each})" for each in found.actions]
-    return broken
+            place_now = listed.get(facts.account_id)
+            found += _differs("el lugar en la lista de trabajo es el que dice la política", facts.account_id, place_now, wanted)
+            for promise, _ in said.promises:
+                found += _differs(AGREED, promise.id, promise.state, judge_promise(promise, facts, now).state)
+            for plan, _ in said.plans:
+                found += _differs(AGREED, plan.id, plan.state, judge_plan(plan, facts, now).state)
+            found += [("nada de lo que la política manda está sin hacer", f"{facts.account_id}: {each}") for each in said.actions]
+    return found
 
 
 def _listed(facts: Facts, terms: Terms, now: datetime) -> tuple[str | None, int, Decimal] | None:
@@ -110,5 +118,5 @@ def _listed(facts: Facts, terms: Terms, now: datetime) -> tuple[str | None, int,
     return stands and (facts.agent, *stands)
 
 
-def _differs(key: UUID, what: str, stored: str, said: str) -> str:
-    return f"not so: the {what} of {key} is stored as {stored}, and is {said}"
+def _differs(sentence: str, key: UUID, stored: object, said: object) -> list[tuple[str, str]]:
+    return [(sentence, f"{key}: {stored}, y es {said}")] if stored != said else []

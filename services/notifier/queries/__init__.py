@@ -17,7 +17,7 @@ from services.notifier.queries.messages import (
     printable_invoices,
     riders_of,
 )
-from shared.invariants import broken
+from shared.invariants import Broken, broken
 
 __all__ = [
     "Known",
@@ -40,6 +40,6 @@ async def gauges(session: AsyncSession) -> Mapping[tuple[str, str], float]:
     return {**await messages.gauges(session), **await webhooks.gauges(session)}
 
 
-async def invariants(session: AsyncSession) -> list[str]:
+async def invariants(session: AsyncSession) -> list[Broken]:
     """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
     return await broken(session, messages.CHECKS | webhooks.CHECKS)

@@ -140,24 +140,24 @@ async def gauges(session: AsyncSession) -> Mapping[tuple[str, str], float]:
 
 # What must hold at any time: each query answers the rows that break the sentence.
 CHECKS = {
-    "a message goes somewhere": "SELECT id FROM message m WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.message_id = m.id)",
-    "a message is accepted when every server has taken it": """
+    "cada mensaje va a alguna dirección": "SELECT id FROM message m WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.message_id = m.id)",
+    "un mensaje está aceptado cuando cada servidor lo recibió": """
         SELECT m.id FROM message m JOIN delivery d ON d.message_id = m.id
         GROUP BY m.id HAVING (m.state = 'ACCEPTED') <> bool_and(d.state = 'ACCEPTED')""",
-    "an accepted message bears the last server's instant": """
+    "un mensaje aceptado lleva el instante del último servidor": """
         SELECT m.id FROM message m JOIN delivery d ON d.message_id = m.id WHERE m.state = 'ACCEPTED'
         GROUP BY m.id HAVING m.accepted_at IS DISTINCT FROM max(d.accepted_at)""",
-    "a message that waits will be tried": """
+    "un mensaje que espera tiene próximo intento": """
         SELECT m.id FROM message m WHERE m.state = 'QUEUED' AND NOT EXISTS (
             SELECT FROM delivery d WHERE d.message_id = m.id
             AND (d.next_attempt_at IS NOT NULL OR d.state = 'SENDING' OR d.rides_with IS NOT NULL))""",
-    "what rides with a mail shares its fate": """
+    "lo que viaja en un correo corre su suerte": """
         SELECT r.id FROM delivery r JOIN delivery d ON d.id = r.rides_with WHERE d.rides_with IS NOT NULL OR r.next_attempt_at IS NOT NULL
             OR r.day IS NOT NULL OR (r.state <> d.state AND (r.state, d.state) <> ('QUEUED', 'SENDING')
             AND (r.state, d.state) NOT IN (('UNKNOWN', 'QUEUED'), ('UNKNOWN', 'SENDING')))""",
-    "a delivery that was taken was tried": "SELECT id FROM delivery WHERE state = 'ACCEPTED' AND (attempts = 0 OR accepted_at IS NULL)",
-    "nothing is owed of an invoice that is paid or void": """
+    "una entrega recibida se intentó": "SELECT id FROM delivery WHERE state = 'ACCEPTED' AND (attempts = 0 OR accepted_at IS NULL)",
+    "de una factura pagada o anulada no se debe nada": """
         SELECT number FROM invoice WHERE open_amount > 0 AND (voided OR paid_at IS NOT NULL)""",
-    "no more is owed of an invoice than when it was issued": """
+    "de una factura no se debe más que al emitirla": """
         SELECT number FROM invoice WHERE open_amount NOT BETWEEN 0 AND (data->>'balance')::numeric""",
 }

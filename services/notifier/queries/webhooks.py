@@ -84,9 +84,9 @@ async def gauges(session: AsyncSession) -> Mapping[tuple[str, str], float]:
 
 
 CHECKS = {
-    "what a subscriber has taken was answered with 2xx at some try": """
+    "lo que un suscriptor recibió se contestó con 2xx en algún intento": """
         SELECT p.id FROM webhook_post p WHERE p.state = 'DELIVERED' AND NOT EXISTS (
             SELECT FROM webhook_attempt a WHERE a.post_id = p.id AND a.status BETWEEN 200 AND 299)""",
-    "what is queued for a subscriber will be tried": """
+    "lo que espera a un suscriptor tiene próximo intento": """
         SELECT id FROM webhook_post WHERE (state = 'QUEUED') <> (next_attempt_at IS NOT NULL)""",
 }

@@ -2,46 +2,46 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.invariants import broken
+from shared.invariants import Broken, broken
 
 # Each query answers the rows that break the sentence.
 CHECKS = {
-    "payments bring to an invoice no more than was owed on it": """
+    "los pagos no traen a una factura más de lo que se debía de ella": """
         SELECT i.id FROM invoice i JOIN allocation a ON a.invoice_id = i.id
         JOIN payment p ON p.id = a.payment_id AND p.state <> 'REJECTED' GROUP BY i.id
         HAVING sum(a.amount) > i.balance - i.credited""",
-    "a ticket that is closed has nothing left to do": """
+    "un caso cerrado no tiene nada por hacer": """
         SELECT t.id FROM ticket t JOIN ticket_step s ON s.ticket_id = t.id
         WHERE t.closed_at IS NOT NULL AND s.state IN ('OPEN', 'WAITING')""",
-    "a ticket that is open waits for a step": """
+    "un caso abierto espera algún paso": """
         SELECT t.id FROM ticket t WHERE t.closed_at IS NULL
         AND NOT EXISTS (SELECT FROM ticket_step s WHERE s.ticket_id = t.id AND s.state = 'OPEN')""",
-    "no switch is left to a ticket that is closed": """
+    "a un caso cerrado no le queda ninguna conmutación": """
         SELECT s.id FROM network_switch s JOIN ticket t ON t.id = s.ticket_id
         WHERE t.closed_at IS NOT NULL AND s.state IN ('QUEUED', 'CLAIMED', 'UNKNOWN')""",
-    "a service is cut by switches that were done": """
+    "un servicio está suspendido por conmutaciones hechas": """
         SELECT o.id FROM suspension o JOIN network_switch s ON s.ticket_id = o.ticket_id AND s.action = 'suspend'
         WHERE o.state IN ('SUSPENDED', 'RECONNECTED') AND s.state NOT IN ('DONE', 'REFUSED')""",
-    "a cut that fell has switched nothing off that is not on again": """
+    "una suspensión que cayó no dejó nada apagado": """
         SELECT o.id FROM suspension o JOIN network_switch s ON s.ticket_id = o.ticket_id
         WHERE o.state IN ('CANCELLED', 'REFUSED') AND s.state = 'DONE'
         GROUP BY o.id HAVING count(*) FILTER (WHERE s.action = 'suspend') > count(*) FILTER (WHERE s.action = 'reconnect')""",
-    "a cut is over when its reconnection is done, and only then": """
+    "una suspensión termina cuando su reconexión está hecha, y solo entonces": """
         SELECT o.id FROM suspension o WHERE (o.state = 'RECONNECTED') <> EXISTS (
             SELECT FROM reconnection r WHERE r.suspension_id = o.id AND r.state = 'DONE')""",
-    "nobody stays cut who paid before the cut, unless that was rejected": """
+    "nadie sigue suspendido si pagó antes de la suspensión, salvo que el pago se rechazara": """
         SELECT o.id FROM suspension o WHERE o.crossed AND o.state = 'SUSPENDED'
         AND NOT EXISTS (SELECT FROM reconnection r WHERE r.suspension_id = o.id)
         AND (o.withdrawn_at IS NOT NULL OR NOT EXISTS (
             SELECT FROM invoice i WHERE i.id = ANY(o.invoice_ids) AND NOT i.voided AND i.balance - i.credited > (
                 SELECT coalesce(sum(a.amount), 0) FROM allocation a JOIN payment p ON p.id = a.payment_id
                 WHERE a.invoice_id = i.id AND p.state <> 'REJECTED' AND p.reported_at < o.settled_at)))""",
-    "an order to reconnect that is under way has its ticket": """
+    "cada orden de reconexión en curso tiene su caso": """
         SELECT r.id FROM reconnection r LEFT JOIN ticket t ON t.id = r.ticket_id
         WHERE r.state = 'ORDERED' AND t.closed_at IS NOT NULL OR r.state IN ('ORDERED', 'DONE') AND t.id IS NULL""",
 }
 
 
-async def invariants(session: AsyncSession) -> list[str]:
+async def invariants(session: AsyncSession) -> list[Broken]:
     """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
     return await broken(session, CHECKS)

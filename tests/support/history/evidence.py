@@ -207,8 +207,8 @@ async def _broken(service: str, address: str, operator: Operator, now: datetime)
     try:
         async with database.transaction() as session:
             if service == "collections":
-                return await collections.invariants(session, operator=operator, now=now)
-            return await SENTENCES[service](session) if service in SENTENCES else []
+                return [str(each) for each in await collections.invariants(session, operator=operator, now=now)]
+            return [str(each) for each in await SENTENCES[service](session)] if service in SENTENCES else []
     finally:
         await database.close()
 
