@@ -28,6 +28,9 @@ CREATE FUNCTION keep_past() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE before jsonb := to_jsonb(OLD); after jsonb;
 BEGIN
     NEW.known_at := greatest(NEW.known_at, OLD.known_at);
+    IF NEW.known_at IS NULL THEN
+        RETURN NEW;
+    END IF;
     after := to_jsonb(NEW);
     INSERT INTO past (kind, key, until, was)
     SELECT TG_TABLE_NAME, (SELECT string_agg(before ->> part, '/' ORDER BY n) FROM unnest(TG_ARGV) WITH ORDINALITY AS t(part, n)),
@@ -36,7 +39,7 @@ BEGIN
     ON CONFLICT (kind, key, until) DO UPDATE SET was = excluded.was || past.was;
     RETURN NEW;
 END $$"""
-TRIGGER = "CREATE TRIGGER keep_past BEFORE UPDATE OF known_at ON {table} FOR EACH ROW EXECUTE FUNCTION keep_past({key})"
+TRIGGER = "CREATE TRIGGER keep_past BEFORE UPDATE{of} ON {table} FOR EACH ROW EXECUTE FUNCTION keep_past({key})"
 
 
 def upgrade() -> None:
@@ -100,7 +103,7 @@ def upgrade() -> None:
     op.create_check_constraint("ck_payment_part_amount", "payment_part", "amount >= 0")
     op.execute(KEEP_PAST)
     for table, key in KEYS.items():
-        op.execute(TRIGGER.format(table=table, key=key))
+        op.execute(TRIGGER.format(table=table, of=" OF known_at" if table == "account" else "", key=key))
 
 
 def downgrade() -> None:

@@ -48,6 +48,9 @@ CREATE FUNCTION keep_past() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE before jsonb := to_jsonb(OLD); after jsonb;
 BEGIN
     NEW.known_at := greatest(NEW.known_at, OLD.known_at);
+    IF NEW.known_at IS NULL THEN
+        RETURN NEW;
+    END IF;
     after := to_jsonb(NEW);
     INSERT INTO past (kind, key, until, was)
     SELECT TG_TABLE_NAME, (SELECT string_agg(before ->> part, '/' ORDER BY n) FROM unnest(TG_ARGV) WITH ORDINALITY AS t(part, n)),
@@ -56,12 +59,16 @@ BEGIN
     ON CONFLICT (kind, key, until) DO UPDATE SET was = excluded.was || past.was;
     RETURN NEW;
 END $$"""
-TRIGGER = "CREATE TRIGGER keep_past BEFORE UPDATE OF known_at ON {table} FOR EACH ROW EXECUTE FUNCTION keep_past({key})"
+TRIGGER = "CREATE TRIGGER keep_past BEFORE UPDATE{of} ON {table} FOR EACH ROW EXECUTE FUNCTION keep_past({key})"
+
+
+# An account's row is written for its caches all the time: only a statement that names `known_at` is heard there.
+CACHES = {"account": " OF known_at"}
 
 
 def keeps_past(table: str, key: tuple[str, ...]) -> str:
     """The statement that has a table keep what its rows said before."""
-    return TRIGGER.format(table=table, key=", ".join(f"'{each}'" for each in key))
+    return TRIGGER.format(table=table, of=CACHES.get(table, ""), key=", ".join(f"'{each}'" for each in key))
 
 
 for statement in (KEEP_PAST, *(keeps_past(table, key) for table, key in KEPT.items())):

@@ -59,7 +59,7 @@ def _customers(**columns: str) -> Callable[[Facts], dict[str, Expected]]:
 
 
 def _invoices_of_collections(facts: Facts) -> dict[str, Expected]:
-    paid, voided = facts.ids("billing.invoice_paid.v1", "invoice_id"), facts.ids("billing.invoice_voided.v1", "invoice_id")
+    paid, voided = _paid(facts), facts.ids("billing.invoice_voided.v1", "invoice_id")
     overdue = facts.ids("billing.invoice_overdue.v1", "invoice_id")
     return {
         (invoice := each.data["invoice_id"]): {
