@@ -171,6 +171,7 @@ def _check_policy(policy: Policy, operator: Operator, wrong: Wrong) -> None:
             elif outcome not in procedure.outcomes:
                 wrong(name, (part, "procedure", delivery), f"«{code}» no tiene el resultado `{outcome}`")
     _check_recovery(name, policy, operator, wrong)
+    _check_fees(name, policy, operator, wrong)
     due, allowed = policy.due.day_of_month, policy.suspension.allowed_from.day_of_month
     if due is not None and allowed is not None and allowed < due:
         wrong(name, ("suspension", "allowed_from", "day_of_month"), f"se cortaría el día {allowed}, antes de que venza el día {due}")
@@ -189,6 +190,12 @@ def _check_recovery(name: str, policy: Policy, operator: Operator, wrong: Wrong)
     if recovery is not None and RECOVERED not in {each.outcome for each in recovery.closes_on}:
         message = f"ningún `closes_on` de «{recovery.code}» cierra con `{RECOVERED}`: quien paga seguiría en recuperación"
         wrong(name, ("recovery", "procedure"), message)
+
+
+def _check_fees(name: str, policy: Policy, operator: Operator, wrong: Wrong) -> None:
+    for kind in ("late", "reconnection"):
+        if getattr(policy.fees, kind, None) is not None and operator.fee(kind) is None:
+            wrong(name, ("fees", kind), f"falta «{kind}» en `fees` de catalog/plans.yaml: cómo se llama en la factura y qué impuesto lleva")
 
 
 def _check_listens(name: str, place: Place, code: str, event: type[Event], operator: Operator, wrong: Wrong) -> None:

@@ -3,7 +3,7 @@
 Every account has February's invoice, paid, and March's. What else it has follows from its kind:
 
 - `paid`, `reported`: March's money is there, or a payment is reported. Time alone changes nothing.
-- `cut`: unpaid, ten days late tomorrow at 9:00. `remind`: due on the 23rd, reminded tomorrow at 9:00.
+- `cut`: unpaid, ten days late tomorrow at 9:00; whoever is late was charged for it. `remind`: due on the 23rd, reminded tomorrow at 9:00.
 - `plan`: came with a payment plan that holds until tomorrow begins. `promise`: promised by tomorrow at 10:00.
 - `suspended`, `review`, `vip`: cut already, looked into, or a person's to decide, and then in the worklist. Nothing is due tomorrow.
 - `looked`: like `paid`, and yet to be looked at tomorrow at 9:00.
@@ -24,7 +24,7 @@ MIDNIGHT = datetime(2026, 3, 20, 0, 0, 1, tzinfo=ZONE).astimezone(UTC)
 NOON = datetime(2026, 3, 20, 12, tzinfo=ZONE).astimezone(UTC)
 ORDINARY = {"paid": 66, "reported": 10, "suspended": 4, "review": 1, "vip": 5, "cut": 6, "remind": 5, "plan": 1, "promise": 2}
 TABLES = (
-    "reminder", "payment_part", "payment", "payment_plan", "promise", "review", "suspension", "status_change", "invoice",
+    "reminder", "fee", "payment_part", "payment", "payment_plan", "promise", "review", "suspension", "status_change", "invoice",
     "account_review", "worklist", "account", "past", "happening", "outbox",
 )  # fmt: skip
 
@@ -35,7 +35,7 @@ def _id(kind: int) -> str:
 
 
 AGENT = "CASE n / 100 % 20 WHEN 0 THEN 'ana.martinez' ELSE 'gestor.' || n / 100 % 20 END"  # each has the twentieth part
-ACCOUNT, FEBRUARY, MARCH, OLD, NEW, FACT = map(_id, range(6))
+ACCOUNT, FEBRUARY, MARCH, OLD, NEW, FACT, FEE = map(_id, range(7))
 ROWS = (
     f"""
 INSERT INTO account (id, external_source, external_id, name, search_name, contacts, services, nodes, delivery, monthly_amount, currency,
@@ -100,6 +100,10 @@ INSERT INTO suspension (id, account_id, state, source, procedure, delivery, rule
     requested_at, suspended_at)
 SELECT {FACT}, {ACCOUNT}, 'SUSPENDED', 'SYSTEM', 'suspension_residencial', 'own', 'RES-5', 'Falta de pago.', 39.90, 'USD',
     ARRAY[{MARCH}], 'sistema', '2026-03-12 15:00Z', '2026-03-12 15:05Z' FROM book WHERE kind = 'suspended'""",
+    f"""
+INSERT INTO fee (id, account_id, occasion, kind, invoice_id, amount, currency, rule, reason, due_at)
+SELECT {FEE}, {ACCOUNT}, 'late/' || {MARCH}, 'late', {MARCH}, 2, 'USD', 'RES-8', 'Cinco días de atraso.', '2026-03-15 15:00Z'
+FROM book WHERE kind IN ('cut', 'plan', 'promise', 'suspended', 'review')""",
     """
 INSERT INTO happening (customer_id, at, type, data)
 SELECT account_id, changed_at, 'collections.status_changed.v1', jsonb_build_object('code', code) FROM status_change

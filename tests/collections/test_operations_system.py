@@ -90,7 +90,7 @@ async def test_one_long_jump_or_many_small_ones(database: OpenDatabase) -> None:
                 await told.until(at)
             told_of = await told.service.published()
             outcomes.append([(each.type, getattr(each.event, "requested_at", None)) for each in told_of])
-    assert outcomes[0] == outcomes[1] and len(outcomes[0]) == 3
+    assert outcomes[0] == outcomes[1] and len(outcomes[0]) == 5
 
 
 async def test_the_state_in_which_customers_come_to_us(database: OpenDatabase) -> None:

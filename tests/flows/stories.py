@@ -27,9 +27,15 @@ class Customer:
         return await self.house.get(f"/collections/customers/{self.id}", self.agent)
 
     async def invoice(self, period: str = "2026-03") -> Any:
-        """A month's invoice."""
-        (found,) = (await self.house.get("/billing/invoices", customer_id=self.id, period=period))["items"]
+        """A month's invoice; fees have their own."""
+        issued = (await self.house.get("/billing/invoices", customer_id=self.id, period=period))["items"]
+        (found,) = [each for each in issued if each["fee"] is None]
         return found
+
+    async def fees(self) -> list[Any]:
+        """The invoices of fees, the first one first."""
+        issued = (await self.house.get("/billing/invoices", customer_id=self.id))["items"]
+        return sorted((each for each in issued if each["fee"] is not None), key=lambda each: str(each["number"]))
 
     async def does(self, what: str, body: dict[str, Any] | None = None) -> Any:
         """Something that the agent does with the customer."""

@@ -8,7 +8,7 @@ from tests.support.house import TestHouse
 from tests.support.rules import rule
 
 
-@rule("RES-2", "RES-3", "RES-4", "RES-5", "RES-7")
+@rule("RES-2", "RES-3", "RES-4", "RES-5", "RES-7", "RES-8")
 async def test_homes_are_reminded_cut_and_reconnected_by_the_system(house: TestHouse) -> None:
     late, partly, punctual = await customers_of(
         house, residential("R-1", "Norma Oliva"), residential("R-2", "Edwin Paz"), residential("R-3", "Delmy Rosa")
@@ -28,6 +28,16 @@ async def test_homes_are_reminded_cut_and_reconnected_by_the_system(house: TestH
     await house.until("2026-03-07T09:00")
     assert [len(house.mails(to=f"{code}@correo.example")) for code in ("r-1", "r-2", "r-3")] == [2, 2, 1]
 
+    # Y otro tres días después de vencer; al quinto día, el recargo: una factura aparte, de $2.00 más impuesto.
+    await house.until("2026-03-13T09:00")
+    assert [len(house.mails(to=f"{code}@correo.example")) for code in ("r-1", "r-2", "r-3")] == [3, 3, 1]
+    assert "venció el martes 10 de marzo" in str(house.mails(to="r-1@correo.example")[-1]["Subject"])
+    await house.until("2026-03-15T08:59")
+    assert await late.fees() == []
+    await house.until("2026-03-15T09:00")
+    assert [(each["fee"], Decimal(each["total"]["amount"])) for each in await late.fees()] == [("late", Decimal("2.30"))]
+    assert await punctual.fees() == []
+
     # Diez días después del vencimiento, a las 09:00, el sistema suspende; una parte del pago no basta.
     await house.until("2026-03-15T10:00")
     await partly.reports_payment("20.00", "DEP-2")
@@ -37,7 +47,7 @@ async def test_homes_are_reminded_cut_and_reconnected_by_the_system(house: TestH
     assert [await each.status() for each in (late, partly, punctual)] == ["SUSPENDIDO POR MORA", "SUSPENDIDO POR MORA", "ACTIVO"]
     (ticket,) = await late.tickets()
     assert (ticket["kind"], ticket["outcome"]) == ("SUSPENSION POR MORA", "suspended")
-    assert len(house.mails(to="r-1@correo.example")) == 3
+    assert len(house.mails(to="r-1@correo.example")) == 5
 
     # El pago reconecta sin que nadie lo pida, a la hora que sea; el resto que faltaba, también.
     await house.until("2026-03-22T23:30")
@@ -47,7 +57,8 @@ async def test_homes_are_reminded_cut_and_reconnected_by_the_system(house: TestH
     await partly.reports_payment(str(Decimal(invoice["total"]["amount"]) - 20), "DEP-2B")
     assert await partly.status() == "ACTIVO TEMPORAL PAGO"
     assert sorted(each["kind"] for each in await late.tickets()) == ["RECONEXION", "SUSPENSION POR MORA"]
-    assert len(house.mails(to="r-1@correo.example")) == 4
+    assert len(house.mails(to="r-1@correo.example")) == 6
+    assert [each["fee"] for each in await late.fees()] == ["late", "reconnection"]
     await house.post(f"/billing/payments/{payment['id']}/confirm", {}, "ines.reyes")
     assert await late.status() == "ACTIVO"
 

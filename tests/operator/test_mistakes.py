@@ -35,11 +35,19 @@ def test_overlapping_fiscal_ranges(folder: Path, mistakes: Callable[[], list[str
     assert mistakes() == [f"{where}: el rango se cruza con el de «factura»: un número saldría dos veces"]
 
 
+def test_a_fee_that_no_invoice_can_name(spoil: Spoil, mistakes: Callable[[], list[str]], line_of: Callable[[str, str], int]) -> None:
+    spoil("catalog/plans.yaml", "  - {kind: late, name: Recargo por pago tardío, tax: isv15}\n", "")
+    where = f"policies/residencial.yaml:{line_of('policies/residencial.yaml', 'late:')}: fees.late"
+    assert mistakes() == [f"{where}: falta «late» en `fees` de catalog/plans.yaml: cómo se llama en la factura y qué impuesto lleva"]
+
+
 def test_a_condition_that_never_holds(spoil: Spoil, mistakes: Callable[[], list[str]]) -> None:
     name = "notices/recordatorio_residencial.yaml"
     spoil(name, "reminder: antes_de_vencer", "reminder: antes_de_vencerse")
     (mistake,) = mistakes()
-    assert "when.reminder: nunca vale «antes_de_vencerse» (¿quiso decir «antes_de_vencer»?); puede ser: antes_de_vencer" in mistake
+    assert (
+        "when.reminder: nunca vale «antes_de_vencerse» (¿quiso decir «antes_de_vencer»?); puede ser: antes_de_vencer, ya_vencido" in mistake
+    )
 
 
 def test_the_same_notice_twice(folder: Path, mistakes: Callable[[], list[str]]) -> None:

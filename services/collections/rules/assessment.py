@@ -80,8 +80,8 @@ def _actions(facts: Facts, terms: Terms, now: datetime) -> Iterator[Action]:
 
 
 def _dispatches(invoice: Invoice, terms: Terms, now: datetime) -> Iterator[DispatchInvoice]:
-    """An invoice that the customer brought along was sent by who issued it."""
-    ours = terms.policy.invoice.sent_by == "system" and invoice.origin != "opening"
+    """An invoice that the customer brought along was sent by who issued it; a fee has a notice of its own, which brings it."""
+    ours = terms.policy.invoice.sent_by == "system" and invoice.origin != "opening" and invoice.fee is None
     if ours and invoice.dispatched_at is None and exists(invoice, now) and terms.dispatch_from(invoice) <= now:
         yield DispatchInvoice(invoice)
 
@@ -229,7 +229,7 @@ def _invoice_instants(invoice: Invoice, facts: Facts, terms: Terms, now: datetim
     if invoice.voided_at is not None:
         return
     policy = terms.policy
-    if policy.invoice.sent_by == "system" and invoice.dispatched_at is None and invoice.origin != "opening":
+    if policy.invoice.sent_by == "system" and invoice.dispatched_at is None and invoice.origin != "opening" and invoice.fee is None:
         yield terms.dispatch_from(invoice)
     if believed_open(invoice, now) == ZERO:
         return

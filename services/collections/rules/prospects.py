@@ -58,6 +58,8 @@ def _sending(invoice: Invoice, terms: Terms) -> Iterator[Prospect]:
     if invoice.dispatched_at is not None or invoice.origin == "opening":
         return
     rule, sending = terms.policy.rules["dispatch"], terms.policy.invoice
+    if sending.sent_by == "system" and invoice.fee is not None:
+        return  # its own notice brings it
     if sending.sent_by == "system":
         yield Prospect(terms.dispatch_from(invoice), f"El sistema envía la factura {invoice.number}.", rule)
         return
