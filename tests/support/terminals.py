@@ -63,13 +63,13 @@ class Terminals:
         assert response.status_code == 409, f"{path}: {response.status_code} {response.text}"
         return dict(response.json())
 
-    async def import_file(self, text: str, mapping: str) -> dict[str, Any]:
+    async def import_file(self, text: str, mapping: str, person: str = "ines.reyes") -> dict[str, Any]:
         """Send a CSV file with its mapping (YAML) to billing as its people do, and answer the finished import."""
         files: Any = {"file": ("libro.csv", text.encode(), "text/csv"), "mapping": (None, mapping)}
-        response = await self.as_("ines.reyes").post("/billing/imports", files=files)
+        response = await self.as_(person).post("/billing/imports", files=files)
         assert response.status_code == 202, response.text
         await self.settle()
-        return dict(await self.get(f"/billing/imports/{response.json()['id']}", "ines.reyes"))
+        return dict(await self.get(f"/billing/imports/{response.json()['id']}", person))
 
     def mails(self, to: str | None = None, subject: str | None = None) -> list[EmailMessage]:
         """The mails in the Maildir in the order of their dates, to this address and with this in the subject."""
