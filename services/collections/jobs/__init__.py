@@ -1,5 +1,5 @@
 """What the clock starts in collections."""
 
-from services.collections.jobs import dossiers, review
+from services.collections.jobs import dossiers, figures, review
 
-JOBS = (*review.JOBS, dossiers.JOB)
+JOBS = (*review.JOBS, dossiers.JOB, figures.JOB)
