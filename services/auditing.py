@@ -97,8 +97,9 @@ class Wrong:
     broken: Broken
 
 
-async def audit(addresses: Mapping[str, str], operator: Operator) -> list[Wrong]:
-    """Everything that is wrong in the five databases; nothing is changed. Each service is looked at at its own business time."""
+async def audit(addresses: Mapping[str, str], operator: Operator, *, again: float = AGAIN_SECONDS) -> list[Wrong]:
+    """Everything that is wrong in the five databases; nothing is changed. Each service is looked at at its own business time; what differs
+    is looked at once more `again` seconds later (machine time)."""
     async with AsyncExitStack() as stack:
         databases = {}
         for name, address in addresses.items():
@@ -106,7 +107,7 @@ async def audit(addresses: Mapping[str, str], operator: Operator) -> list[Wrong]
             stack.push_async_callback(databases[name].close)
         found = [wrong for name, each in databases.items() for wrong in await _own(name, each, operator)]
         for copy in COPIES:
-            if differing := await differences(databases, copy):
+            if differing := await differences(databases, copy, again=again):
                 shown = tuple(f"{key}: {values}" for key, values in list(differing.items())[:SHOWN])
                 found.append(Wrong(f"{copy.source} → {copy.keeper}", Broken(copy.sentence, shown)))
         return found
@@ -125,7 +126,7 @@ async def business_time(session: AsyncSession) -> datetime:
     return found[0].now if found else await SystemClock().now()
 
 
-async def differences(databases: Mapping[str, Database], copy: Copy, *, again: float = AGAIN_SECONDS) -> dict[UUID, str]:
+async def differences(databases: Mapping[str, Database], copy: Copy, *, again: float) -> dict[UUID, str]:
     """What the copy keeps otherwise than the source says, by id (Note [Looked at again])."""
     found = await _compare(databases, copy, None)
     if found:

@@ -11,6 +11,7 @@ from typing import Any
 
 from shared.loop import run
 from tests.bench import (
+    l2_figures,
     p1_command,
     p2_http,
     p3_key,
@@ -54,6 +55,7 @@ MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P16": p16_customers.prepare,
     "P17": p17_simulation.prepare,
     "L1": p_lists.prepare,
+    "L2": l2_figures.prepare,
 }
 FOLDER = Path("var/bench")
 

@@ -49,7 +49,7 @@ async def test_a_month_has_nothing_wrong_and_what_is_planted_is_found(databases:
             await rows(session, "SET session_replication_role = replica")
             planted = [str(row[0]) for row in await rows(session, sql)]
         assert planted, sql
-        found = [each for each in await audit(databases, house.operator) if each.broken.sentence.startswith(sentence)]
+        found = [each for each in await audit(databases, house.operator, again=0) if each.broken.sentence.startswith(sentence)]
         assert found, f"{sentence} holds in spite of {sql}"
         told = " ".join(key for each in found for key in each.broken.found)
         assert any(each in told for each in planted), (planted, found)

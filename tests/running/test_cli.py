@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -140,3 +141,22 @@ async def test_a_file_that_was_given_out_passes_it(databases: dict[str, str], ad
     result = await asyncio.to_thread(run, "verify", file, "--data", tmp_path / "data", environment=addresses)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Es exactamente el expediente" in result.stdout and "a Marta Zelaya el jueves 2 de abril de 2026 a las 08:00" in result.stdout
+
+
+def test_an_audit_of_an_empty_house_finds_nothing_and_one_of_a_stray_account_says_which(addresses: dict[str, str], tmp_path: Path) -> None:
+    arguments = ("audit", "--data", tmp_path / "data")
+    clean = run(*arguments, environment=addresses)
+    assert (clean.returncode, clean.stdout.startswith("Todo se cumple")) == (0, True), clean.stdout + clean.stderr
+    asyncio.run(_plant(addresses["COLLECTIONS_DATABASE_URL"]))
+    wrong = run(*arguments, "--json", environment=addresses)
+    assert wrong.returncode == 1, wrong.stderr
+    found = json.loads(wrong.stdout)
+    assert {each["sentence"] for each in found} >= {"los clientes de Cobros son los de Facturación"}
+    assert all(str(CUSTOMER) in each["found"][0] for each in found)
+
+
+async def _plant(address: str) -> None:
+    database = Database(address, service="collections", pool_size=1)
+    async with database.transaction() as session:
+        await execute(session, ACCOUNT, CUSTOMER)
+    await database.close()
