@@ -87,6 +87,11 @@ async def test_nothing_in_a_customers_data_is_read_as_markup() -> None:
     assert '#panic("x") *negrita* $x^2$' in text and "{{ 7*7 }}" in text
 
 
+async def test_a_name_in_a_script_that_no_font_has_does_not_leave_the_lawyer_without_a_dossier() -> None:
+    made = await print_dossier(operator(), SUBJECT, Known(CUSTOMER | {"name": "Hotel 株式会社 \U0001f3e8"}, [], []))
+    assert json.loads(attached(made.file))["customer"]["name"] == "Hotel 株式会社 \U0001f3e8"
+
+
 async def test_an_event_of_a_release_that_is_not_ours_is_kept_in_the_content_and_breaks_nothing() -> None:
     strange = {"at": AT, "number": 1, "type": "billing.loyalty_granted.v7", "data": {"points": 3}}
     made = await print_dossier(operator(), SUBJECT, Known(CUSTOMER, [], [strange]))

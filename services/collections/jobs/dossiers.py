@@ -20,7 +20,7 @@ from shared.inbox import is_transient
 from shared.jobs import Job, JobContext
 from shared.log import get_logger
 from shared.operator import Operator
-from shared.press import print_apart
+from shared.press import PdfFailed, print_apart
 
 log = get_logger("collections.dossiers")
 TEMPLATE = "dossier.typ"
@@ -68,9 +68,15 @@ def _subject(dossier: Dossier, now: datetime) -> Subject:
 
 
 async def print_dossier(operator: Operator, subject: Subject, known: Known) -> Printed:
-    """The dossier as it is given out: the same input makes the same bytes. Raises PdfFailed."""
+    """The dossier as it is given out: the same input makes the same bytes. Raises PdfFailed.
+
+    The archive's standard forbids a sign that no font of the operator has; with such a name the dossier is an ordinary PDF.
+    """
     content, data = await asyncio.to_thread(_write, operator, subject, known)
-    file = await print_apart(operator, TEMPLATE, data, subject.until, "a-3b")
+    try:
+        file = await print_apart(operator, TEMPLATE, data, subject.until, "a-3b")
+    except PdfFailed:
+        file = await print_apart(operator, TEMPLATE, data, subject.until)
     return Printed(content, digest(content), file, digest(file), pages_of(file))
 
 
