@@ -66,3 +66,14 @@ async def test_figures_are_the_managers_and_can_be_exported(database: OpenDataba
         table = await told.served.as_(MANAGER).get("/figures/collected", headers={"accept": CSV})
         assert table.text.removeprefix("\ufeff").splitlines()[0].split(",")[:3] == ["Gestor (usuario)", "Gestor", "Política (código)"]
         assert ",460.00,USD," in table.text
+
+
+async def test_two_of_them_are_drawn(database: OpenDatabase) -> None:
+    async with scene(database) as told:
+        await told.invoice(await told.vip(), "460.00")
+        await counted(told)
+        for name, words in (("collected", "Cobrado contra facturado"), ("ageing", "Antigüedad de la deuda")):
+            answer = await told.served.as_(MANAGER).get(f"/figures/{name}.svg")
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
+            assert words in answer.text
+        assert (await told.served.as_("ana.martinez").get("/figures/ageing.svg")).status_code == 403

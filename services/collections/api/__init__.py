@@ -3,6 +3,7 @@
 from services.collections.api import (
     accounts,
     agreements,
+    charts,
     contacts,
     covers,
     cuts,
@@ -28,6 +29,7 @@ ROUTERS = (
     segments.router,
     portfolios.router,
     figures.router,
+    charts.router,
     covers.router,
     distributions.router,
     holds.router,

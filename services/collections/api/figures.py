@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import Query
 from pydantic import AwareDatetime, BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.api.access import PORTFOLIOS
 from services.collections.api.views import MoneyView, money_view
@@ -184,12 +185,17 @@ class _Counted:
 async def _counted(session: Session, actor: Actor, documents: Operator, name: str, cursor: CursorAt, **only: str | None) -> _Counted:
     """The rows of a figure whose fields are as asked. Raises NotFound before figures were ever counted."""
     permits(actor, documents, PORTFOLIOS)
+    as_of, rows = await counted_rows(session, name)
+    chosen = [row for row in rows if all(value is None or row[key] == value for key, value in only.items())]
+    return _Counted(name, as_of, chosen, cursor, documents)
+
+
+async def counted_rows(session: AsyncSession, name: str) -> tuple[datetime, Sequence[dict[str, Any]]]:
+    """A figure's rows as they were counted last. Raises NotFound before figures were ever counted."""
     found = await latest(session, name)
     if found is None:
         raise NotFound("Todavía no se han contado las cifras.", remedy="Pídalas con POST /collections/figures.")
-    as_of, rows = found
-    chosen = [row for row in rows if all(value is None or row[key] == value for key, value in only.items())]
-    return _Counted(name, as_of, chosen, cursor, documents)
+    return found
 
 
 def _share(part: str, whole: str) -> str | None:
