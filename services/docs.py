@@ -1,4 +1,5 @@
-"""The event catalogue for people (docs/events.md) and for tools (docs/asyncapi.yaml), both written from the code.
+"""The event catalogue for people (docs/events.md) and for tools (docs/asyncapi.yaml), and the fields of an operator's files
+(docs/campos.md), all written from the code.
 
 `python -m services.docs` writes them, and refuses to if a change would break a reader; `fresh()` tells whether they are up to date.
 """
@@ -12,11 +13,12 @@ import yaml
 from pydantic.json_schema import models_json_schema
 
 from services.contracts import Schema, breaking
+from services.fields import fields_page
 from services.wiring import SERVICES
 from shared.events import CATALOGUE, Event
 
 DOCS = Path(__file__).parent.parent / "docs"
-ASYNCAPI, EVENTS = DOCS / "asyncapi.yaml", DOCS / "events.md"
+ASYNCAPI, EVENTS, FIELDS = DOCS / "asyncapi.yaml", DOCS / "events.md", DOCS / "campos.md"
 COMMAND = "python -m services.docs"
 Reactions = Mapping[str, frozenset[str]]  # service → the wire types that it reacts to
 
@@ -202,7 +204,8 @@ def broken_contracts(committed: Mapping[str, Any], current: Mapping[str, Any]) -
 def _render() -> dict[Path, str]:
     reacts = reactions()
     document = yaml.safe_dump(asyncapi(reacts), sort_keys=False, allow_unicode=True, width=140)
-    return {ASYNCAPI: f"# Written by `{COMMAND}` from shared/events/.\n{document}", EVENTS: events_page(reacts)}
+    written = f"# Written by `{COMMAND}` from shared/events/.\n{document}"
+    return {ASYNCAPI: written, EVENTS: events_page(reacts), FIELDS: fields_page(COMMAND)}
 
 
 def fresh() -> list[str]:

@@ -197,6 +197,10 @@ def test_the_ground_floor() -> None:
         "performance.md",
         "reliability.md",
         "webhooks.md",
+        "campos.md",
+        "escribir-una-politica.md",
+        "escribir-un-procedimiento.md",
+        "escribir-un-aviso.md",
     }
 
 
