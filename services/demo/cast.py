@@ -6,12 +6,12 @@ from services.demo.story import Party, Story
 
 
 async def open_parties(story: Story, policy: str) -> list[Party]:
-    """The customers under a policy whose invoice of the month is not covered, by their code."""
+    """The customers under a policy whose invoice of the month (not a fee) is not covered, by their code."""
     reader = story.people.with_permission("billing.invoices")
     invoices = {
         each["customer_id"]: each
         async for each in story.people.every(reader, "/billing/invoices", period=story.period, state="OPEN")
-        if Decimal(each["balance"]["amount"]) > Decimal(each["reported"]["amount"])
+        if each["fee"] is None and Decimal(each["balance"]["amount"]) > Decimal(each["reported"]["amount"])
     }
     manager = story.people.with_permission("collections.portfolios", desk="gerente_cobros")
     found = []
