@@ -7,6 +7,13 @@ from threading import Lock
 
 import mermaidx
 
+LOOK = """---
+config:
+    themeVariables:
+        xyChart:
+            plotColorPalette: "{colours}"
+---"""
+COLOURS = ("#c9d6de", "#0b6e99")  # of what stands behind, and of what stands in front or alone
 _drawing = Lock()
 
 
@@ -18,7 +25,16 @@ async def bars(title: str, names: Sequence[str], unit: str, *series: Sequence[De
 def _chart(title: str, names: Sequence[str], unit: str, series: Sequence[Sequence[Decimal | int]]) -> str:
     axis = ", ".join(f'"{each}"' for each in names)
     drawn = [f"    bar [{', '.join(f'{value:.2f}' for value in each)}]" for each in series]
-    return "\n".join(["xychart-beta", f'    title "{title}"', f"    x-axis [{axis}]", f'    y-axis "{unit}" 0 --> {_top(series)}', *drawn])
+    return "\n".join(
+        [
+            LOOK.format(colours=", ".join(COLOURS[-len(series) :])),
+            "xychart-beta",
+            f'    title "{title}"',
+            f"    x-axis [{axis}]",
+            f'    y-axis "{unit}" 0 --> {_top(series)}',
+            *drawn,
+        ]
+    )
 
 
 def _top(series: Sequence[Sequence[Decimal | int]]) -> int:
