@@ -22,7 +22,7 @@ def expectations(customers: Sequence[Customer], evidence: Evidence) -> Iterator[
     for each in customers:
         found = [
             *_money(each, payments[each.id], invoices[each.id]),
-            *_service(each, accounts[each.id][0], cuts[each.id], each.login in off),
+            *_service(each, accounts[each.id][0], cuts[each.id], each.login in off, _fees(invoices[each.id])),
             *_once(each, {what: rows[each.id] for what, rows in made.items()}),
         ]
         yield from (f"{each.code} ({'VIP' if each.vip else 'home'}): {what}; it did {_script(each)}" for what in found)
@@ -32,30 +32,37 @@ MADE = {"promise": "promise", "notice": "suspension_notice", "suspend": "suspens
 
 
 def _money(who: Customer, payments: Sequence[Row], invoices: Sequence[Row]) -> Iterator[str]:
-    """Each payment once, as it was settled; the month's invoice once, paid when confirmed money covers it."""
+    """Each payment once, as it was settled; the month's invoice once, paid when confirmed money covers it; a fee once per occasion."""
     settled = {**{act.name: "CONFIRMED" for act in who.accepted("confirm")}, **{act.name: "REJECTED" for act in who.accepted("reject")}}
     wanted = {f"{who.code}-{act.name}": (settled.get(act.name, "REPORTED"), who.amount(act)) for act in who.accepted("pay")}
     there = [(row["reference"], (row["state"], Decimal(row["amount"]))) for row in payments]
     if Counter(there) != Counter(wanted.items()):
         yield f"its payments are {there}, not {wanted}"
-    if len(invoices) != 1:
-        yield f"it has {len(invoices)} invoices of one month"
+    months = [row for row in invoices if row["fee"] is None]
+    if len(months) != 1:
+        yield f"it has {len(months)} invoices of one month"
         return
-    paid = who.paid(confirmed=True) >= who.total
-    if (invoices[0]["state"] == "PAID") != paid and (not paid or who.settled()):
-        yield f"its invoice is {invoices[0]['state']}, and {who.paid(confirmed=True)} of {who.total} are confirmed"
+    confirmed, is_paid = who.paid(confirmed=True), months[0]["state"] == "PAID"
+    if (is_paid and confirmed < who.total) or (not is_paid and confirmed >= who.total + _fees(invoices) and who.settled()):
+        yield f"its invoice is {months[0]['state']}, and {who.paid(confirmed=True)} of {who.total} are confirmed"
 
 
-def _service(who: Customer, account: Row, cuts: Sequence[Row], off: bool) -> Iterator[str]:
+def _fees(invoices: Sequence[Row]) -> Decimal:
+    """What the policy charged besides the month: where payments are rejected, others may have gone to it."""
+    return sum((Decimal(row["total"]) for row in invoices if row["fee"] is not None), Decimal(0))
+
+
+def _service(who: Customer, account: Row, cuts: Sequence[Row], off: bool, fees: Decimal) -> Iterator[str]:
     """Who has paid is on. Who has not is cut: a home by the system, a VIP when its agent's order was taken."""
+    owed = who.total + fees
     cut = any(row["state"] in CUT for row in cuts)
     if not who.third_party and off != cut:
         yield f"the network has it {'off' if off else 'on'}, and its cut is {[row['state'] for row in cuts]}"
     if (account["status"] in ("suspended", "recovery")) != cut:
         yield f"its status is {account['status']}, and its cut is {[row['state'] for row in cuts]}"
-    if who.paid() >= who.total and cut:
+    if who.paid() >= owed and cut:
         yield "it has paid and is cut"
-    if who.paid(confirmed=True) >= who.total and who.settled() and account["status"] != "active":
+    if who.paid(confirmed=True) >= owed and who.settled() and account["status"] != "active":
         yield f"all is confirmed, and its status is {account['status']}"
     if not who.vip and who.paid() < who.total and not cut:
         yield f"it owes {who.total - who.paid()} and is not cut: {account['status']}"
