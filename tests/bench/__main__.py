@@ -117,7 +117,8 @@ def together(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Runs of some measures each as one: of one taken twice the later counts, of one that failed whether it was ever taken."""
     taken = {each["name"]: each for report in reports for each in report["measures"]}
     failed = {name: why for report in reports for name, why in report["failed"].items() if name not in taken}
-    return reports[-1] | {"measures": [taken[name] for name in MEASURES if name in taken], "failed": failed}
+    when = ", ".join(str(report["taken"]) for report in reports)
+    return reports[-1] | {"taken": when, "measures": [taken[name] for name in MEASURES if name in taken], "failed": failed}
 
 
 async def one(bench: Bench, name: str, rounds: int, report: dict[str, Any]) -> None:
