@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,7 @@ from shared.operator import Operator
 from shared.operator.notices import MessageLimits
 from tests.notifier.peers import mail_server
 from tests.notifier.samples import background, golden, read_mails
+from tests.support.rules import rule
 from tests.support.service import Served, operator, serve
 
 ZONE = ZoneInfo("America/Tegucigalpa")
@@ -99,6 +101,24 @@ async def test_a_message_outside_the_hours_waits_and_says_so(database: OpenDatab
         [sent] = await states(served)
     assert told.event.accepted_at == at(29, 7) and len(read_mails(tmp_path)) == 1
     assert (sent["state"], sent["waits_until"], sent["waits_because"]) == ("ACCEPTED", None, "")
+
+
+@rule("RES-3")
+async def test_the_months_invoice_made_at_half_past_midnight_reaches_homes_at_seven_and_is_dated_so(
+    database: OpenDatabase, tmp_path: Path
+) -> None:
+    """The billing run is at 00:30; the shipped policy says from seven on."""
+    async with serve(SERVICE, await database("notifier"), at(1, 0, 30), maildir=tmp_path) as served:
+        await served.deliver(*background("residencial"), golden("collections.invoice_dispatch_requested.v1"))
+        await served.at(at(1, 6, 59))
+        assert read_mails(tmp_path) == []
+        await served.at(at(1, 7))
+        [told] = await served.published(MessageAccepted)
+        [found] = await states(served)
+        source = await served.as_("ana.martinez").get(f"/messages/{found['id']}/source")
+    [mail] = read_mails(tmp_path)
+    assert told.event.accepted_at == parsedate_to_datetime(str(mail["Date"])) == at(1, 7)
+    assert str(mail["Date"]) in source.text
 
 
 async def test_desks_and_urgent_notices_never_wait(database: OpenDatabase, tmp_path: Path) -> None:

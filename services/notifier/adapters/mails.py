@@ -34,7 +34,7 @@ def mail_of(
     return compose(
         Mail(
             message_id=delivery.header_id,
-            date=message.created_at.astimezone(operator.zone),
+            date=(delivery.dated_at or message.created_at).astimezone(operator.zone),
             sender=Recipient(operator.name, operator.mail_from),
             to=Recipient(delivery.name, delivery.address) if delivery.address else None,
             reply_to=Recipient(answer["name"], answer["address"]) if answer else None,

@@ -47,7 +47,8 @@ class Message(Table, table=True):
 class Delivery(Table, table=True):
     """A message on its way to one address (none: nobody has told one yet). `next_attempt_at` is business time; `claimed_until` is machine
     time: a worker that was killed loses the row then. One that `rides_with` another goes out in that one's mail and shares its fate.
-    `held` says why a policy makes it wait (Spanish); `day` is the receiver's day that it counts for (none: it counts for no day)."""
+    `held` says why a policy makes it wait (Spanish); `day` is the receiver's day that it counts for (none: it counts for no day).
+    `dated_at` is the date on the mail where it had to wait (none: the message's), for all its tries."""
 
     __tablename__ = "delivery"
     __table_args__ = (
@@ -65,6 +66,7 @@ class Delivery(Table, table=True):
     rides_with: UUID | None = Field(default=None, foreign_key="delivery.id")
     held: str = Field(default="", sa_column_kwargs={"server_default": ""})
     day: date | None = None
+    dated_at: datetime | None = utc(nullable=True)
     state: str = DeliveryState.QUEUED
     attempts: int = 0
     next_attempt_at: datetime | None = utc(nullable=True)

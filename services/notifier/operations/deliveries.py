@@ -187,18 +187,18 @@ async def retry_delivery(session: AsyncSession, *, operator: Operator, delivery_
         await _find_addresses(session, operator, message, delivery, now)
     delivery.state, delivery.next_attempt_at, delivery.attempts = DeliveryState.QUEUED, now, 0
     delivery.smtp_code, delivery.detail, delivery.held = None, "", ""
-    _alone(operator, delivery)
+    _alone(operator, delivery, now)
     message.state = MessageState.QUEUED
     ring(session)
     await session.flush()
     return message
 
 
-def _alone(operator: Operator, delivery: Delivery) -> None:
+def _alone(operator: Operator, delivery: Delivery, now: datetime) -> None:
     """What rode with another mail goes out by itself from now on, as a mail that no server has seen."""
     delivery.rides_with = None
     if str(delivery.id) not in delivery.header_id:
-        delivery.header_id = message_id(str(delivery.id), operator.mail_from)
+        delivery.header_id, delivery.dated_at = message_id(str(delivery.id), operator.mail_from), now
 
 
 async def _find_addresses(session: AsyncSession, operator: Operator, message: Message, delivery: Delivery, now: datetime) -> None:
@@ -210,6 +210,6 @@ async def _find_addresses(session: AsyncSession, operator: Operator, message: Me
         raise Conflict(
             "El cliente sigue sin dirección de correo.", remedy="Agréguela al cliente (PATCH /billing/customers/{id}) y reintente."
         )
-    delivery.name, delivery.address = found[0].name, found[0].address
+    delivery.name, delivery.address, delivery.dated_at = found[0].name, found[0].address, now
     message.recipients = [{"name": each.name, "address": each.address} for each in found]
     session.add_all([queue_delivery(operator, message, each, now) for each in found[1:]])

@@ -3,7 +3,8 @@
 # Note [Never lost, never twice, never more than the policy allows]
 Places are given under the customer's row lock, so that two events at once do not take the same one. A delivery that waits is queued for
 its instant like one that is tried again; one that joins another's mail has no instant of its own and shares what becomes of that mail.
-A try that would fall outside the hours, or on a day that is full, takes a new place before it is made.
+A try that would fall outside the hours, or on a day that is full, takes a new place before it is made. A mail that waits is dated when its
+place comes: what was made at half past midnight does not say so to whoever gets it at seven. Its tries keep that date, like its Message-ID.
 """
 
 from collections.abc import Sequence
@@ -106,7 +107,7 @@ async def _give(
     if found.joins is not None:
         delivery.rides_with, delivery.header_id, delivery.next_attempt_at = found.joins.delivery_id, found.joins.header_id, None
         return
-    delivery.next_attempt_at, delivery.day = found.at, found.day
+    delivery.next_attempt_at, delivery.day, delivery.dated_at = found.at, found.day, found.at if found.at > now else None
     if found.day is not None:
         mine.setdefault(found.day, []).append(Booked(delivery.id, delivery.header_id, found.at > now))
         bookings.new.add(delivery.id)

@@ -65,7 +65,8 @@ class Picture:
 
 @dataclass(frozen=True)
 class Mail:
-    """One delivery's mail. `date` (aware) is the message's; `message_id` stays the same however often it is sent."""
+    """One delivery's mail. `date` (aware) is when it was made or, where it had to wait, sent; that and `message_id` stay the same however
+    often it is sent."""
 
     message_id: str
     date: datetime
