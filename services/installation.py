@@ -2,7 +2,8 @@
 
 ```
 <data>/postgres/        the embedded PostgreSQL (not there when five <SERVICE>_DATABASE_URL name another one)
-<data>/keys/            the key that signs tokens, the public halves of those that are believed, and what was revoked
+<data>/keys/            the key that signs tokens, the public halves of those that are believed, what was revoked,
+                        and the keys that close the secrets of webhooks
 <data>/correo/          the Maildir that mails go to, unless RECONECTA_SMTP_URL names a server
 <data>/files/           uploads and PDFs
 <data>/reconecta.lock   held by the process that runs the house
@@ -30,6 +31,7 @@ from shared.auth import ensure_keys, issue, public_keys
 from shared.clock import SystemClock
 from shared.db import Database, rows
 from shared.operator import Operator
+from shared.sealing import keys_of
 from shared.settings import REVOKED, Settings
 
 STOP_SECONDS = 30.0
@@ -75,6 +77,8 @@ class Installation:
             "revocations": self.revocations,
             "clock": "simulated" if simulated else "system",
         }
+        if service == "notifier" and "RECONECTA_WEBHOOK_KEYS" not in os.environ:
+            given["webhook_keys"] = keys_of(self.data / "keys")
         if "RECONECTA_SMTP_URL" not in os.environ:
             given["maildir"] = self.data / "correo"
         if "RECONECTA_NETWORK" not in os.environ:

@@ -3,13 +3,20 @@
 import os
 import socket
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.sealing import KEY_FORM, Seal
 
 REVOKED = "revoked.json"
 SERVICES = ("billing", "collections", "ticketing", "noc", "notifier")
+
+
+def _that_close(keys: list[str]) -> list[str]:
+    Seal(keys)
+    return keys
 
 
 class Settings(BaseSettings):
@@ -33,6 +40,7 @@ class Settings(BaseSettings):
     smtp_url: str | None = None
     maildir: Path | None = None
     webhook_networks: list[str] = []  # private networks that subscribers may be in, as 10.20.0.0/16; everything else must be public
+    webhook_keys: Annotated[list[str], AfterValidator(_that_close)] = []  # close the secrets of subscribers; the first closes, all open
     webhook_give_up_days: int = Field(default=5, ge=1, le=60)  # without a single success: then a subscriber gets nothing more
     network: Literal["simulated", "manual"] = "manual"
     upload_limit: int = Field(default=2 * 1024**3, ge=1024, description="bytes of an imported file")
@@ -64,4 +72,7 @@ def settings_from_environment(service: str) -> Settings:
     url = os.environ.get(variable)
     if not url:
         raise ValueError(f"falta la variable {variable}: la dirección de la base de datos de {service}")
-    return Settings(service=service, database_url=url)
+    found = Settings(service=service, database_url=url)
+    if service == "notifier" and not found.webhook_keys:
+        raise ValueError(f"falta la variable RECONECTA_WEBHOOK_KEYS, una lista JSON de claves; {KEY_FORM}")
+    return found

@@ -15,6 +15,7 @@ from shared.auth import rotate_keys, token_id
 from shared.clock import machine_now
 from shared.operator import load_operator
 from shared.revocation import revoke as write_down
+from shared.sealing import FILE, add_key
 from shared.settings import REVOKED
 
 InstallationOption = Annotated[Path | None, typer.Option("--data", help="La carpeta de datos; sin ella, la instalación que corre.")]
@@ -51,11 +52,22 @@ def revoke(
     console.print(f"Anotado en {file}: {f'los tokens de {person} emitidos hasta ahora no valen' if person else 'ese token no vale'}.")
 
 
-def rekey(data: InstallationOption = None) -> None:
+def rekey(
+    data: InstallationOption = None,
+    webhooks: Annotated[
+        bool, typer.Option("--webhooks", help="La clave que guarda los secretos de los webhooks, en vez de la que firma.")
+    ] = False,
+) -> None:
     """Cambia la clave que firma. Los tokens de la anterior valen hasta que vencen; quien ya corre conoce la nueva al arrancar otra vez."""
     keys = _installation(data).data / "keys"
     if not (keys / "token.private.jwk").exists():
         fail(f"En {keys} no hay ninguna clave: nombre la instalación con --data.")
+    if webhooks:
+        add_key(keys)
+        console.print(
+            f"Clave nueva en la primera línea de {keys / FILE}. Reinicie: los secretos pasan a ella; después borre las otras líneas."
+        )
+        return
     rotate_keys(keys)
     console.print(f"Clave nueva en {keys}. Reinicie los servicios; para que la anterior deje de valer, borre token.public.<…>.jwk.")
 

@@ -6,6 +6,7 @@ from services.notifier.handlers import events
 from services.notifier.jobs import JOBS
 from services.notifier.models import Table
 from services.notifier.queries import gauges
+from shared.sealing import Seal
 from shared.worker import Service
 
 SERVICE = Service(
@@ -15,7 +16,7 @@ SERVICE = Service(
     tables=Table.metadata,
     routers=routers,
     jobs=JOBS,
-    resources=lambda settings, operator: {"mail": carrier(settings), "webhooks": poster(settings)},
+    resources=lambda settings, operator: {"mail": carrier(settings), "webhooks": poster(settings), "seal": Seal(settings.webhook_keys)},
     metrics=gauges,
     paces=dict.fromkeys(("relay", "inbox", "deliveries"), 0.25),
 )

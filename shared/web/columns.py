@@ -4,15 +4,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel
 
-from shared.web.headings import heading
+from shared.web.headings import heading, word
+from shared.web.values import words_of
 
 Cell = str | int | Decimal | bool | datetime | date | None
 DEPTH = 4  # objects inside objects that have columns of their own; what lies deeper is told in one cell
+NOT_IN_FILES = "not in files"  # in a field's Annotated: it is for programs, or a line of a list is without it
+MONEY = {"amount", "currency"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a field holds: its type, without whether it may be empty, and the Spanish words of its values, where they are ours."""
+
+    type: Any
+    words: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -20,7 +32,7 @@ class Column:
     """Where a column's values lie in an item, what they are, and what the column is called."""
 
     path: tuple[str, ...]
-    kind: type
+    kind: Kind
     heading: str
 
 
@@ -34,24 +46,47 @@ def cells(item: Mapping[str, Any], columns: Sequence[Column], zone: ZoneInfo) ->
     return [_cell(_at(item, each.path), each.kind, zone) for each in columns]
 
 
-def _fields(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], type]]:
-    for name, field in model.model_fields.items():
-        kind = _kind(field.annotation)
-        if issubclass(kind, BaseModel) and len(above) < DEPTH:
-            yield from _fields(kind, (*above, name))
+def kinds_of(model: type[BaseModel]) -> dict[str, Kind]:
+    """What the fields of a model hold that are in files."""
+    return {
+        name: _kind(field.annotation, model.__name__, name)
+        for name, field in model.model_fields.items()
+        if NOT_IN_FILES not in field.metadata
+    }
+
+
+def _fields(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Kind]]:
+    for name, kind in kinds_of(model).items():
+        if _is_model(kind.type) and len(above) < DEPTH:
+            yield from _fields(kind.type, (*above, name))
         else:
             yield (*above, name), kind
 
 
-def _kind(annotation: Any) -> type:
-    """What a field holds, whether or not it may be empty."""
+def _kind(annotation: Any, owner: str, name: str) -> Kind:
+    bare = _bare(annotation)
+    return Kind(bare, words_of(inside(bare), owner, name))
+
+
+def _bare(annotation: Any) -> Any:
+    """A type without what is said about it, and without whether it may be empty."""
     if get_origin(annotation) is Annotated:
-        return _kind(get_args(annotation)[0])
-    if isinstance(annotation, type) and get_origin(annotation) is None:
-        return annotation
-    parts = [each for each in get_args(annotation) if each is not type(None)]
-    optional = len(parts) == 1 and len(get_args(annotation)) == 2
-    return _kind(parts[0]) if optional else object
+        return _bare(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        parts = [each for each in get_args(annotation) if each is not type(None)]
+        return _bare(parts[0]) if len(parts) == 1 else Any
+    return annotation
+
+
+def inside(kind: Any) -> Any:
+    """What a list holds, or an object whose names are data; of others the type itself."""
+    if get_origin(kind) in (list, dict):
+        return inside(_bare(get_args(kind)[-1]))
+    return kind
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _at(item: Any, path: Sequence[str]) -> Any:
@@ -62,24 +97,38 @@ def _at(item: Any, path: Sequence[str]) -> Any:
     return item
 
 
-def _cell(value: Any, kind: type, zone: ZoneInfo) -> Cell:
+def _cell(value: Any, kind: Kind, zone: ZoneInfo) -> Cell:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return Decimal(str(value))
-    if not isinstance(value, str):
-        return _told(value)
-    if issubclass(kind, Decimal):
+    if isinstance(value, str) and _of(kind.type, Decimal):
         return Decimal(value)
-    if issubclass(kind, datetime | AwareDatetime):
+    if isinstance(value, str) and _of(kind.type, datetime, AwareDatetime):
         return datetime.fromisoformat(value).astimezone(zone)
-    return date.fromisoformat(value) if issubclass(kind, date) else value
+    if isinstance(value, str) and _of(kind.type, date):
+        return date.fromisoformat(value)
+    return _told(value, kind, zone)
 
 
-def _told(value: Any) -> str:
-    """A list or an object in one cell: its values without their names, the names where they are data themselves."""
+def _of(kind: Any, *wanted: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, wanted)
+
+
+def _told(value: Any, kind: Kind, zone: ZoneInfo) -> str:
+    """A value in a cell as one would say it: names and values of ours in Spanish (those that are data stay), instants as on the wall, an
+    amount before its currency."""
     if isinstance(value, list):
-        return "; ".join(_told(each) for each in value)
+        return "; ".join(_told(each, kind, zone) for each in value)
+    if isinstance(value, dict) and set(value) == MONEY:
+        return f"{value['amount']} {value['currency']}"
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {_told(each)}" for name, each in value.items() if each not in (None, "", [], {}))
-    return {True: "sí", False: "no"}[value] if isinstance(value, bool) else str(value)
+        model = inside(kind.type)
+        known = kinds_of(model) if _is_model(model) else {}
+        parts = ((name, each, known.get(name, kind)) for name, each in value.items() if not known or name in known)
+        return ", ".join(f"{word(name)}: {_told(each, of, zone)}" for name, each, of in parts if each not in (None, "", [], {}))
+    if isinstance(value, bool):
+        return "sí" if value else "no"
+    if isinstance(value, str) and _of(inside(kind.type), datetime, AwareDatetime):
+        return datetime.fromisoformat(value).astimezone(zone).strftime("%Y-%m-%d %H:%M")
+    return kind.words.get(value, value) if isinstance(value, str) else str(value)

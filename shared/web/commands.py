@@ -8,6 +8,7 @@ transaction: the endpoint's response is complete, the commit succeeds, and only 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -26,7 +27,8 @@ from shared.log import current_traceparent
 from shared.operator import Operator
 from shared.operator.permissions import PERMISSIONS
 from shared.web.bodies import BODY_LIMIT, read_limited
-from shared.web.exporting import Listed, answers, exported, format_asked, known_format, listed_by
+from shared.web.confidential import kept, shown
+from shared.web.exporting import Export, Given, Listed, answers, exported, format_asked, known_format, listed_by
 from shared.web.together import Crowds, Together, answer_of
 from shared.worker import Runtime
 
@@ -190,11 +192,20 @@ async def _read(request: Request, inner: Handler) -> Response:
 
 
 async def _export(request: Request, listed: Listed, inner: Handler) -> Response:
-    """The whole list as a file, called by its route and the operator's day."""
-    zone = request.app.state.operator.zone
+    """The whole list as a file, called by its route and the operator's day, for who may take lists along; the audit trail has it."""
+    runtime, documents = runtime_of(request), request.app.state.operator
+    permits(principal_of(request), documents, f"{runtime.service.name}.export")
     words = [each for each in request.scope["route"].path_format.split("/") if each and "{" not in each]
-    name = "-".join([*words, request.state.now.astimezone(zone).date().isoformat()])
-    return await exported(request, listed, lambda page: _read(page, inner), zone, name)
+    name = "-".join([*words, request.state.now.astimezone(documents.zone).date().isoformat()])
+    note = partial(_note_export, request)
+    return await exported(Export(request, listed, lambda page: _read(page, inner), documents.zone, name, note))
+
+
+async def _note_export(request: Request, given: Given) -> None:
+    runtime, path = runtime_of(request), request.scope["path"]
+    async with runtime.database.transaction() as session:
+        now = await runtime.clock.now(session)
+        await audit.record(session, principal_of(request), method=request.method, path=path, status=200, body=given.told(), now=now)
 
 
 async def run_command(request: Request, fingerprint: str, work: Callable[[], Awaitable[Response]], body: bytes | None = None) -> Response:
@@ -207,7 +218,7 @@ async def run_command(request: Request, fingerprint: str, work: Callable[[], Awa
     try:
         async with database.transaction() as session:
             stored = await idempotency.recall(session, command) if command else None
-            return _replayed(stored) if stored else await _carry_out(request, session, command, work, body)
+            return _replayed(request, stored) if stored else await _carry_out(request, session, command, work, body)
     except Exception as error:
         if command is None or is_transient(error):
             raise
@@ -215,7 +226,7 @@ async def run_command(request: Request, fingerprint: str, work: Callable[[], Awa
             stored = await idempotency.recall(session, command)
         if stored is None:
             raise
-        return _replayed(stored)
+        return _replayed(request, stored)
 
 
 def _command(request: Request, fingerprint: str) -> Command:
@@ -233,12 +244,13 @@ async def _carry_out(
     if command is None:
         await audit.record(session, actor, method=request.method, path=path, status=response.status_code, body=body, now=now)
     else:
-        done = Done(actor, request.method, path, body, command, answer_of(response), current_traceparent())
+        done = Done(actor, request.method, path, body, command, kept(request, answer_of(response)), current_traceparent())
         await audit.finish(session, [done], now=now)
     return response
 
 
-def _replayed(stored: Answer) -> Response:
+def _replayed(request: Request, stored: Answer) -> Response:
+    stored = shown(request, stored)
     return Response(stored.body, stored.status, {**stored.headers, "Idempotency-Replayed": "true"})
 
 

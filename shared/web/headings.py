@@ -132,11 +132,13 @@ WORDS = {
     "made_at": "hecho el",
     "made_by": "hecho por",
     "mails": "correos",
+    "monthly": "por mes",
     "monthly_amount": "mensualidad",
     "moved_from": "movido desde",
     "name": "nombre",
     "network_login": "usuario de red",
     "next": "siguiente",
+    "next_action": "qué hacer",
     "next_attempt_at": "próximo intento",
     "next_step": "próximo paso",
     "notice": "aviso",
@@ -241,6 +243,7 @@ WORDS = {
     "text": "texto",
     "ticket_id": "id del caso",
     "ticket_number": "número del caso",
+    "to": "para",
     "to_amount": "monto nuevo",
     "to_look_at": "por revisar",
     "to_plan": "plan nuevo",
@@ -268,3 +271,8 @@ def heading(path: tuple[str, ...]) -> str:
     """The heading of a field, and of one inside another: `Adeudado: monto`. Raises KeyError for a field without a word."""
     text = ": ".join(WORDS[each] for each in path)
     return text[:1].upper() + text[1:]
+
+
+def word(name: str) -> str:
+    """The word for a field that is told inside a cell; what we have no word for is somebody's own name, and stays."""
+    return WORDS.get(name, name)

@@ -31,6 +31,7 @@ from tests.bench import (
     p16_customers,
     p17_simulation,
     p_lists,
+    w1_webhooks,
 )
 from tests.bench.page import busy, write_page
 from tests.bench.runner import Bench, Measure, measure, open_bench, versions
@@ -56,6 +57,7 @@ MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
     "P17": p17_simulation.prepare,
     "L1": p_lists.prepare,
     "L2": l2_figures.prepare,
+    "W1": w1_webhooks.prepare,
 }
 FOLDER = Path("var/bench")
 

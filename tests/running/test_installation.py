@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
+from typer.testing import CliRunner
 
+from services.cli import app
 from services.demo.background import clear
 from services.installation import Installation, InstallationError, administrator, business_start, given_databases, running_one
 from shared.auth import Verifier, ensure_keys
@@ -104,3 +107,23 @@ def test_only_a_folder_of_ours_is_deleted(tmp_path: Path) -> None:
     (ours / "reconecta.lock").touch()
     clear(ours)
     assert not ours.exists()
+
+
+def test_an_installation_makes_its_own_key_for_webhooks_and_keeps_the_older_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RECONECTA_WEBHOOK_KEYS", raising=False)
+    installation = Installation(tmp_path)
+
+    def keys(service: str) -> list[str]:
+        return installation.settings(service, "postgresql://x", operator(), simulated=True).webhook_keys
+
+    [first] = keys("notifier")
+    assert keys("notifier") == [first] and keys("billing") == [], "the others have nothing to close"
+    path = tmp_path / "keys" / "webhooks.keys"
+    assert path.stat().st_mode & 0o777 == 0o600
+    ensure_keys(tmp_path / "keys")
+    assert CliRunner().invoke(app, ["rekey", "--webhooks", "--data", str(tmp_path)]).exit_code == 0
+    newest, older = keys("notifier")
+    assert older == first and newest != first and path.stat().st_mode & 0o777 == 0o600
+    given = Fernet.generate_key().decode()
+    monkeypatch.setenv("RECONECTA_WEBHOOK_KEYS", f'["{given}"]')
+    assert keys("notifier") == [given], "what the environment says rules"

@@ -17,7 +17,7 @@ from shared.db import Database
 from shared.settings import Settings
 from shared.simulation import Conductor, LocalEnd
 from shared.worker import Runtime
-from tests.support.service import OPERATOR_FOLDER, keys, operator
+from tests.support.service import OPERATOR_FOLDER, WEBHOOK_KEY, keys, operator
 
 PARTS = {"step": "confirmar", "code": "suspension_cliente_vip", "key": "nobody"}
 NOBODY = "019d2f6e-0000-7000-8000-000000000000"
@@ -84,7 +84,13 @@ async def whole_house(databases: dict[str, str], start: datetime, **settings: An
         opened.append(database)
         clock = SimulatedClock(database)
         await clock.set(start)
-        given: dict[str, Any] = {"token_public_keys": [keys()[1]], "network": "simulated", "clock": "simulated"} | settings
+        given: dict[str, Any] = {
+            "token_public_keys": [keys()[1]],
+            "webhook_keys": [WEBHOOK_KEY],
+            "network": "simulated",
+            "clock": "simulated",
+        }
+        given |= settings
         own = Settings(service=service.name, database_url=database.dsn, operator_folder=OPERATOR_FOLDER, **given)
         runtimes[service.name] = Runtime(service, own, database, clock, operator(), service.resources(own, operator()))
     try:
@@ -122,3 +128,17 @@ def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
             yield from _flat(router.routes)
         else:
             yield route
+
+
+def lists(app: FastAPI) -> list[Door]:
+    """The doors whose JSON is a list of objects or a page of one, by what their documents say."""
+    return [each for each in doors(app) if each.method == "GET" and _is_list(each)]
+
+
+def _is_list(door: Door) -> bool:
+    content = (door.operation or {}).get("responses", {}).get("200", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    if "$ref" in schema:
+        schema = (door.schemas or {})[schema["$ref"].rsplit("/", 1)[-1]]
+        schema = schema.get("properties", {}).get("items", {}) if {"items", "next"} <= set(schema.get("properties", {})) else {}
+    return schema.get("type") == "array" and "$ref" in schema.get("items", {})

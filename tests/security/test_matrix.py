@@ -1,7 +1,8 @@
 """Every route × every desk: who gets in is who the table says, and whoever does not leaves nothing behind.
 
 `matrix.csv` is written by hand: for each route the permission that it needs, `token` where any signed token will do, `open` where none is
-asked (whether it lives, and pages without a single figure of the operator). Which desks have a permission is read from the operator's file.
+asked (whether it lives, and pages without a single figure of the operator). `exports`: what a list needs besides to be had as
+a file. Which desks have a permission is read from the operator's file.
 """
 
 import csv
@@ -17,7 +18,7 @@ from fastapi import FastAPI
 
 from services.wiring import SERVICES
 from shared.db import Database, new_id, rows
-from tests.security.doors import Door, doors, whole_house
+from tests.security.doors import Door, doors, lists, whole_house
 from tests.support.service import OPERATOR_FOLDER, token
 
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)
@@ -44,12 +45,19 @@ def needed() -> dict[str, str]:
         return {f"{row['method']} {row['path']}": row["needs"] for row in csv.DictReader(file)}
 
 
+def exports() -> dict[str, str]:
+    """What it takes to have a list as a file, beside what it takes to read it."""
+    with TABLE.open(newline="") as file:
+        return {f"{row['method']} {row['path']}": row["exports"] for row in csv.DictReader(file) if row["exports"]}
+
+
 def may(needs: str, desk: str) -> bool:
     return needs in {"open", "token"} or desk in COMPANY["permissions"][needs]
 
 
-async def status(client: httpx.AsyncClient, door: Door, bearer: str | None) -> int:
+async def status(client: httpx.AsyncClient, door: Door, bearer: str | None, **query: str) -> int:
     request: dict[str, Any] = door.request()
+    request["params"] |= query
     request["headers"] |= {"idempotency-key": str(new_id())} | ({"authorization": f"Bearer {bearer}"} if bearer else {})
     return (await client.request(**request)).status_code
 
@@ -88,7 +96,22 @@ async def test_a_desk_with_the_permission_gets_in(house: FastAPI, anybody: httpx
 
 
 def test_every_permission_opens_something_or_is_not_a_permission() -> None:
-    assert set(COMPANY["permissions"]) - set(needed().values()) == set()
+    assert set(COMPANY["permissions"]) - set(needed().values()) - set(exports().values()) == set()
+
+
+async def test_the_table_says_of_every_list_and_of_nothing_else_who_may_take_it_along(house: FastAPI) -> None:
+    assert sorted(exports()) == sorted(each.name for each in lists(house))
+
+
+async def test_a_list_as_a_file_needs_both_permissions(house: FastAPI, anybody: httpx.AsyncClient, databases: dict[str, str]) -> None:
+    reads, takes, wrong = needed(), exports(), {}
+    for door in lists(house):
+        for desk in DESKS:
+            wanted = may(reads[door.name], desk) and may(takes[door.name], desk)
+            answer = await status(anybody, door, token("alguien", [desk]), format="csv")
+            if (answer == 403) == wanted:
+                wrong[f"{door.name} as {desk}"] = answer
+    assert wrong == {}
 
 
 async def traces(databases: dict[str, str]) -> dict[str, int]:

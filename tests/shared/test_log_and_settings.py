@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from pydantic import ValidationError
 
 from shared import log
@@ -105,3 +106,16 @@ def test_mail_has_one_way_and_errors_hold_no_secret() -> None:
 def test_a_worker_takes_its_name_from_its_host_where_it_is_told_to() -> None:
     told = {each: Settings(service="noc", database_url="", kafka_instance=each).kafka_member for each in ("2", "@host", None)}
     assert told == {"2": "noc-2", "@host": f"noc-{socket.gethostname()}", None: None}
+
+
+def test_the_notifier_is_told_which_key_is_missing_and_what_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFIER_DATABASE_URL", URL)
+    monkeypatch.delenv("RECONECTA_WEBHOOK_KEYS", raising=False)
+    with pytest.raises(ValueError, match=r"falta la variable RECONECTA_WEBHOOK_KEYS.*openssl rand -base64 32"):
+        settings_from_environment("notifier")
+    monkeypatch.setenv("RECONECTA_WEBHOOK_KEYS", '["hunter2hunter2hunter2"]')
+    with pytest.raises(ValueError, match="la clave 1 no es ninguna") as wrong:
+        settings_from_environment("notifier")
+    assert "hunter2" not in str(wrong.value)
+    monkeypatch.setenv("RECONECTA_WEBHOOK_KEYS", f'["{Fernet.generate_key().decode()}"]')
+    assert len(settings_from_environment("notifier").webhook_keys) == 1

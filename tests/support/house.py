@@ -14,7 +14,7 @@ from shared.db import execute, new_id, rows
 from shared.operator import Operator
 from shared.settings import Settings
 from tests.support.history import Evidence, History, gather, violations, watching, witnessed
-from tests.support.service import client_of, keys, operator
+from tests.support.service import WEBHOOK_KEY, client_of, keys, operator
 from tests.support.terminals import Terminals
 
 
@@ -100,6 +100,7 @@ async def open_test_house(
             clock="simulated",
             network="simulated",
             token_public_keys=[keys()[1]],
+            webhook_keys=[WEBHOOK_KEY],
         ).model_copy(update=transport)
         for name, url in databases.items()
     }

@@ -17,7 +17,7 @@ import httpx
 from shared.db import new_id
 from shared.settings import SERVICES
 from tests.support.history import History
-from tests.support.service import keys, operator, token
+from tests.support.service import WEBHOOK_KEY, keys, operator, token
 from tests.support.terminals import Terminals
 
 READY_SECONDS = 300.0
@@ -247,6 +247,7 @@ def _environment(folder: Path, kafka_bootstrap: str | None) -> dict[str, str]:
         "RECONECTA_MAILDIR": str(folder / "correo"),
         "RECONECTA_DATA_FOLDER": str(folder / "files"),
         "RECONECTA_TOKEN_PUBLIC_KEYS": json.dumps([keys()[1]]),
+        "RECONECTA_WEBHOOK_KEYS": json.dumps([WEBHOOK_KEY]),
         "RECONECTA_LOG_LEVEL": "WARNING",
     }  # fmt: skip
 

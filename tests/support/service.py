@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from cryptography.fernet import Fernet
 from fastapi import FastAPI
 
 from shared.auth import ensure_keys, issue
@@ -23,6 +24,7 @@ from shared.web import create_app
 from shared.worker import Runtime, Service
 
 OPERATOR_FOLDER = Path("deploy/operators/vip_isp")
+WEBHOOK_KEY = Fernet.generate_key().decode()  # closes secrets for the whole test session
 OUT_OF_TURN = """
 SELECT subject, array_agg(sequence ORDER BY id) AS told FROM outbox GROUP BY subject
 HAVING min(sequence) < 1 OR array_agg(sequence ORDER BY id) <> array(SELECT generate_series(min(sequence), max(sequence)))
@@ -182,7 +184,7 @@ async def serve(
     clock = SimulatedClock(database)
     await clock.set(start)
     documents = using or operator()
-    given = {"token_public_keys": [keys()[1]], "network": "simulated", "clock": "simulated", **settings}
+    given = {"token_public_keys": [keys()[1]], "webhook_keys": [WEBHOOK_KEY], "network": "simulated", "clock": "simulated", **settings}
     own = Settings(service=service.name, database_url=database.dsn, operator_folder=documents.folder, **given)
     runtime = Runtime(service, own, database, clock, documents, service.resources(own, documents))
     inbox = Inbox(database, service.events, documents, clock)

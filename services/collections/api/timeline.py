@@ -18,6 +18,7 @@ from services.collections.rules.wording import dated, who
 from shared.errors import FieldError, Invalid, Unauthorized
 from shared.operator import Operator
 from shared.web import Actor, Cursor, Documents, Page, Session, command_router, page, permits, runtime_of
+from shared.web.columns import NOT_IN_FILES
 
 router = command_router(tags=["clientes"])
 Topic = Literal[
@@ -46,7 +47,7 @@ class TimelineEntry(BaseModel):
     at: AwareDatetime
     local: str
     topic: str
-    kind: str
+    kind: Annotated[str, NOT_IN_FILES]
     text: str
     who: str | None
     who_name: str | None

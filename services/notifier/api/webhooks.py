@@ -1,5 +1,6 @@
 """Webhooks over HTTP: subscriptions, their secrets, what was sent to them, and sending it again."""
 
+import secrets
 from typing import Annotated
 from uuid import UUID
 
@@ -22,32 +23,44 @@ from services.notifier.api.webhook_shapes import (
 from services.notifier.operations import webhooks as operations
 from services.notifier.queries.webhooks import find_posts, find_webhooks, get_post, get_webhook
 from services.notifier.rules.addresses import fault_of, networks
-from services.notifier.rules.webhooks import PostState, WebhookState
+from services.notifier.rules.webhooks import PostState, WebhookState, secret_of
 from shared.errors import FieldError, Invalid, nearest
 from shared.events import CATALOGUE
+from shared.sealing import Seal
 from shared.web import Actor, Cursor, Documents, IfMatch, Now, Page, Session, command_router, page, permits, set_etag
 from shared.web.commands import runtime_of
+from shared.web.confidential import confidential
 from shared.web.paging import expect_version
 
 router = command_router(tags=["webhooks"])
 MANAGE = "notifier.webhooks"
 SENDERS = sorted({each.partition(".")[0] for each in CATALOGUE} - {"notifier"})
 OFFERED = {"*", *(f"{each}.*" for each in SENDERS), *(each for each in CATALOGUE if not each.startswith("notifier."))}
+SECRET_BYTES = 32
 
 
 @router.post("/webhooks", status_code=201)
+@confidential
 async def subscribe(
     body: WebhookInput, request: Request, session: Session, now: Now, actor: Actor, documents: Documents, response: Response
 ) -> WebhookWithSecret:
     """Suscribe una dirección a eventos. El secreto con que se firman se muestra solo aquí."""
     permits(actor, documents, MANAGE)
     _check(request, body.url, body.types)
+    secret, sealed = _new_secret(request)
     webhook = await operations.subscribe(
-        session, url=body.url, types=body.types, customer_id=body.customer_id, description=body.description, by=actor.person, now=now
+        session,
+        url=body.url,
+        secret=sealed,
+        types=body.types,
+        customer_id=body.customer_id,
+        description=body.description,
+        by=actor.person,
+        now=now,
     )
     response.headers["Location"] = f"/notifier/webhooks/{webhook.id}"
     set_etag(response, webhook.version)
-    return WebhookWithSecret(**values_of(webhook), secret=webhook.secret)
+    return WebhookWithSecret(**values_of(webhook), secret=secret)
 
 
 @router.get("/webhooks")
@@ -100,11 +113,13 @@ async def unsubscribe(webhook_id: UUID, session: Session, actor: Actor, document
 
 
 @router.post("/webhooks/{webhook_id}/secret", status_code=201)
-async def renew_secret(webhook_id: UUID, session: Session, actor: Actor, documents: Documents) -> WebhookWithSecret:
+@confidential
+async def renew_secret(webhook_id: UUID, request: Request, session: Session, actor: Actor, documents: Documents) -> WebhookWithSecret:
     """Da un secreto nuevo, que se muestra solo aquí; durante 24 horas se firma con los dos."""
     permits(actor, documents, MANAGE)
-    webhook = await operations.renew_secret(session, webhook_id)
-    return WebhookWithSecret(**values_of(webhook), secret=webhook.secret)
+    secret, sealed = _new_secret(request)
+    webhook = await operations.renew_secret(session, webhook_id, sealed)
+    return WebhookWithSecret(**values_of(webhook), secret=secret)
 
 
 @router.post("/webhooks/{webhook_id}/test", status_code=202)
@@ -156,6 +171,13 @@ async def replay_range(webhook_id: UUID, body: ReplayRange, session: Session, no
     if body.until <= body.since:
         raise Invalid("El lapso termina antes de empezar.", errors=[FieldError(field="until", message="debe ser después de since")])
     return Replayed(replayed=await operations.replay_range(session, webhook_id, since=body.since, until=body.until, now=now))
+
+
+def _new_secret(request: Request) -> tuple[str, str]:
+    """As it is shown, and as it is kept. Raises Unavailable without a key."""
+    seal: Seal = runtime_of(request).resources["seal"]
+    secret = secret_of(secrets.token_bytes(SECRET_BYTES))
+    return secret, seal.close(secret)
 
 
 def _check(request: Request, url: str | None, types: list[str]) -> None:

@@ -1,5 +1,5 @@
 """What the clock starts in notifier."""
 
-from services.notifier.jobs import deliveries, webhooks
+from services.notifier.jobs import deliveries, sealing, webhooks
 
-JOBS = (deliveries.JOB, webhooks.JOB)
+JOBS = (deliveries.JOB, webhooks.JOB, sealing.JOB)

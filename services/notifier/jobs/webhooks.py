@@ -18,16 +18,18 @@ from services.notifier.operations.posts import (
     webhooks_with_work,
 )
 from services.notifier.queries.webhooks import next_post
-from services.notifier.rules.webhooks import headers
+from services.notifier.rules.webhooks import Answer, headers
 from shared.clock import machine_now
 from shared.db import new_id
 from shared.jobs import Job, JobContext
 from shared.lease import prolonged
 from shared.log import get_logger
+from shared.sealing import Seal
 
 log = get_logger("notifier.webhooks")
 LANES = 20  # subscribers at once in this process
 ROUNDS = 25  # of a lane in a run: then the others are looked at again
+CLOSED = "El secreto con que se firma está cerrado con una clave que falta en RECONECTA_WEBHOOK_KEYS."
 
 
 async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
@@ -71,8 +73,13 @@ class Lanes:
         return done
 
     async def _post(self, line: PostLine, webhook_id: UUID, post: ClaimedPost) -> PostTry:
-        signed = headers(str(post.event_id), post.body, post.secrets, machine_now())
-        answer = await line.post(post.url, signed, post.body)
+        seal: Seal = self.context.resources["seal"]
+        secret, *before = [seal.open(each) for each in post.secrets]
+        if secret is None:
+            answer = Answer(None, CLOSED)
+        else:
+            signed = headers(str(post.event_id), post.body, [secret, *filter(None, before)], machine_now())
+            answer = await line.post(post.url, signed, post.body)
         if not answer.taken:
             log.warning("event not taken", webhook=str(webhook_id), event_id=str(post.event_id), status=answer.status, detail=answer.detail)
         return PostTry(post.id, answer, self.context.instant())

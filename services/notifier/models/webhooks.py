@@ -15,9 +15,9 @@ OPEN = "state IN ('QUEUED', 'SENDING')"
 
 
 class Webhook(Table, table=True):
-    """A subscription. `secret` signs; `previous_secret` signs beside it until `previous_until` (machine time). Nothing has succeeded since
-    `failing_since` (business); `misses` counts tries in a row that met nobody, and until `rests_until` (business) it is left alone.
-    `version` counts its changes, `told` its events."""
+    """A subscription. `secret` signs, `previous_secret` beside it until `previous_until` (machine time); both are kept sealed. Nothing has
+    succeeded since `failing_since` (business); `misses` counts tries in a row that met nobody, until `rests_until` (business) it is left
+    alone. `version` counts its changes, `told` its events."""
 
     __tablename__ = "webhook"
     __table_args__ = (one_of("state", WebhookState, "ck_webhook_state"),)

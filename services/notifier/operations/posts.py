@@ -58,7 +58,7 @@ async def webhooks_with_work(session: AsyncSession, now: datetime) -> list[UUID]
 
 @dataclass(frozen=True)
 class ClaimedPost:
-    """A post that this worker has: where it goes, signed with which secrets."""
+    """A post that this worker has: where it goes, signed with which secrets (sealed, the newest first)."""
 
     id: int
     event_id: UUID

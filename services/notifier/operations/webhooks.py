@@ -1,7 +1,6 @@
 """Subscriptions: made, changed, given a new secret, asked to have something again, turned off when they fail for too long."""
 
 import json
-import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -11,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.models import Webhook, WebhookEvent, WebhookPost
 from services.notifier.operations.messages import announce
-from services.notifier.rules.webhooks import TEST_TYPE, WebhookState, cloud_event, secret_of
+from services.notifier.queries.webhooks import STALE
+from services.notifier.rules.webhooks import TEST_TYPE, WebhookState, cloud_event
 from shared.clock import machine_now
 from shared.db import execute, lock, new_id, ring, rows
 from shared.errors import Conflict, NotFound
@@ -19,9 +19,9 @@ from shared.events import Envelope
 from shared.events.notifier import WebhookDisabled
 from shared.operator import Operator
 from shared.outbox import publish
+from shared.sealing import Seal
 
 OVERLAP = timedelta(hours=24)  # machine time that the secret before stays valid
-SECRET_BYTES = 32
 TEST_TEXT = "Prueba de Reconecta: si lee esto, la suscripción funciona."
 MOST = 100  # subscriptions: each event is compared with all of them
 REPLAY = """
@@ -30,9 +30,17 @@ FROM webhook_event e WHERE p.webhook_id = $1 AND e.id = p.event_id AND p.state I
 
 
 async def subscribe(
-    session: AsyncSession, *, url: str, types: Sequence[str], customer_id: UUID | None, description: str, by: str, now: datetime
+    session: AsyncSession,
+    *,
+    url: str,
+    secret: str,
+    types: Sequence[str],
+    customer_id: UUID | None,
+    description: str,
+    by: str,
+    now: datetime,
 ) -> Webhook:
-    """Make a subscription; it gets what happens from now on. Raises Conflict when there are too many."""
+    """Make a subscription; it gets what happens from now on. `secret` is sealed. Raises Conflict when there are too many."""
     [found] = await rows(session, "SELECT count(*) AS n FROM webhook")
     if found.n >= MOST:
         raise Conflict(f"Ya hay {MOST} suscripciones.", remedy="Borre una que ya no se use.")
@@ -41,7 +49,7 @@ async def subscribe(
         types=sorted(set(types)),
         customer_id=customer_id,
         description=description,
-        secret=secret_of(secrets.token_bytes(SECRET_BYTES)),
+        secret=secret,
         created_by=by,
         created_at=now,
     )
@@ -82,14 +90,29 @@ async def unsubscribe(session: AsyncSession, webhook_id: UUID) -> None:
     await execute(session, "DELETE FROM webhook WHERE id = $1", webhook_id)
 
 
-async def renew_secret(session: AsyncSession, webhook_id: UUID) -> Webhook:
-    """A new secret; the one before signs beside it for OVERLAP. Raises NotFound."""
+async def renew_secret(session: AsyncSession, webhook_id: UUID, secret: str) -> Webhook:
+    """A new secret (sealed); the one before signs beside it for OVERLAP. Raises NotFound."""
     webhook = await lock(session, Webhook, webhook_id)
     webhook.previous_secret, webhook.previous_until = webhook.secret, machine_now() + OVERLAP
-    webhook.secret = secret_of(secrets.token_bytes(SECRET_BYTES))
+    webhook.secret = secret
     webhook.version += 1
     await session.flush()
     return webhook
+
+
+async def seal_again(session: AsyncSession, seal: Seal) -> int:
+    """Close with the newest key what an older one closed, and what was kept before there were any. Answers how many it was."""
+    again = 0
+    for row in await rows(session, STALE + " FOR UPDATE", seal.older):
+        secret, previous = (text and _closed_again(seal, text) for text in (row.secret, row.previous_secret))
+        await execute(session, "UPDATE webhook SET secret = $2, previous_secret = $3 WHERE id = $1", row.id, secret, previous)
+        again += 1
+    return again
+
+
+def _closed_again(seal: Seal, text: str) -> str:
+    opened = seal.open(text)
+    return text if opened is None else seal.close(opened)
 
 
 async def send_test(session: AsyncSession, webhook_id: UUID, now: datetime) -> tuple[WebhookPost, WebhookEvent]:

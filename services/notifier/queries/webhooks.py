@@ -11,10 +11,15 @@ from services.notifier.models import Webhook, WebhookAttempt, WebhookEvent, Webh
 from services.notifier.rules.webhooks import PostState, WebhookState
 from shared.db import rows
 from shared.errors import NotFound
+from shared.sealing import Seal
 
 # No earlier post of the same customer to the same subscriber is still under way.
 ITS_TURN = """NOT EXISTS (SELECT FROM webhook_post e WHERE e.webhook_id = d.webhook_id AND e.key = d.key AND e.id < d.id
     AND e.state IN ('QUEUED', 'SENDING'))"""
+# What an older key of ours closed ($1: their marks), or nobody.
+STALE = """
+SELECT id, secret, previous_secret FROM webhook WHERE strpos(secret, '.') = 0 OR split_part(secret, '.', 1) = ANY($1)
+    OR strpos(previous_secret, '.') = 0 OR split_part(previous_secret, '.', 1) = ANY($1)"""
 NEXT = f"""
 SELECT min(CASE WHEN d.state = 'SENDING' THEN $1 ELSE greatest(d.next_attempt_at, w.rests_until) END) AS at
 FROM webhook w CROSS JOIN LATERAL (
@@ -28,6 +33,11 @@ WHERE w.state = 'ACTIVE'
 async def next_post(session: AsyncSession, now: datetime) -> datetime | None:
     """When something is sent next (business time): now while something is under way."""
     return (await rows(session, NEXT, now))[0].at  # type: ignore[no-any-return]
+
+
+async def stale_secrets(session: AsyncSession, seal: Seal) -> bool:
+    """Is there a secret that the newest key has not closed, and could?"""
+    return seal.newest is not None and (await rows(session, f"SELECT EXISTS ({STALE}) AS found", seal.older))[0].found is True
 
 
 async def find_webhooks(session: AsyncSession, *, state: WebhookState | None, before: UUID | None, limit: int) -> Sequence[Webhook]:

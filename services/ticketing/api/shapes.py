@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, time
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -16,6 +16,7 @@ from services.ticketing.rules.facts import written
 from services.ticketing.rules.states import StepState, SwitchState
 from services.ticketing.rules.switching import SwitchAction
 from shared.operator import CaptureField, Operator, Procedure
+from shared.web.columns import NOT_IN_FILES
 from shared.web.shapes import example
 
 TICKET_ID = "019d2f6e-3f0b-7c7a-9a35-0a8b0f6f4b52"
@@ -185,11 +186,11 @@ class TicketShown(BaseModel):
     comment: str | None
     version: int
     parent_id: UUID | None = None
-    facts: list[CapturedShown] = []
-    customer: CustomerOfTicket | None = None
-    steps: list[StepShown] = []
-    switches: list[SwitchShown] = []
-    started: list[StartedShown] = []
+    facts: Annotated[list[CapturedShown], NOT_IN_FILES] = []
+    customer: Annotated[CustomerOfTicket | None, NOT_IN_FILES] = None
+    steps: Annotated[list[StepShown], NOT_IN_FILES] = []
+    switches: Annotated[list[SwitchShown], NOT_IN_FILES] = []
+    started: Annotated[list[StartedShown], NOT_IN_FILES] = []
 
 
 def show_switch(switch: Any) -> SwitchShown:

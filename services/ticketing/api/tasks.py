@@ -11,6 +11,7 @@ from services.ticketing.api.shapes import CUSTOMER_ID, TICKET_ID, OutcomeShown
 from services.ticketing.queries.tickets import list_tasks
 from shared.operator import CaptureField, Procedure
 from shared.web import Actor, Cursor, Documents, Page, Session, command_router, page, permits
+from shared.web.columns import NOT_IN_FILES
 from shared.web.shapes import example
 
 router = command_router(tags=["tasks"])
@@ -56,8 +57,8 @@ class TaskShown(BaseModel):
     opened_at: datetime
     deadline: datetime | None
     late: bool
-    capture: list[CaptureField]
-    outcomes: list[OutcomeShown]
+    capture: Annotated[list[CaptureField], NOT_IN_FILES]
+    outcomes: Annotated[list[OutcomeShown], NOT_IN_FILES]
     version: int
 
 
