@@ -16,5 +16,6 @@ SERVICE = Service(
     routers=ROUTERS,
     metrics=gauges,
     jobs=JOBS,
-    resources=lambda settings, operator: {"streams": Streams(operator, settings.streams_limit)},
+    # `compared`: the policies whose files were held against those in force since this process started
+    resources=lambda settings, operator: {"streams": Streams(operator, settings.streams_limit), "compared": set()},
 )

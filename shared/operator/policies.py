@@ -99,7 +99,8 @@ class Approval(Document):
 
 class Suspension(Document):
     """When, by whom and how a customer is cut. `reported_payment_counts`: what holds it off, a payment reported in full or any.
-    `wait_for_late_debts`: how long a debt waits that allowed a cut already when it was imported, or when its payment bounced.
+    `wait_for_late_debts`: how long a debt waits that allowed a cut already when it was imported, when its payment bounced, or when
+    `allowed_from` was changed.
     `retry_refused_after`: when the system orders again what the network refused, a cut or a reconnection; without it only a person does.
     `approval`: of what the system decides.
     """
@@ -156,6 +157,15 @@ class Fees(Document):
     reconnection: ReconnectionFee | None = None
 
 
+class Disputes(Document):
+    """What disputes of a customer do to its status; the disputed amount itself is never collected, whatever is said here. `under_review`:
+    the customer is under review while `all` that it owes is disputed, as soon as `any` of it is, or `never` for that. Disputes that come
+    to less than `at_least` together (in the operator's currency) do not count."""
+
+    under_review: Literal["all", "any", "never"] = "all"
+    at_least: Decimal | None = Field(default=None, gt=0)
+
+
 class Recovery(Document):
     """When the case of a cut customer that still owes goes to recovery: this day of a month that follows the oldest unpaid one, the first
     after the cut, at an hour in the operator's time zone. `procedure` is what ticketing opens then."""
@@ -189,6 +199,7 @@ class Policy(Document):
     reconnection: Reconnection
     recovery: Recovery | None = None
     fees: Fees | None = None
+    disputes: Disputes = Disputes()
     messages: dict[Channel, MessageLimits] = {}
     choices: list[Choice] = []
     worked_by_agents: bool = False

@@ -17,7 +17,7 @@ from shared.events.collections import (
     SuspensionWithdrawn,
 )
 from shared.operator import Operator
-from shared.operator.policies import Fees, LateFee, ReconnectionFee
+from shared.operator.policies import Disputes, Fees, LateFee, ReconnectionFee
 from tests.collections.factories import Customer, local
 from tests.collections.story import OpenDatabase, Story, story
 from tests.support.rules import rule
@@ -34,8 +34,13 @@ def home() -> Customer:
 
 def charging(**fees: Any) -> Operator:
     """The operator with a residential policy that charges these fees."""
-    policy = operator().policy("residencial").model_copy(update={"fees": Fees(**fees)})
-    return operator().model_copy(update={"policies": {**operator().policies, "residencial": policy}})
+    return changed("residencial", fees=Fees(**fees))
+
+
+def changed(code: str, **parts: Any) -> Operator:
+    """The operator with a policy that says something else."""
+    policy = operator().policy(code).model_copy(update=parts)
+    return operator().model_copy(update={"policies": {**operator().policies, code: policy}})
 
 
 async def reconnected_by_payment(told: Story) -> Any:
@@ -194,6 +199,34 @@ async def test_while_everything_that_is_open_is_disputed_the_customer_is_under_r
         await told.tell(told.customer.resolved(dispute, local(28, 9)))
         assert await told.status() == "active"
         assert (await told.verdict("suspend")).rule == "VIP-10"
+
+
+@rule("VIP-23")
+@pytest.mark.parametrize(
+    ("said", "amount", "status"),
+    [
+        ({"under_review": "any"}, "100.00", "under_review"),
+        ({"under_review": "any", "at_least": "100.00"}, "100.00", "under_review"),
+        ({"under_review": "any", "at_least": "100.01"}, "100.00", "active"),
+        ({"under_review": "all", "at_least": "500.00"}, "460.00", "active"),
+        ({"under_review": "never"}, "460.00", "active"),
+    ],
+)
+async def test_the_policy_says_which_disputes_put_a_customer_under_review(
+    database: OpenDatabase, said: dict[str, str], amount: str, status: str
+) -> None:
+    async with story(database, using=changed("vip", disputes=Disputes.model_validate(said))) as told:
+        invoice = told.customer.invoice()
+        await told.tell(invoice)
+        await told.until(local(10))
+        await told.tell(told.customer.disputed(invoice, amount, local(10)))
+        assert await told.status() == status
+        if status == "under_review":
+            [row] = await told.service.sql("SELECT status_reason FROM account")
+            assert row.status_reason.endswith("No reconoce un cargo. Además, debe $360.00.")
+            await told.until(local(28, 9))
+            with pytest.raises(Refused, match="solo se suspende a un cliente en CLIENTE VIP"):
+                await told.suspend()
 
 
 async def test_nobody_is_reminded_of_what_is_disputed(database: OpenDatabase) -> None:

@@ -30,6 +30,11 @@ L-4,Edwin Paz,,x@l4.example,hogar_50,39.90,l-4,ACTIVO,2026-02,,,,,
 L-5,Delmy Rosa,,x@l5.example,hogar_50,39.90,l-5,SUSPENDIDO POR MORA,2026-02,V-5,2026-02-01,2026-02-10,45.89,45.89
 """
 
+COLLECTED = """codigo,nombre,gestor,correo,plan,precio,usuario,estado,facturado,factura,emitida,vence,total,debe
+M-1,Hotel Copantl,ana.martinez,x@m1.example,dedicado_20,600.00,m-1,RECOGER MES CLIENTE VIP,2026-02,W-1,2026-02-01,2026-02-05,690.00,690.00
+M-2,Banco de Occidente,ana.martinez,x@m2.example,dedicado_20,600.00,m-2,RECOGER MES CLIENTE VIP,2026-03,,,,,
+"""
+
 
 async def found(house: TestHouse, code: str) -> Customer:
     (account,) = (await house.get("/collections/customers", external_id=code))["items"]
@@ -38,6 +43,35 @@ async def found(house: TestHouse, code: str) -> Customer:
 
 async def invoices(customer: Customer, period: str) -> list[Any]:
     return list((await customer.house.get("/billing/invoices", customer_id=customer.id, period=period))["items"])
+
+
+@rule("VIP-16", "VIP-17")
+async def test_who_comes_in_recovery_has_its_case_on_the_desks_lists(courier_house: TestHouse) -> None:
+    house = courier_house
+    report = await house.import_file(COLLECTED, MAPPING)
+    assert (report["rows_new"], report["notices"]) == (2, 1)
+    (notice,) = (await house.get(f"/billing/imports/{report['id']}/faults", "ines.reyes"))["items"]
+    assert notice["reason"].startswith("2 clientes llegan en RECOGER MES CLIENTE VIP")
+    assert "1 no traen ninguna factura abierta: su caso se abre con la primera impaga." in notice["reason"]
+
+    # El caso del que debe está abierto, con sus trabajos en las listas; nadie recibe un correo por algo que ya sabe.
+    hotel, bank = [await found(house, f"M-{number}") for number in (1, 2)]
+    assert [await each.status() for each in (hotel, bank)] == ["RECOGER MES CLIENTE VIP", "RECOGER MES CLIENTE VIP"]
+    (ticket,) = await hotel.tickets()
+    assert (ticket["procedure"], await bank.tickets()) == ("retiro_servicio_vip", [])
+    tasks = (await house.get("/ticketing/tasks", "rosa.caceres"))["items"]
+    assert [(each["step"], each["ticket_id"]) for each in tasks] == [("desinstalar", ticket["id"])]
+    shown = await house.get(f"/ticketing/tickets/{ticket['id']}")
+    assert any("Importado como RECOGER MES CLIENTE VIP; febrero de 2026 sigue sin pagarse" in str(each) for each in shown["facts"])
+    assert house.mails(subject="RECOGER MES CLIENTE VIP") == []
+
+    # El que no debía nada: con la factura de abril, que no paga. El que paga deja de tener caso.
+    await house.until("2026-04-02T10:00")
+    assert [each["procedure"] for each in await bank.tickets()] == ["retiro_servicio_vip"]
+    for each in ("2026-02", "2026-03", "2026-04"):
+        await hotel.reports_payment(period=each, reference=f"DEP-{each}")
+    (ticket,) = await hotel.tickets()
+    assert (ticket["outcome"], await hotel.status()) == ("paid", "SUSPENDIDO CLIENTE VIP")
 
 
 @rule("VIP-20", "VIP-21", "RES-7")

@@ -197,9 +197,10 @@ async def _merge_book(work: Work, mapping: CustomerMapping) -> None:
     async with work.database.transaction() as session:
         missing = await merging.list_missing(session, batch_id=batch.id, source=batch.source)
         others = await merging.count_other_openings(session, batch_id=batch.id, source=batch.source)
-        if others:
-            await imports.keep_faults(session, batch_id=batch.id, faults=[_other_openings(others)])
-        await work.count(session, ImportState.MERGING, rows_missing=missing, notices=int(others > 0))
+        came = await merging.came_in_recovery(session, batch_id=batch.id, source=batch.source, operator=work.operator, now=work.now)
+        notices = [*([_other_openings(others)] if others else []), *(_in_recovery(*row) for row in came)]
+        await imports.keep_faults(session, batch_id=batch.id, faults=notices)
+        await work.count(session, ImportState.MERGING, rows_missing=missing, notices=len(notices))
 
 
 async def _merge_blocks(work: Work, mapped: list[str]) -> None:
@@ -281,6 +282,18 @@ def _other_openings(count: int) -> Fault:
         str(count),
         f"{count} clientes traen otro estado inicial que el que se tomó cuando eran nuevos; no se cambia.",
         "Registre sus pagos o facturas en facturación: desde el alta, los saldos los lleva este sistema.",
+        Severity.NOTICE,
+    )
+
+
+def _in_recovery(status: str, customers: int, owing_nothing: int) -> Fault:
+    later = f" {owing_nothing} no traen ninguna factura abierta: su caso se abre con la primera impaga." if owing_nothing else ""
+    return Fault(
+        0,
+        "(estado inicial)",
+        status,
+        f"{customers} clientes llegan en {status}: con lo que deben se abre el caso de cada uno, sin mandar correos.{later}",
+        "Los trabajos de cada caso están en las listas de sus escritorios: GET /ticketing/tasks.",
         Severity.NOTICE,
     )
 

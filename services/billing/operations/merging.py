@@ -12,8 +12,9 @@ from services.billing.operations.customers import customer_states, tell_changes,
 from services.billing.operations.openings import take_openings
 from services.billing.operations.planning import by_index
 from shared.calendar import BusinessCalendar
-from shared.db import execute, new_id, rows
+from shared.db import Fetched, execute, new_id, rows
 from shared.events.billing import CustomerRegistered
+from shared.operator import Operator
 
 LINE = (1 << 48) - 1  # the part of a new customer's id that is its line
 OPENING_HASH = "CASE WHEN s.openings <> '[]' OR s.opening_credit > 0 THEN md5(s.openings::text || s.opening_credit::text) END"
@@ -94,6 +95,13 @@ WHERE c.external_source = $2 AND NOT EXISTS (SELECT FROM staged_customer s WHERE
 OTHER_OPENING = f"""
 SELECT count(*) AS others FROM staged_customer s JOIN customer c ON c.external_source = $2 AND c.external_id = s.external_id
 WHERE s.batch_id = $1 AND NOT s.broken AND c.opening_hash IS DISTINCT FROM {OPENING_HASH}
+"""
+
+# New customers of this import by the state in which they come, and how many of each bring no open invoice.
+CAME = """
+SELECT s.opening_status AS status, count(*) AS customers, count(*) FILTER (WHERE s.openings = '[]') AS owing_nothing
+FROM staged_customer s JOIN customer c ON c.external_source = $2 AND c.external_id = s.external_id
+WHERE s.batch_id = $1 AND NOT s.broken AND c.created_at = $3 AND s.opening_status IS NOT NULL GROUP BY s.opening_status ORDER BY 1
 """
 
 
@@ -178,3 +186,10 @@ async def list_missing(session: AsyncSession, *, batch_id: UUID, source: str) ->
 async def count_other_openings(session: AsyncSession, *, batch_id: UUID, source: str) -> int:
     """How many customers come with another opening state than the one that was taken when they were new."""
     return (await rows(session, OTHER_OPENING, batch_id, source))[0].others  # type: ignore[no-any-return]
+
+
+async def came_in_recovery(session: AsyncSession, *, batch_id: UUID, source: str, operator: Operator, now: datetime) -> list[Fetched]:
+    """The states in which new customers of this import come and that mean that their case is in recovery (VIP-16), with how many they are
+    and how many of those bring no open invoice."""
+    found = await rows(session, CAME, batch_id, source, now)
+    return [row for row in found if "recovery" in operator.statuses_named(row.status).values()]

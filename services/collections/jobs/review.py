@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.collections.operations import simulating
 from services.collections.operations.assessing import settle
 from services.collections.operations.changes import Changes, lock_account
-from services.collections.operations.looking import look_later
+from services.collections.operations.looking import bring_forward, compare_policies, look_later
 from services.collections.rules.terms import Book
 from shared.db import Fetched, rows
 from shared.inbox import is_transient
@@ -18,6 +18,7 @@ from shared.jobs import Job, JobContext
 from shared.log import get_logger
 
 log = get_logger("collections.review")
+FEW = 500  # accounts due, up to which more of a changed policy are brought forward
 CHUNK = 250  # short enough for the requests that the same process answers meanwhile
 LANES = 2
 # A planner that takes a chunk for a large part of a table would read the whole table for each chunk.
@@ -29,6 +30,11 @@ NEXT = "SELECT min(due_at) AS due FROM account_review"
 DUE = """
 SELECT a.id, r.due_at FROM account_review r JOIN account a ON a.id = r.account_id
 WHERE r.due_at <= $1 AND (r.due_at, r.account_id) > ($2, $3) ORDER BY r.due_at, r.account_id LIMIT $4 FOR UPDATE OF a SKIP LOCKED
+"""
+# Reviews that are due, as far as it matters; accounts to be brought forward now, and when the next are.
+FORWARD = """
+SELECT (SELECT count(*) FROM (SELECT FROM account_review WHERE due_at <= $1 LIMIT $2) AS few) AS due,
+    EXISTS (SELECT FROM policy_in_force WHERE reached IS NOT NULL) AS now, (SELECT min(again_at) FROM policy_in_force) AS later
 """
 SIMULATIONS = "SELECT min(asked_at) AS due FROM cut_simulation WHERE state <> 'DONE'"
 STILL_DUE = """
@@ -115,4 +121,26 @@ async def simulate(context: JobContext) -> int:
         done += looked_at
 
 
-JOBS = (Job("review", next_due, run), Job(simulating.JOB, simulation_due, simulate))
+async def policies_due(session: AsyncSession, context: JobContext) -> datetime | None:
+    """Now, until this process has compared its policies with those in force; then when accounts are to be brought forward."""
+    if not context.operator.policies.keys() <= context.resources["compared"]:
+        return context.now
+    [row] = await rows(session, FORWARD, context.now, FEW)
+    if row.now:
+        return context.now if row.due < FEW else None  # the review is due, and this is looked at again
+    return row.later  # type: ignore[no-any-return]
+
+
+async def follow_policies(context: JobContext) -> int:
+    """Find out at the process's start which policies were changed, and have their accounts reviewed. Answers how many."""
+    compared: set[str] = context.resources["compared"]
+    if not context.operator.policies.keys() <= compared:
+        async with context.database.transaction() as session:
+            for code in await compare_policies(session, operator=context.operator, now=context.now):
+                log.info("policy changed: its accounts will be reviewed", policy=code)
+        compared.update(context.operator.policies)
+    async with context.database.transaction() as session:
+        return await bring_forward(session, now=context.now)
+
+
+JOBS = (Job("review", next_due, run), Job("policies", policies_due, follow_policies), Job(simulating.JOB, simulation_due, simulate))

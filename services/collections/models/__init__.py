@@ -30,7 +30,7 @@ from services.collections.models.people import (
     SegmentList,
     SegmentListRow,
 )
-from services.collections.models.planning import CutApproval, CutSimulation, Hold, SimulatedStep
+from services.collections.models.planning import CutApproval, CutSimulation, Hold, PolicyInForce, SimulatedStep
 
 __all__ = [
     "Account",
@@ -56,6 +56,7 @@ __all__ = [
     "PaymentPart",
     "Plan",
     "PlanInstalment",
+    "PolicyInForce",
     "PortfolioChange",
     "PortfolioCover",
     "Promise",

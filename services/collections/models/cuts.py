@@ -46,7 +46,8 @@ class Suspension(Table, table=True):
     """An order to cut, from its request to the reconnection. What ticketing told of it are facts: `suspended_at`, `ended_at` (it never
     happened, `ended_cause` says why) and `reconnected_at`. `rests_on` are the payments for which we had it reconnected; None when
     ticketing did by itself. `resumes` is the order that an outage took back and this one repeats. `recovery_requested_at` is when the case
-    was last handed to recovery, `recovery_ended_at` when that came to its end because the debt was covered."""
+    was last handed to recovery, `recovery_ended_at` when that came to its end because the debt was covered. Without `recovery_id` the
+    customer came to us in recovery, and its case is opened here once we know what it owes."""
 
     __tablename__ = "suspension"
     __table_args__ = (
@@ -55,7 +56,7 @@ class Suspension(Table, table=True):
         one_of("withdraw_cause", WithdrawCause, "ck_suspension_withdraw_cause"),
         CheckConstraint("(reconnected_at IS NULL) OR (suspended_at IS NOT NULL)", name="ck_suspension_order"),
         CheckConstraint("(reconnection_requested_at IS NULL) = (reconnection_id IS NULL)", name="ck_suspension_reconnection"),
-        CheckConstraint("(recovery_requested_at IS NULL) = (recovery_id IS NULL)", name="ck_suspension_recovery"),
+        CheckConstraint("recovery_id IS NULL OR recovery_requested_at IS NOT NULL", name="ck_suspension_recovery"),
         Index("ix_suspension_recovery", "recovery_id", unique=True, postgresql_where=text("recovery_id IS NOT NULL")),
         Index("uq_suspension_open", "account_id", unique=True, postgresql_where=text(f"state IN ({OPEN_STATES})")),
         Index("ix_suspension_account", "account_id"),

@@ -40,6 +40,23 @@ class Hold(Table, table=True):
     known_at: datetime | None = utc(nullable=True)
 
 
+class PolicyInForce(Table, table=True):
+    """What a policy's file said when a process last started with another text: `text` tells texts apart. `cut` and `recovery` are its days
+    of both, `cut_since` and `recovery_since` when the run began to go by other days than before (docs/adr/0035). While its accounts are
+    brought forward for a review `reached` is the last one; `again_at` brings them forward once more."""
+
+    __tablename__ = "policy_in_force"
+    policy: str = Field(primary_key=True)
+    text: str
+    since: datetime = utc()
+    cut: str
+    cut_since: datetime | None = utc(nullable=True)
+    recovery: str
+    recovery_since: datetime | None = utc(nullable=True)
+    reached: UUID | None = None
+    again_at: datetime | None = utc(nullable=True)
+
+
 class CutSimulation(Table, table=True):
     """What the policy run would do on a day if nothing else happened, found out account by account in the background: `reached` is the
     last one looked at. `totals` are made when it is done. An approval lets the run cut what was shown, up to the policies' daily caps."""

@@ -173,8 +173,8 @@ def _fact(customer: CustomerState, opening: Opening, until: datetime, now: datet
         requested_at=now,
         suspended_at=now,
     )
-    if opening.status == "recovery":  # the work that goes with it is under way elsewhere
-        cut.recovery_id, cut.recovery_requested_at = new_id(), now
+    if opening.status == "recovery":  # its case is opened by the review, once billing has told what is owed
+        cut.recovery_requested_at = now
     if opening.status == "temporary_active":
         cut.state, cut.basis, cut.target_status = SuspensionState.RECONNECTED, "payment", "temporary_active"
         cut.reconnected_at, cut.holds_until = now, until

@@ -6,8 +6,8 @@ agreement that is still read is judged by all the payments that count for it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -81,7 +81,7 @@ WHERE account_id = ANY($1::uuid[]) AND requested_at > $2 ORDER BY account_id, re
 SUSPENSIONS = """
 SELECT account_id, id, agent, requested_at, state, source, invoice_ids, withdrawn_at, withdraw_cause, ended_at, suspended_at,
     reconnection_requested_at, basis, target_status, reconnected_at, holds_until, reconnection_refused_at,
-    recovery_requested_at, recovery_ended_at, rests_on
+    recovery_requested_at, recovery_ended_at, recovery_id, rests_on
 FROM suspension
 WHERE account_id = ANY($1::uuid[]) AND coalesce(ended_at, reconnected_at, 'infinity') > $2 ORDER BY account_id, requested_at, id
 """
@@ -107,10 +107,12 @@ SERVICES = """
 SELECT a.id, array_agg((s ->> 'service_id')::uuid) FROM account a, jsonb_array_elements(a.services) AS s
 WHERE a.id = ANY($1::uuid[]) AND coalesce((s ->> 'active_to')::date, 'infinity') >= $2 GROUP BY a.id
 """
+CHANGED = "SELECT policy, cut_since, recovery_since FROM policy_in_force WHERE coalesce(cut_since, recovery_since) IS NOT NULL"
 # What most accounts have nothing of is asked for only where one of them has.
 RARE = ("promise", "payment_plan", "review", "suspension_notice", "suspension", "reminder", "deduction", "fee", "hold", "cut_approval")
 PRESENT = "SELECT " + ", ".join(f"EXISTS (SELECT FROM {each} WHERE account_id = ANY($1::uuid[])) AS {each}" for each in RARE)
 PRESENT += ", EXISTS (SELECT FROM portfolio_cover) AS portfolio_cover"
+PRESENT += ", EXISTS (SELECT FROM policy_in_force WHERE coalesce(cut_since, recovery_since) IS NOT NULL) AS changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,9 @@ async def load_facts(session: AsyncSession, ids: Sequence[UUID], *, now: datetim
         return {}
     [present] = await rows(session, PRESENT, reader.ids)
     settled, found = now - SETTLED, dict[str, dict[UUID, list[Any]]]()
-    found["invoices"] = await _invoices(reader, settled, present)
+    changed = await _changed(session, known_at or now) if present.changed else {}
+    cut_since = {row[0]: changed[row[1]].cut for row in accounts if row[1] in changed} if changed else {}
+    found["invoices"] = await _invoices(reader, settled, present, cut_since)
     found["payments"] = _by_account(await reader.read(PAYMENTS, reader.ids, now - PAID), Payment)
     if present.payment_plan:
         found["plans"] = await _plans(reader, settled)
@@ -150,7 +154,27 @@ async def load_facts(session: AsyncSession, ids: Sequence[UUID], *, now: datetim
         found["services"] = {row[0]: row[1] for row in await reader.read(SERVICES, single, now.date())}
     covers = await _covers(reader, accounts, settled) if present.portfolio_cover else {}
     outages = await _outages(reader, accounts)
-    return {row[0]: _facts(row, found, outages, covers) for row in accounts}
+    made = {row[0]: _facts(row, found, outages, covers) for row in accounts}
+    if changed:
+        return {
+            key: replace(each, recovery_since=changed[each.policy].recovery) if each.policy in changed else each
+            for key, each in made.items()
+        }
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Since:
+    """Since when a policy has the days of a cut and of recovery that it has; None where they were never others."""
+
+    cut: datetime | None
+    recovery: datetime | None
+
+
+async def _changed(session: AsyncSession, at: datetime) -> dict[str, _Since]:
+    """The policies whose days are others than they were once, as far as that was so at an instant."""
+    found = {row.policy: (row.cut_since, row.recovery_since) for row in await rows(session, CHANGED)}
+    return {key: _Since(*(each if each is not None and each <= at else None for each in both)) for key, both in found.items()}
 
 
 def _facts(row: Any, found: dict[str, dict[UUID, list[Any]]], outages: dict[str, list[Outage]], covers: dict[str, list[Cover]]) -> Facts:
@@ -163,7 +187,9 @@ def _facts(row: Any, found: dict[str, dict[UUID, list[Any]]], outages: dict[str,
     return Facts(*row[:11], **more)
 
 
-async def _invoices(reader: _Reader, settled: datetime, present: Any) -> dict[UUID, list[Invoice]]:
+async def _invoices(
+    reader: _Reader, settled: datetime, present: Any, cut_since: Mapping[UUID, datetime | None]
+) -> dict[UUID, list[Invoice]]:
     parts: dict[UUID, list[Part]] = defaultdict(list)
     for row in await reader.read(PARTS, reader.ids, settled):
         parts[row[0]].append(Part(*row[1:]))
@@ -175,7 +201,7 @@ async def _invoices(reader: _Reader, settled: datetime, present: Any) -> dict[UU
     for row in await reader.read(INVOICES, reader.ids, settled):
         key = row[1]
         more = (tuple(parts.get(key, ())), *row[9:13], reminders.get(key, ()), row[13], tuple(deductions.get(key, ())))
-        found[row[0]].append(_make(Invoice, (*row[1:9], *more)))
+        found[row[0]].append(_make(Invoice, (*row[1:9], *more, cut_since.get(row[0]))))
     return found
 
 

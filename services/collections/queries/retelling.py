@@ -25,8 +25,9 @@ async def told_otherwise(session: AsyncSession, ids: Sequence[UUID], *, operator
     for row in await rows(session, CHANGES, list(ids)):
         at = row.changed_at
         facts = (await load_facts(session, [row.account_id], now=at, known_at=at))[row.account_id]
-        stands = standing(facts, at)
-        reason = standing_reason(stands, facts, book.terms(facts.policy), at)
+        terms = book.terms(facts.policy)
+        stands = standing(facts, terms, at)
+        reason = standing_reason(stands, facts, terms, at)
         if (stands.code, reason) != (row.code, row.reason):
             found.append(f"not so: account {row.account_id} was told to be {row.code} ({row.reason}), and was {stands.code} ({reason})")
     return found

@@ -23,7 +23,7 @@ from services.collections.rules.debts import ZERO, believed_open, disputed, exis
 from services.collections.rules.facts import Facts, Invoice, Plan, Promise, Review, Suspension, known_instants
 from services.collections.rules.holds import expired, held
 from services.collections.rules.obstacles import INSTANT, cut_obstacles
-from services.collections.rules.recovering import recoverable, recovery_from
+from services.collections.rules.recovering import recoverable, recovery_from, unopened
 from services.collections.rules.standing import Standing, current_cut, standing
 from services.collections.rules.states import SYSTEM, SuspensionState, WithdrawCause
 from services.collections.rules.terms import Terms
@@ -46,15 +46,16 @@ class Assessment:
 def assess(facts: Facts, terms: Terms, now: datetime) -> Assessment:
     """The one function that decides. It writes nothing and may be asked for any instant."""
     recovering = recovery_due(facts, terms, now)
+    handed = recovering or unopened(facts, terms, now)
     if recovering is not None:  # which is the case from this instant on
         facts = replace(facts, suspensions=tuple(_recovered(each, recovering, now) for each in facts.suspensions))
     promises = [(each, judge_promise(each, facts, now)) for each in facts.promises if each.made_at <= now]
     plans = [(each, judge_plan(each, facts, now)) for each in facts.plans if each.agreed_at <= now]
     return Assessment(
-        standing=standing(facts, now),
+        standing=standing(facts, terms, now),
         promises=tuple((each, judged) for each, judged in promises if judged.state != each.state),
         plans=tuple((each, judged) for each, judged in plans if judged.state != each.state),
-        actions=(*_actions(facts, terms, now), *([HandToRecovery(recovering)] if recovering is not None else [])),
+        actions=(*_actions(facts, terms, now), *([HandToRecovery(handed)] if handed is not None else [])),
         next_review_at=min((each for each in _instants(facts, terms, now) if each > now), default=None),
     )
 
@@ -102,7 +103,7 @@ def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[SendNotice]:
     if terms.policy.decided_by != "system" or wanted is None or valid_notice(facts, now) is not None or held(facts, now) is not None:
         return
     due = [each for each in unpaid_months(facts, now) if terms.cut_from(each) - wanted.before <= now]
-    if due and standing(facts, now).code == terms.policy.suspension.requires_status:
+    if due and standing(facts, terms, now).code == terms.policy.suspension.requires_status:
         yield SendNotice(due[0])
 
 

@@ -5,35 +5,55 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from services.collections.rules.actions import ChargeFee
-from services.collections.rules.agreements import running_plan, running_promise
+from services.collections.rules.agreements import judge_plan, judge_promise, running_plan, running_promise
 from services.collections.rules.debts import owed, unpaid_months
 from services.collections.rules.facts import Facts, Invoice, Suspension
-from services.collections.rules.holds import held
-from services.collections.rules.states import FeeKind
+from services.collections.rules.holds import ended, held
+from services.collections.rules.states import FeeKind, PlanState, PromiseState
 from services.collections.rules.terms import Terms
 from services.collections.rules.wording import counted, listed, money
 from shared.money import round_money
 from shared.operator import LateFee
 
+LATE_FEE = timedelta(days=3)
+
 
 def late_fees(facts: Facts, terms: Terms, now: datetime) -> Iterator[ChargeFee]:
     """The late fees that are due now and were not charged. None while something agreed runs or the customer is left out (COB-1), none on
-    fees, and none for an invoice that was late already when it came to us."""
+    fees, and none for an invoice that was late already when it came to us.
+
+    Its day is charged within LATE_FEE or never: a fee that the policy has only since, or under which a customer only came since, is not
+    for days gone by."""
     fee = terms.policy.fees.late if terms.policy.fees is not None else None
     late = _late(facts, terms, now) if fee is not None else []
     if fee is None or not late or held(facts, now) or running_plan(facts, now) or running_promise(facts, now):
         return
     charged = {each.occasion for each in facts.fees}
     if fee.once_per == "month":
-        if now >= _month_begins(fee, terms, now):
+        begins = _month_begins(fee, terms, now)
+        due = max(begins, min(_chargeable_from(each, facts, terms, now) for each in late))
+        if begins <= now < due + LATE_FEE:
             yield from _charge(fee, f"late/{terms.calendar.today(now):%Y-%m}", late, charged, facts, terms, now)
         return
     for each in late:
-        yield from _charge(fee, f"late/{each.id}", [each], charged, facts, terms, now)
+        if f"late/{each.id}" not in charged and now < _chargeable_from(each, facts, terms, now) + LATE_FEE:
+            yield from _charge(fee, f"late/{each.id}", [each], charged, facts, terms, now)
 
 
 def _late(facts: Facts, terms: Terms, now: datetime) -> list[Invoice]:
     return [each for each in unpaid_months(facts, now) if each.issued_at <= terms.late_fee_from(each) <= now]
+
+
+def _chargeable_from(invoice: Invoice, facts: Facts, terms: Terms, now: datetime) -> datetime:
+    """When the fee on a late invoice could be charged: on its day, or when what kept it off came to its end: an agreement, a hold, a
+    payment that was believed, a dispute."""
+    ends = [each.rejected_at for each in invoice.parts] + [each.until for each in invoice.deductions]
+    ends += [ended(each) for each in facts.holds]
+    promises = (judge_promise(each, facts, now) for each in facts.promises if each.made_at <= now)
+    plans = (judge_plan(each, facts, now) for each in facts.plans if each.agreed_at <= now)
+    ends += [each.at for each in promises if each.state != PromiseState.RUNNING]
+    ends += [each.at for each in plans if each.state != PlanState.RUNNING]
+    return max([terms.late_fee_from(invoice), *(each for each in ends if each is not None and each <= now)])
 
 
 def _month_begins(fee: LateFee, terms: Terms, now: datetime) -> datetime:

@@ -66,7 +66,7 @@ class Explanation:
 
 def explain(facts: Facts, terms: Terms, now: datetime, *, person: str) -> Explanation:
     """Explain the account to a person. Verdicts are given for the assigned agent first: nobody else can do more."""
-    actual = standing(facts, now)
+    actual = standing(facts, terms, now)
     label = label_of(terms.policy, actual.code)
     actions = _actions(facts, terms, now, person)
     following = prospects(facts, terms, now)

@@ -39,7 +39,7 @@ class Deduction:
 @dataclass(frozen=True, slots=True)
 class Invoice:
     """An invoice; `balance` is what was owed on it when it came, `due_ends_at` when its last day in time has ended. One that charges a
-    `fee` is a debt like any other, and not the month."""
+    `fee` is a debt like any other, and not the month. `cut_since` is when the policy began to allow cuts on other days than before."""
 
     id: UUID
     number: str
@@ -57,6 +57,7 @@ class Invoice:
     reminders: tuple[str, ...] = ()
     fee: str | None = None
     deductions: tuple[Deduction, ...] = ()
+    cut_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """An order to cut and what became of it (see models/cuts.py)."""
+    """An order to cut and what became of it (see models/cuts.py). `recovery_id` is the case that recovery has of it here."""
 
     id: UUID
     agent: str
@@ -151,6 +152,7 @@ class Suspension:
     reconnection_refused_at: datetime | None = None
     recovery_requested_at: datetime | None = None
     recovery_ended_at: datetime | None = None
+    recovery_id: UUID | None = None
     rests_on: tuple[UUID, ...] | None = None
 
 
@@ -212,7 +214,8 @@ class Approval:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything about one account. `status` and `status_since` are what was last told. Lists are in the order of their instants,
-    invoices in that of their due dates. `services` are the ids of those that it has now, read only where one of them is on hold."""
+    invoices in that of their due dates. `services` are the ids of those that it has now, read only where one of them is on hold.
+    `recovery_since` is when the policy began to hand cases to recovery on other days than before."""
 
     account_id: UUID
     policy: str
@@ -239,6 +242,7 @@ class Facts:
     services: tuple[UUID, ...] = ()
     last_contact_at: datetime | None = None
     fees: tuple[Fee, ...] = ()
+    recovery_since: datetime | None = None
 
 
 def known_instants(facts: Facts) -> Iterator[datetime]:

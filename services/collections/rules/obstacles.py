@@ -126,7 +126,7 @@ def agents_now(facts: Facts, now: datetime) -> list[str]:
 
 
 def _status(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
-    wanted, actual = terms.policy.suspension.requires_status, standing(facts, now)
+    wanted, actual = terms.policy.suspension.requires_status, standing(facts, terms, now)
     if actual.code in (wanted, "suspended", "recovery"):
         return
     labels = terms.policy.statuses

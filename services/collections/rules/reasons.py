@@ -26,7 +26,8 @@ def standing_reason(standing: Standing, facts: Facts, terms: Terms, now: datetim
     if standing.cause == "dispute":
         disputed = open_disputes(facts, now)[-1]
         amount = wording.money(terms.operator, disputed.amount, facts.currency)
-        return f"El cliente disputa {amount} de su facturación desde el {when}: {disputed.reason}"
+        said = f"El cliente disputa {amount} de su facturación desde el {when}: {disputed.reason}"
+        return f"{said.rstrip('.')}. Además, {_debt(facts, terms, now)}." if unpaid(facts, now) else said
     if standing.cause == "trial_payment":
         return f"Reconectado el {when} por un pago reportado que falta confirmar."
     if standing.cause == "trial_promise":

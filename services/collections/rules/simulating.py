@@ -201,7 +201,7 @@ def _(action: OrderReconnection, facts: Facts, at: datetime) -> Facts:
 
 @_done.register
 def _(action: HandToRecovery, facts: Facts, at: datetime) -> Facts:
-    return _changed(facts, action.suspension, recovery_requested_at=at)
+    return _changed(facts, action.suspension, recovery_requested_at=at, recovery_id=uuid4())
 
 
 @_done.register

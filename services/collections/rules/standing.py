@@ -7,8 +7,9 @@ from uuid import UUID
 
 from services.collections.rules.agreements import judge_plan, judge_promise, running_plan
 from services.collections.rules.debts import ZERO, confirmed_open, exists, open_disputes, owed, reported_between
-from services.collections.rules.facts import Facts, Payment, Promise, Suspension
+from services.collections.rules.facts import Deduction, Facts, Payment, Promise, Suspension
 from services.collections.rules.states import PlanState, PromiseState
+from services.collections.rules.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Standing:
     fact_id: UUID | None = None
 
 
-def standing(facts: Facts, now: datetime) -> Standing:
+def standing(facts: Facts, terms: Terms, now: datetime) -> Standing:
     """What the account's status is at this instant."""
     cut = current_cut(facts, now)
     if cut is not None and cut.suspended_at is not None:
@@ -35,9 +36,9 @@ def standing(facts: Facts, now: datetime) -> Standing:
     review = next((each for each in facts.reviews if _under_way(each.opened_at, each.closed_at, now)), None)
     if review is not None:
         return Standing("under_review", review.opened_at, "negotiated", "review", review.id)
-    disputes = open_disputes(facts, now)
-    if disputes and owed(facts.invoices, now) == ZERO:  # while something else is owed, that is collected
-        return Standing("under_review", disputes[-1].since, "negotiated", "dispute", disputes[-1].id)
+    dispute = reviewed_dispute(facts, terms, now)
+    if dispute is not None:
+        return Standing("under_review", dispute.since, "negotiated", "dispute", dispute.id)
     trial = last_reconnection(facts, now)
     if trial is None:
         return Standing("active", _latest_end(facts, now, facts.registered_at), "segment", "none")
@@ -46,6 +47,18 @@ def standing(facts: Facts, now: datetime) -> Standing:
     if ended is None:
         return Standing(trial.target_status or "active", trial.reconnected_at, "status_after", f"trial_{trial.basis}", trial.id)
     return Standing("active", _latest_end(facts, now, ended), "returns", "trial_over", trial.id)
+
+
+def reviewed_dispute(facts: Facts, terms: Terms, now: datetime) -> Deduction | None:
+    """The latest dispute, where the policy has the customer under review for its disputes."""
+    wanted, disputes = terms.policy.disputes, open_disputes(facts, now)
+    if not disputes or wanted.under_review == "never":
+        return None
+    if wanted.at_least is not None and sum(each.amount for each in disputes) < wanted.at_least:
+        return None
+    if wanted.under_review == "all" and owed(facts.invoices, now) > ZERO:  # what else is owed is collected
+        return None
+    return disputes[-1]
 
 
 def current_cut(facts: Facts, now: datetime) -> Suspension | None:

@@ -23,13 +23,14 @@ class Terms:
     def cut_from(self, invoice: Invoice) -> datetime:
         """When a cut for this unpaid invoice is allowed at the earliest (VIP-12), never before its last day in time has ended.
 
-        A debt that was past that already when it came to us, or came back because its payment bounced, waits as long as the policy says.
+        A debt that was past that already when it came to us, when it came back because its payment bounced, or when the policy's day was
+        changed, waits as long as the policy says.
         """
         allowed = self._cut_day(invoice)
         wait = self.policy.suspension.wait_for_late_debts
         if wait is None:
             return allowed
-        came = bounced_at(invoice) or invoice.issued_at
+        came = max(bounced_at(invoice) or invoice.issued_at, invoice.cut_since or invoice.issued_at)
         return allowed if came < allowed else came + wait
 
     def _cut_day(self, invoice: Invoice) -> datetime:

@@ -192,7 +192,7 @@ def _yes_notice(facts: Facts, terms: Terms, now: datetime) -> str:
 
 
 def _yes_suspend(facts: Facts, terms: Terms, now: datetime) -> str:
-    actual = standing(facts, now).code
+    actual = standing(facts, terms, now).code
     return f"Está en {terms.policy.statuses[actual]}, el plazo pasó sin pago reportado y nada más lo impide."  # type: ignore[index]
 
 

@@ -221,7 +221,7 @@ def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     wanted = policy.suspension.notice
     if wanted is None or policy.decided_by == "system" or unfinished(facts) is not None or valid_notice(facts, now) is not None:
         return
-    if standing(facts, now).code != policy.suspension.requires_status or running_promise(facts, now) is not None:
+    if standing(facts, terms, now).code != policy.suspension.requires_status or running_promise(facts, now) is not None:
         return
     debts = unpaid_months(facts, now)
     if held(facts, now) is not None or not debts:

@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.ticketing.models import Customer, Suspension, Ticket
 from services.ticketing.operations import steps, tickets
 from services.ticketing.operations.facts import lock_customers
+from services.ticketing.operations.requests import imported
 from services.ticketing.operations.tickets import NewTicket
-from services.ticketing.queries.facts import agent_of, customer_of_login, deliveries_on
+from services.ticketing.queries.facts import agent_of, customer_of_login, deliveries_on, missing_invoices
 from services.ticketing.queries.orders import is_suspended
 from services.ticketing.queries.tickets import open_ticket_of, ticket_of_request
 from services.ticketing.rules.facts import Fact, delivered
@@ -28,14 +29,18 @@ UNPAID = Fact(name="cause", label="Origen", kind="choice", value="unpaid", text=
 async def request_recovery(session: AsyncSession, *, wanted: RecoveryRequested, operator: Operator, now: datetime) -> None:
     """Open the procedure that the policy names, once. One whose debt is covered by now closes at once; none where the service is on again.
 
-    Raises FactMissing while billing has not told us of the customer.
+    Raises FactMissing while billing has not told us of the customer or of an invoice that it owes.
     """
     if not await lock_customers(session, [wanted.customer_id]):
         raise FactMissing(f"customer {wanted.customer_id}")
+    if missing := await missing_invoices(session, wanted.invoice_ids):
+        raise FactMissing(f"invoice {missing[0]}")
     order = await session.get(Suspension, wanted.suspension_id, populate_existing=True)
     gone = order is not None and order.state != SuspensionState.SUSPENDED
     if gone or await ticket_of_request(session, wanted.recovery_id) is not None:
         return
+    if order is None and wanted.imported:  # what it was cut for we do not know: paying what it owes now closes its case
+        imported(session, wanted, wanted.invoice_ids, now=now)
     customer = await lock(session, Customer, wanted.customer_id)
     facts = [UNPAID, _said("reason", "Motivo", wanted.reason)]
     if not deliveries_on(customer, now.astimezone(operator.zone).date()):

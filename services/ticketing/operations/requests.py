@@ -16,7 +16,7 @@ from services.ticketing.rules.facts import left_on
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.ticket import SYSTEM
 from shared.db import lock
-from shared.events.collections import ReconnectionRequested, SuspensionRequested
+from shared.events.collections import ReconnectionRequested, RecoveryRequested, SuspensionRequested
 from shared.inbox import FactMissing
 from shared.operator import Operator
 
@@ -77,7 +77,7 @@ async def request_reconnections(
     ready: list[Back] = []
     stopping: list[Suspension] = []
     for each in wanted:
-        order = cuts.get(each.suspension_id) or _imported(session, each, now=now)
+        order = cuts.get(each.suspension_id) or imported(session, each, [], now=now)
         cuts[order.id] = order
         if order.id in taken or order.state not in (SuspensionState.REQUESTED, SuspensionState.SUSPENDED):
             continue
@@ -105,8 +105,10 @@ def _reconnection(wanted: ReconnectionRequested, now: datetime) -> Reconnection:
     )
 
 
-def _imported(session: AsyncSession, wanted: ReconnectionRequested, *, now: datetime) -> Suspension:
-    """The suspension of a customer that came to us suspended."""
+def imported(
+    session: AsyncSession, wanted: ReconnectionRequested | RecoveryRequested, invoice_ids: Sequence[UUID], *, now: datetime
+) -> Suspension:
+    """The suspension of a customer that came to us suspended, for these invoices as far as is known."""
     order = Suspension(
         id=wanted.suspension_id,
         customer_id=wanted.customer_id,
@@ -115,7 +117,7 @@ def _imported(session: AsyncSession, wanted: ReconnectionRequested, *, now: date
         rule=wanted.rule,
         reason="Suspendido antes de llegar a este sistema.",
         agent=wanted.agent,
-        invoice_ids=[],
+        invoice_ids=list(invoice_ids),
         state=SuspensionState.SUSPENDED,
         requested_at=now,
         settled_at=now,

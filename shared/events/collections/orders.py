@@ -70,7 +70,8 @@ class ReconnectionRequested(Event):
 
 class RecoveryRequested(Event):
     """The day has come on which a cut customer that still owes is handed to recovery (VIP-16): ticketing opens `procedure`. Told once; and
-    once more where the case was closed by a payment that was rejected afterwards. `amount` is what is owed by then."""
+    once more where the case was closed by a payment that was rejected afterwards. `amount` is what is owed by then, on `invoice_ids`.
+    `imported`: the customer came to us in recovery, whose people know it; its case is opened here as well."""
 
     TYPE: ClassVar[str] = "collections.recovery_requested.v1"
     recovery_id: UUID
@@ -84,3 +85,5 @@ class RecoveryRequested(Event):
     currency: Currency
     agent: str
     requested_at: datetime
+    invoice_ids: list[UUID] = []
+    imported: bool = False
