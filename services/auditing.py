@@ -1,4 +1,5 @@
-"""What must hold of the whole house: each service's own sentences, what lies about too long, and that copies agree with their sources.
+"""What must hold of the whole house: each service's own sentences (shared/invariants.py), and that copies agree with their sources, which
+only a process can look at that has all five databases.
 
 # Note [Looked at again]
 Events are under way while we look. A copy that differs from its source is looked at again a moment later, and only what differs then,
@@ -6,33 +7,20 @@ too, is told.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from services.billing.queries import invariants as billing
-from services.collections.queries import invariants as collections
-from services.noc import queries as noc
-from services.notifier import queries as notifier
-from services.ticketing.queries import invariants as ticketing
-from shared.clock import SimulatedInstant, SystemClock
+from services.wiring import SERVICES
+from shared.auditing import PATIENCE
 from shared.db import Database, rows
-from shared.invariants import SHOWN, Broken, resting
+from shared.invariants import AGAIN_SECONDS, SHOWN, Finding, ask_again, snapshot_of
 from shared.operator import Operator
 
 CHUNK = 10_000
-AGAIN_SECONDS = 2.0
 FIRST = UUID(int=0)
-OWN: Mapping[str, Callable[[AsyncSession], Awaitable[list[Broken]]]] = {
-    "billing": billing.invariants,
-    "ticketing": ticketing.invariants,
-    "noc": noc.invariants,
-    "notifier": notifier.invariants,
-}
 
 
 @dataclass(frozen=True)
@@ -94,7 +82,7 @@ class Wrong:
     """A sentence that does not hold, of which services."""
 
     where: str
-    broken: Broken
+    broken: Finding
 
 
 async def audit(addresses: Mapping[str, str], operator: Operator, *, again: float = AGAIN_SECONDS) -> list[Wrong]:
@@ -103,39 +91,40 @@ async def audit(addresses: Mapping[str, str], operator: Operator, *, again: floa
     async with AsyncExitStack() as stack:
         databases = {}
         for name, address in addresses.items():
-            databases[name] = Database(address, service=name, pool_size=2)
+            databases[name] = Database(address, service=name, pool_size=2, patience=PATIENCE)
             stack.push_async_callback(databases[name].close)
-        found = [wrong for name, each in databases.items() for wrong in await _own(name, each, operator)]
+        found = []
+        for service in SERVICES:
+            looking = partial(snapshot_of, databases[service.name])
+            said = await ask_again(service.sentences, looking, operator, again=again)
+            found += [Wrong(service.name, each) for each in said if each.count]
         for copy in COPIES:
-            if differing := await differences(databases, copy, again=again):
-                shown = tuple(f"{key}: {values}" for key, values in list(differing.items())[:SHOWN])
-                found.append(Wrong(f"{copy.source} → {copy.keeper}", Broken(copy.sentence, shown)))
+            compared = await compare(databases, copy, again=again)
+            found += [Wrong(f"{copy.source} → {copy.keeper}", compared)] if compared.count else []
         return found
 
 
-async def _own(name: str, database: Database, operator: Operator) -> list[Wrong]:
-    async with database.transaction() as session:
-        now = await business_time(session)
-        said = await collections.invariants(session, operator=operator, now=now) if name == "collections" else await OWN[name](session)
-        return [Wrong(name, each) for each in (*said, *await resting(session, now))]
+async def kept_by(keeper: str, databases: Mapping[str, Database]) -> list[Finding]:
+    """What one service keeps of the others, compared; nothing is changed."""
+    return [await compare(databases, each, again=AGAIN_SECONDS) for each in COPIES if each.keeper == keeper]
 
 
-async def business_time(session: AsyncSession) -> datetime:
-    """The service's business time: its test clock's where one was ever set, real time otherwise."""
-    found = await rows(session, f"SELECT now FROM {SimulatedInstant.__tablename__}")
-    return found[0].now if found else await SystemClock().now()
+async def compare(databases: Mapping[str, Database], copy: Copy, *, again: float) -> Finding:
+    """Does the copy agree with its source?"""
+    differing = await differences(databases, copy, again=again)
+    return Finding(copy.sentence, len(differing), tuple(f"{key}: {values}" for key, values in list(differing.items())[:SHOWN]))
 
 
 async def differences(databases: Mapping[str, Database], copy: Copy, *, again: float) -> dict[UUID, str]:
     """What the copy keeps otherwise than the source says, by id (Note [Looked at again])."""
-    found = await _compare(databases, copy, None)
+    found = await _differing(databases, copy, None)
     if found:
         await asyncio.sleep(again)
-        found = await _compare(databases, copy, list(found))
+        found = await _differing(databases, copy, list(found))
     return found
 
 
-async def _compare(databases: Mapping[str, Database], copy: Copy, only: Sequence[UUID] | None) -> dict[UUID, str]:
+async def _differing(databases: Mapping[str, Database], copy: Copy, only: Sequence[UUID] | None) -> dict[UUID, str]:
     """Walk through both in the order of their ids, a chunk at a time."""
     left, right = _walk(databases[copy.source], copy.original, only), _walk(databases[copy.keeper], copy.kept, only)
     one, other = await anext(left, None), await anext(right, None)

@@ -7,13 +7,16 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from fastapi import Depends, FastAPI
 from starlette.types import Receive, Scope, Send
 
+from services.auditing import kept_by
 from services.conductor import clock_router
 from services.front import front_router
 from services.wiring import SERVICES, open_runtime, open_transport
+from shared.auditing import COPIES
 from shared.auth import verifier_of
 from shared.operator import Operator
 from shared.settings import Settings
@@ -45,9 +48,17 @@ async def open_house(operator: Operator, settings: Mapping[str, Settings], start
         for service in SERVICES:
             opened = open_runtime(service, settings[service.name], operator, start)
             runtimes[service.name] = await stack.enter_async_context(opened)
+        _compare_copies(runtimes)
         await stack.enter_async_context(open_transport(runtimes))
         conductor = Conductor([LocalEnd(each) for each in runtimes.values()]) if start else None
         yield House(operator, runtimes, root_app(operator, runtimes, conductor), conductor)
+
+
+def _compare_copies(runtimes: Mapping[str, Runtime]) -> None:
+    """Here are all five databases: each service's audit compares what it keeps of the others, too."""
+    databases = {name: each.database for name, each in runtimes.items()}
+    for name, each in runtimes.items():
+        each.resources = {**each.resources, COPIES: partial(kept_by, name, databases)}
 
 
 class _Address(FastAPI):

@@ -87,6 +87,12 @@ class BusinessCalendar:
         """When the day has ended (UTC): the first instant of the next one."""
         return self.start_of_day(day + timedelta(days=1))
 
+    def next_at(self, hour: time, after: datetime) -> datetime:
+        """When the operator's clock shows this hour next after an instant (UTC)."""
+        day = self.today(after)
+        tonight = self.at(day, hour)
+        return tonight if tonight > after else self.at(day + timedelta(days=1), hour)
+
     def holiday(self, day: date) -> str | None:
         """Why nobody works on this day of the week's working days; None on an ordinary day."""
         if day in self.own:

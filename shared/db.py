@@ -26,7 +26,7 @@ from shared.wakeup import ANYBODY, Wakeup
 
 Model = TypeVar("Model", bound=SQLModel)
 
-STATEMENT_TIMEOUT = "60s"
+STATEMENT_SECONDS = 60
 IDLE_TRANSACTION_TIMEOUT = "60s"
 
 
@@ -134,16 +134,25 @@ class MessagingTable(SQLModel, registry=registry()):
 
 
 class Database:
-    """One service's database: a pool, and transactions that commit at their end or not at all."""
+    """One service's database: a pool, and transactions that commit at their end or not at all. `patience`: seconds after which the server
+    ends a statement."""
 
-    def __init__(self, url: str, *, service: str = "", pool_size: int = 10, wakeup: Wakeup | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        service: str = "",
+        pool_size: int = 10,
+        wakeup: Wakeup | None = None,
+        patience: int = STATEMENT_SECONDS,
+    ) -> None:
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
         self.service = service
         self.wakeup = wakeup or Wakeup()
         settings = {
             "application_name": f"reconecta {service}".strip(),
             "timezone": "UTC",
-            "statement_timeout": STATEMENT_TIMEOUT,
+            "statement_timeout": f"{patience}s",
             "idle_in_transaction_session_timeout": IDLE_TRANSACTION_TIMEOUT,
         }
         self.engine = create_async_engine(
@@ -153,7 +162,7 @@ class Database:
             pool_use_lifo=True,  # few connections with warm caches rather than all of them in turn
             pool_timeout=15,
             hide_parameters=True,  # an error's text goes to logs and dead letters; customers' data must not
-            connect_args={"server_settings": settings, "command_timeout": 90, "timeout": 10},
+            connect_args={"server_settings": settings, "command_timeout": patience + 30, "timeout": 10},
         )
         event.listen(self.engine.sync_engine, "checkout", _alive)
 

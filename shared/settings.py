@@ -47,7 +47,12 @@ class Settings(BaseSettings):
     document_limit: int = Field(default=15 * 1024**2, ge=1024, le=100 * 1024**2, description="bytes of a document stored with a ticket")
     streams_limit: int = Field(default=200, ge=1, description="timelines watched live at a time, per process")
     outbox_shards: int = Field(default=1, ge=1, le=16)
+    nightly_audit: bool | None = None  # does each service audit its own database every night? None: on the real clock alone
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def audits_nightly(self) -> bool:
+        return self.clock == "system" if self.nightly_audit is None else self.nightly_audit
 
     @property
     def revocation_file(self) -> Path:

@@ -14,10 +14,12 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import idempotency, parking, timers
+from shared.auditing import audit_job
 from shared.clock import Clock, ClockNotSet
 from shared.db import Database, rows
 from shared.discretion import told
 from shared.inbox import Arrival, EventRouter, Inbox
+from shared.invariants import NOTHING, Sentences
 from shared.jobs import Job, JobContext
 from shared.kafka import KafkaSource
 from shared.lease import Fenced, Lease
@@ -50,6 +52,7 @@ class Service:
     routers: tuple[APIRouter, ...] = ()
     timers: TimerRouter = field(default_factory=TimerRouter)
     jobs: tuple[Job, ...] = ()
+    sentences: Sentences = NOTHING
     resources: Callable[[Settings, Operator], Mapping[str, Any]] = lambda settings, operator: {}
     metrics: Callable[[AsyncSession], Awaitable[Mapping[tuple[str, str], float]]] | None = None
     paces: Mapping[str, float] = field(default_factory=dict)
@@ -70,8 +73,8 @@ class Runtime:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """The service's jobs, and the one that fires its timers."""
-        return (timer_job(self.service.timers), *self.service.jobs)
+        """The service's jobs, the one that fires its timers, and the one that audits its database."""
+        return (timer_job(self.service.timers), *self.service.jobs, audit_job(self.service.sentences))
 
     def job_context(self, now: datetime) -> JobContext:
         return JobContext(self.database, now, self.operator, self.settings, self.resources)

@@ -5,6 +5,7 @@ from services.billing.handlers import events
 from services.billing.jobs import JOBS
 from services.billing.models import Table
 from services.billing.queries.gauges import gauges
+from services.billing.queries.invariants import SENTENCES
 from shared.worker import Service
 
 SERVICE = Service(
@@ -15,5 +16,6 @@ SERVICE = Service(
     routers=ROUTERS,
     jobs=JOBS,
     metrics=gauges,
+    sentences=SENTENCES,
     paces={"inbox": 0.25},
 )

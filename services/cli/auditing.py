@@ -26,7 +26,10 @@ def audit(
     se cumple, y dice dónde; no cambia nada."""
     found = asyncio.run(_audit(load_operator(operator), data))
     if as_json:
-        told = [{"where": each.where, "sentence": each.broken.sentence, "found": list(each.broken.found)} for each in found]
+        told = [
+            {"where": each.where, "sentence": each.broken.sentence, "count": each.broken.count, "found": list(each.broken.found)}
+            for each in found
+        ]
         typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         _tell(found)
@@ -40,7 +43,8 @@ async def _audit(operator: Operator, data: Path) -> list[Wrong]:
 
 def _tell(found: Sequence[Wrong]) -> None:
     for each in found:
-        console.print(f"[red]No se cumple[/] en {escape(each.where)}: {escape(each.broken.sentence)}", soft_wrap=True)
+        said = f"{escape(each.broken.sentence)} ({each.broken.count})"
+        console.print(f"[red]No se cumple[/] en {escape(each.where)}: {said}", soft_wrap=True)
         for key in each.broken.found:
             console.print(f"  {escape(key)}", soft_wrap=True)
     if not found:

@@ -6,6 +6,7 @@ from services.collections.handlers import events
 from services.collections.jobs import JOBS
 from services.collections.models import Table
 from services.collections.queries.gauges import gauges
+from services.collections.queries.invariants import SENTENCES
 from shared.worker import Service
 
 SERVICE = Service(
@@ -15,6 +16,7 @@ SERVICE = Service(
     tables=Table.metadata,
     routers=ROUTERS,
     metrics=gauges,
+    sentences=SENTENCES,
     jobs=JOBS,
     # `compared`: the policies whose files were held against those in force since this process started
     resources=lambda settings, operator: {"streams": Streams(operator, settings.streams_limit), "compared": set()},

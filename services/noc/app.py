@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.noc.api import router
 from services.noc.handlers import events
 from services.noc.models import Table
-from services.noc.queries import count_open_outages
+from services.noc.queries import SENTENCES, count_open_outages
 from shared.worker import Service
 
 
@@ -22,4 +22,5 @@ SERVICE = Service(
     tables=Table.metadata,
     routers=(router,),
     metrics=_metrics,
+    sentences=SENTENCES,
 )

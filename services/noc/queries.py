@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from services.noc.models import AccessNode, Outage, OutageState
 from shared.db import rows
 from shared.errors import NotFound, nearest
-from shared.invariants import Broken, broken
+from shared.invariants import Sentences
 
 BEHIND = "count(DISTINCT c.customer_id) FILTER (WHERE c.active_to IS NULL OR c.active_to >= $1::date)"
 
@@ -99,8 +99,4 @@ CHECKS = {
     "cada servicio cuelga de un nodo conocido": """
         SELECT c.service_id FROM connection c LEFT JOIN access_node n ON n.code = c.access_node WHERE n.code IS NULL""",
 }
-
-
-async def invariants(session: AsyncSession) -> list[Broken]:
-    """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
-    return await broken(session, CHECKS)
+SENTENCES = Sentences(CHECKS)

@@ -5,7 +5,7 @@ from services.notifier.api import routers
 from services.notifier.handlers import events
 from services.notifier.jobs import JOBS
 from services.notifier.models import Table
-from services.notifier.queries import gauges
+from services.notifier.queries import SENTENCES, gauges
 from shared.sealing import Seal
 from shared.worker import Service
 
@@ -18,5 +18,6 @@ SERVICE = Service(
     jobs=JOBS,
     resources=lambda settings, operator: {"mail": carrier(settings), "webhooks": poster(settings), "seal": Seal(settings.webhook_keys)},
     metrics=gauges,
+    sentences=SENTENCES,
     paces=dict.fromkeys(("relay", "inbox", "deliveries"), 0.25),
 )

@@ -4,6 +4,7 @@ from services.ticketing.api import ROUTERS
 from services.ticketing.handlers import events
 from services.ticketing.jobs import JOBS, TIMERS
 from services.ticketing.models import Table
+from services.ticketing.queries.invariants import SENTENCES
 from services.ticketing.queries.switches import gauges
 from shared.worker import Service
 
@@ -16,5 +17,6 @@ SERVICE = Service(
     timers=TIMERS,
     jobs=JOBS,
     metrics=gauges,
+    sentences=SENTENCES,
     paces={"relay": 0.1},  # it tells what was done; what is to be done comes to it
 )

@@ -98,6 +98,12 @@ class BillingRun(Document):
     at: time
 
 
+class NightlyAudit(Document):
+    """At what hour, in the operator's time zone, each service looks every night whether its own database is sound."""
+
+    at: time = time(3)
+
+
 def _readable(value: str) -> str:
     """White letters on the colour must be readable: WCAG's contrast of 4.5."""
     shares = [int(value[at : at + 2], 16) / 255 for at in (1, 3, 5)]
@@ -137,6 +143,7 @@ class Company(Document):
     default_policy: Code
     mail_from: Email
     billing_run: BillingRun
+    audit: NightlyAudit = Field(default=NightlyAudit(), description="a qué hora de la noche se revisan las bases")
     payment_order: list[PaymentOrder] = Field(
         default=["named", "oldest"],
         min_length=1,

@@ -8,11 +8,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from shared import auditing
 from shared.auth import verifier_of
 from shared.db import rows
 from shared.errors import Unavailable
 from shared.migrations import behind
 from shared.simulation import ClockSetting, ServiceState, move, state_of
+from shared.web.audits import audit_router
 from shared.web.commands import Actor, Documents, LimitedRoute, permits, refuse_unknown, runtime_of
 from shared.web.dead_letters import dead_letter_router
 from shared.web.documentation import add_documentation
@@ -51,6 +53,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         app.include_router(router)
     app.include_router(_health_router())
     app.include_router(dead_letter_router())
+    app.include_router(audit_router())
     if runtime.clock.simulated:
         app.include_router(_simulation_router())
     return app
@@ -89,9 +92,11 @@ async def exposition(runtime: Runtime) -> bytes:
     now = await runtime.clock.now()
     async with runtime.database.transaction() as session:
         row = (await rows(session, GAUGES, now))[0]
-        own = await runtime.service.metrics(session) if runtime.service.metrics else {}
+        own = dict(await runtime.service.metrics(session)) if runtime.service.metrics else {}
+        age, found = await auditing.latest(session, now)
+    own |= {("audit_broken", each.sentence): float(each.count) for each in found}
     families = []
-    for name, value in row.items():
+    for name, value in (*row.items(), ("audit_age_seconds", age)):
         family = GaugeMetricFamily(f"reconecta_{name}", name.replace("_", " "), labels=["service"])
         family.add_metric([runtime.service.name], float(value))
         families.append(family)

@@ -25,6 +25,7 @@ WORDS = {
     "assumes": "supone",
     "at": "instante",
     "attempts": "intentos",
+    "audited_at": "revisado el",
     "authorization_code": "CAI",
     "balance": "saldo",
     "behind": "detrás",
@@ -219,9 +220,11 @@ WORDS = {
     "rules": "reglas",
     "running": "en curso",
     "said": "dicho",
+    "seconds": "segundos",
     "sender": "emisor",
     "sent_at": "enviado el",
     "sent_by": "enviado por",
+    "sentences": "frases",
     "sequence": "secuencia",
     "service_id": "id del servicio",
     "services": "servicios",
@@ -264,6 +267,7 @@ WORDS = {
     "who_name": "quién",
     "why": "por qué",
     "within_an_hour": "revertidas en una hora",
+    "wrong": "no se cumple",
 }
 
 

@@ -96,6 +96,7 @@ VALUES: Mapping[str, Mapping[str, str]] = {
     "WebhookState": {"ACTIVE": "activa", "PAUSED": "en pausa", "DISABLED": "desactivada"},
     "PostState": {"QUEUED": "en espera", "SENDING": "enviando", "DELIVERED": "entregado", "FAILED": "se dio por perdido"},
     # every service
+    "AuditState": {"WAITING": "en espera", "SOUND": "todo se cumple", "BROKEN": "algo no se cumple", "FAILED": "no se pudo terminar"},
     "DeadLetter.reason": {"dead": "falló", "waiting": "espera"},
 }
 

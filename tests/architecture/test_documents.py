@@ -20,6 +20,7 @@ OF_EVERY_SERVICE = {
     "docs",
     "openapi.json",
     "simulation",
+    "audits",
     "dead-letters",
     "dead-letters/{}/replay",
     "dead-letters/{}/discard",

@@ -79,6 +79,7 @@ async def open_test_house(
     using: Operator | None = None,
     kafka_bootstrap: str | None = None,
     smtp_url: str | None = None,
+    nightly_audit: bool = False,
 ) -> AsyncIterator[TestHouse]:
     """Open the house on five clean databases at an instant of the operator's clock; on Kafka when its address is given. Mails go into a
     Maildir, or to the mail server whose address is given.
@@ -99,6 +100,7 @@ async def open_test_house(
             smtp_url=smtp_url,
             clock="simulated",
             network="simulated",
+            nightly_audit=nightly_audit,
             token_public_keys=[keys()[1]],
             webhook_keys=[WEBHOOK_KEY],
         ).model_copy(update=transport)

@@ -13,7 +13,6 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.billing.adapters.background import in_the_background
 from services.billing.adapters.csv_files import open_records
 from services.billing.jobs.blocks import blocks
 from services.billing.models import ImportBatch
@@ -26,6 +25,7 @@ from services.billing.rules.cells import Fault
 from services.billing.rules.csv_text import Unreadable
 from services.billing.rules.mapping import CustomerMapping, Mapping, PaymentMapping
 from services.billing.rules.states import ImportState, Severity
+from shared.background import in_the_background
 from shared.calendar import BusinessCalendar
 from shared.db import Database
 from shared.inbox import is_transient

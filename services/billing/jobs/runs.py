@@ -6,12 +6,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.billing.adapters.background import in_the_background
 from services.billing.adapters.price_functions import price_functions
 from services.billing.operations import issuing, runs
 from services.billing.operations.terms import policy_terms
 from services.billing.queries.runs import Standing, run_standing
 from services.billing.rules.periods import Period
+from shared.background import in_the_background
 from shared.calendar import BusinessCalendar
 from shared.db import Database, rows
 from shared.errors import Problem

@@ -3,7 +3,7 @@ query: a posting is one amount on two accounts."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.invariants import Broken, broken
+from shared.invariants import Finding, Sentences, check
 
 # Each query answers the rows that break the sentence.
 CHECKS = {
@@ -72,6 +72,9 @@ CHECKS = {
 }
 
 
-async def invariants(session: AsyncSession) -> list[Broken]:
-    """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
-    return await broken(session, CHECKS)
+SENTENCES = Sentences(CHECKS)
+
+
+async def invariants(session: AsyncSession) -> list[Finding]:
+    """The sentences that do not hold in this transaction, each with some of the rows that break it; empty when all is well."""
+    return [found for sentence, sql in CHECKS.items() if (found := await check(session, sentence, sql)).count]

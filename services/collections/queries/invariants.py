@@ -1,5 +1,7 @@
 """What must hold in collections' database at any time; run after every story of the tests and by audits."""
 
+from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -13,10 +15,12 @@ from services.collections.rules.facts import Facts
 from services.collections.rules.terms import Book, Terms
 from services.collections.rules.worklist import for_people, place
 from shared.db import rows
-from shared.invariants import SHOWN, Broken, broken
+from shared.invariants import Finding, Sentences, Snapshot, ask
 from shared.operator import Operator
 
-CHUNK = 1_000
+CHUNK = 250  # of accounts that are judged in one go: nobody else of this process gets a turn meanwhile
+ROWS = 5_000
+FIRST = UUID(int=0)
 # Each query answers the rows that break the sentence.
 CHECKS = {
     "cada cliente tiene a lo sumo una suspensión sin terminar": """
@@ -50,67 +54,90 @@ CHECKS = {
             SELECT code FROM status_change s WHERE s.account_id = a.id ORDER BY version DESC LIMIT 1) AS t ON true
         WHERE a.status <> coalesce(t.code, 'active')""",
 }
+WARNED = "cada suspensión tuvo antes su aviso, con las horas que pide la política"
+PROMISED = "nadie tiene en un mes más compromisos de los que permite la política"
+STORED = "el estado guardado es el que dice la política"
+PLACED = "el lugar en la lista de trabajo es el que dice la política"
 AGREED = "el estado de cada compromiso y de cada plan es el que dice la política"
-SETTLED = """SELECT id FROM account WHERE NOT EXISTS (
-    SELECT FROM account_review WHERE account_id = id AND due_at <= $1) ORDER BY id"""
-LISTED = "SELECT account_id, agent, urgency, weight FROM worklist"
-ORDERED = """
+DONE = "nada de lo que la política manda está sin hacer"
+SETTLED = f"""SELECT id FROM account WHERE id > $2 AND NOT EXISTS (
+    SELECT FROM account_review WHERE account_id = id AND due_at <= $1) ORDER BY id LIMIT {CHUNK}"""
+LISTED = "SELECT account_id, agent, urgency, weight FROM worklist WHERE account_id = ANY($1::uuid[])"
+ORDERED = f"""
 SELECT s.id, a.policy, s.account_id, s.requested_at, (SELECT min(n.accepted_at) FROM suspension_notice n
     WHERE n.account_id = s.account_id AND n.accepted_at <= s.requested_at AND n.failed_at IS NULL AND n.requested_at >= coalesce((
         SELECT max(o.suspended_at) FROM suspension o WHERE o.account_id = s.account_id AND o.suspended_at <= s.requested_at
             AND o.id < s.id), '-infinity')) AS accepted_at
-FROM suspension s JOIN account a ON a.id = s.account_id WHERE s.source <> 'IMPORT'
+FROM suspension s JOIN account a ON a.id = s.account_id WHERE s.source <> 'IMPORT' AND s.id > $1 ORDER BY s.id LIMIT {ROWS}
 """
-PROMISED = "SELECT p.account_id, a.policy, count(*) AS made FROM promise p JOIN account a ON a.id = p.account_id GROUP BY 1, 2, p.period"
+MADE = """
+SELECT p.account_id, a.policy, count(*) AS made FROM promise p JOIN account a ON a.id = p.account_id
+GROUP BY 1, 2, p.period HAVING count(*) > $1
+"""
 
 
-async def invariants(session: AsyncSession, *, operator: Operator, now: datetime) -> list[Broken]:
-    """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
-    found = await broken(session, CHECKS)
-    said = [*await _orders(session, operator), *await _promises(session, operator), *await _functions(session, operator, now)]
-    by_sentence: dict[str, list[str]] = {}
-    for sentence, key in said:
-        by_sentence.setdefault(sentence, []).append(key)
-    return [*found, *(Broken(sentence, tuple(keys[:SHOWN])) for sentence, keys in by_sentence.items())]
+async def judge(snapshot: Snapshot, operator: Operator) -> AsyncIterator[tuple[str, str]]:
+    """What breaks the sentences that the policies' functions judge."""
+    for part in (_orders, _promises, _accounts):
+        async for each in part(snapshot, operator):
+            yield each
 
 
-async def _orders(session: AsyncSession, operator: Operator) -> list[tuple[str, str]]:
+SENTENCES = Sentences(CHECKS, (WARNED, PROMISED, STORED, PLACED, AGREED, DONE), judge)
+
+
+async def invariants(session: AsyncSession, *, operator: Operator, now: datetime) -> list[Finding]:
+    """The sentences that do not hold in this transaction, each with some of the rows that break it; empty when all is well."""
+    return [each for each in await ask(SENTENCES, lambda: nullcontext((session, now)), operator) if each.count]
+
+
+async def _orders(snapshot: Snapshot, operator: Operator) -> AsyncIterator[tuple[str, str]]:
     """No cut without a notice that everybody got, and the hours after it, where the policy wants one (VIP-10)."""
-    found = []
-    for row in await rows(session, ORDERED):
-        wanted = operator.policy(row.policy).suspension.notice
-        if wanted is not None and (row.accepted_at is None or row.accepted_at + wanted.before > row.requested_at):
-            found.append(("cada suspensión tuvo antes su aviso, con las horas que pide la política", str(row.id)))
-    return found
+    last: UUID | None = FIRST
+    while last is not None:
+        async with snapshot() as (session, _):
+            found = await rows(session, ORDERED, last)
+        for row in found:
+            wanted = operator.policy(row.policy).suspension.notice
+            if wanted is not None and (row.accepted_at is None or row.accepted_at + wanted.before > row.requested_at):
+                yield WARNED, str(row.id)
+        last = found[-1].id if len(found) == ROWS else None
 
 
-async def _promises(session: AsyncSession, operator: Operator) -> list[tuple[str, str]]:
+async def _promises(snapshot: Snapshot, operator: Operator) -> AsyncIterator[tuple[str, str]]:
     """No more promises for a month than the policy allows (VIP-11)."""
-    return [
-        ("nadie tiene en un mes más compromisos de los que permite la política", f"{row.account_id}: {row.made}")
-        for row in await rows(session, PROMISED)
-        if row.made > operator.policy(row.policy).promises.max_per_month
-    ]
+    async with snapshot() as (session, _):
+        found = await rows(session, MADE, min(each.promises.max_per_month for each in operator.policies.values()))
+    for row in found:
+        if row.made > operator.policy(row.policy).promises.max_per_month:
+            yield PROMISED, f"{row.account_id}: {row.made}"
 
 
-async def _functions(session: AsyncSession, operator: Operator, now: datetime) -> list[tuple[str, str]]:
+async def _accounts(snapshot: Snapshot, operator: Operator) -> AsyncIterator[tuple[str, str]]:
     """What is stored of statuses and agreements is what the functions say, for every account that no review is due for."""
-    ids = [row.id for row in await rows(session, SETTLED, now)]
-    book, found = Book(operator), []
-    listed = {row.account_id: (row.agent, row.urgency, row.weight) for row in await rows(session, LISTED)}
-    for at in range(0, len(ids), CHUNK):
-        for facts in (await load_facts(session, ids[at : at + CHUNK], now=now)).values():
-            said = assess(facts, book.terms(facts.policy), now)
-            found += _differs("el estado guardado es el que dice la política", facts.account_id, facts.status, said.standing.code)
-            wanted = _listed(facts, book.terms(facts.policy), now)
-            place_now = listed.get(facts.account_id)
-            found += _differs("el lugar en la lista de trabajo es el que dice la política", facts.account_id, place_now, wanted)
-            for promise, _ in said.promises:
-                found += _differs(AGREED, promise.id, promise.state, judge_promise(promise, facts, now).state)
-            for plan, _ in said.plans:
-                found += _differs(AGREED, plan.id, plan.state, judge_plan(plan, facts, now).state)
-            found += [("nada de lo que la política manda está sin hacer", f"{facts.account_id}: {each}") for each in said.actions]
-    return found
+    book = Book(operator)
+    last: UUID | None = FIRST
+    while last is not None:
+        async with snapshot() as (session, now):
+            ids = [row.id for row in await rows(session, SETTLED, now, last)]
+            listed = {row.account_id: (row.agent, row.urgency, row.weight) for row in await rows(session, LISTED, ids)}
+            known = await load_facts(session, ids, now=now)
+        for facts in known.values():
+            for each in _judged(facts, book.terms(facts.policy), listed.get(facts.account_id), now):
+                yield each
+        last = ids[-1] if len(ids) == CHUNK else None
+
+
+def _judged(facts: Facts, terms: Terms, listed: tuple[str | None, int, Decimal] | None, now: datetime) -> Iterator[tuple[str, str]]:
+    said = assess(facts, terms, now)
+    yield from _differs(STORED, facts.account_id, facts.status, said.standing.code)
+    yield from _differs(PLACED, facts.account_id, listed, _listed(facts, terms, now))
+    for promise, _ in said.promises:
+        yield from _differs(AGREED, promise.id, promise.state, judge_promise(promise, facts, now).state)
+    for plan, _ in said.plans:
+        yield from _differs(AGREED, plan.id, plan.state, judge_plan(plan, facts, now).state)
+    for each in said.actions:
+        yield DONE, f"{facts.account_id}: {each}"
 
 
 def _listed(facts: Facts, terms: Terms, now: datetime) -> tuple[str | None, int, Decimal] | None:

@@ -17,9 +17,10 @@ from services.notifier.queries.messages import (
     printable_invoices,
     riders_of,
 )
-from shared.invariants import Broken, broken
+from shared.invariants import Sentences
 
 __all__ = [
+    "SENTENCES",
     "Known",
     "MessageView",
     "deliveries_of",
@@ -27,19 +28,15 @@ __all__ = [
     "gauges",
     "get_delivery",
     "get_message",
-    "invariants",
     "known_facts",
     "next_attempt",
     "printable_invoices",
     "riders_of",
 ]
 
+SENTENCES = Sentences(messages.CHECKS | webhooks.CHECKS)
+
 
 async def gauges(session: AsyncSession) -> Mapping[tuple[str, str], float]:
     """Deliveries, messages, subscriptions and what is on its way to them, by state."""
     return {**await messages.gauges(session), **await webhooks.gauges(session)}
-
-
-async def invariants(session: AsyncSession) -> list[Broken]:
-    """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
-    return await broken(session, messages.CHECKS | webhooks.CHECKS)

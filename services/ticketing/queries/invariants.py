@@ -1,8 +1,6 @@
 """What must hold in ticketing's database at any time; run after every story of the tests."""
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from shared.invariants import Broken, broken
+from shared.invariants import Sentences
 
 # Each query answers the rows that break the sentence.
 CHECKS = {
@@ -40,8 +38,4 @@ CHECKS = {
         SELECT r.id FROM reconnection r LEFT JOIN ticket t ON t.id = r.ticket_id
         WHERE r.state = 'ORDERED' AND t.closed_at IS NOT NULL OR r.state IN ('ORDERED', 'DONE') AND t.id IS NULL""",
 }
-
-
-async def invariants(session: AsyncSession) -> list[Broken]:
-    """The sentences that do not hold, each with some of the rows that break it; empty when all is well."""
-    return await broken(session, CHECKS)
+SENTENCES = Sentences(CHECKS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.billing.adapters.background import GIVE_WAY, in_the_background
+from shared.background import GIVE_WAY, in_the_background
 from shared.db import Database, rows
 
 

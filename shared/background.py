@@ -8,16 +8,16 @@ from typing import Any
 
 from sqlalchemy import event
 
-from shared.db import Database
+from shared.db import STATEMENT_SECONDS, Database
 
 GIVE_WAY = 10  # how much nicer than others long work is
 
 
 @asynccontextmanager
-async def in_the_background(database: Database) -> AsyncIterator[Database]:
-    """The same database through connections that are closed at the end. Where the server runs on this machine and is ours (the embedded
-    one), the processes behind them get the processor last; elsewhere they are connections like any others."""
-    quiet = Database(database.dsn, service=database.service, pool_size=2, wakeup=database.wakeup)
+async def in_the_background(database: Database, *, patience: int = STATEMENT_SECONDS) -> AsyncIterator[Database]:
+    """The same database through connections that are closed at the end; a statement may take `patience` seconds. Where the server runs on
+    this machine and is ours (the embedded one), the processes behind them get the processor last; elsewhere they are like any others."""
+    quiet = Database(database.dsn, service=database.service, pool_size=2, wakeup=database.wakeup, patience=patience)
     event.listen(quiet.engine.sync_engine, "connect", _give_way)
     try:
         yield quiet
