@@ -4,9 +4,7 @@ Both answer below `/<service>` (the gateway changes no path): the API with all i
 the conductor's line. What they are told comes from the environment (shared/settings.py). Neither starts on a database that is behind.
 """
 
-import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -26,14 +24,13 @@ from shared.log import configure
 from shared.migrations import require_current
 from shared.operator import Operator, load_operator
 from shared.settings import Settings, settings_from_environment
-from shared.simulation import Conductor, HttpEnd
+from shared.simulation import Conductor, HttpEnd, SimulationStuck
 from shared.web.commands import refuse_unknown
 from shared.web.problems import add_handlers
 
 Role = Literal["api", "worker"]
 TOKEN, ENDS = "RECONECTA_CONDUCTOR_TOKEN", "RECONECTA_CONDUCTOR_ENDS"
 ASK_SECONDS = 30.0
-BEGIN_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -84,19 +81,11 @@ async def run_conductor(on: Listening, start: datetime | None, ready: Callable[[
 
 async def _begin(ends: Sequence[HttpEnd], start: datetime) -> None:
     """Set every clock, waiting for workers that do not answer yet. Raises InstallationError for one that refuses, or never answers."""
-    deadline = time.monotonic() + BEGIN_SECONDS
-    for end in ends:
-        while True:
-            try:
-                await end.set(start)
-                break
-            except httpx.HTTPStatusError as error:
-                why = f"{error.response.status_code} {error.response.text}"
-                raise InstallationError(f"{end.name} no deja mover su reloj: {why}") from None
-            except httpx.TransportError as error:
-                if time.monotonic() > deadline:
-                    raise InstallationError(f"El trabajador de {end.name} no responde: {type(error).__name__} {error}") from None
-                await asyncio.sleep(0.5)
+    try:
+        for end in ends:
+            await end.set(start)
+    except SimulationStuck as stuck:
+        raise InstallationError(f"El reloj de prueba no empieza: {stuck}") from None
 
 
 def conductor_app(operator: Operator, settings: Settings, ends: list[HttpEnd]) -> FastAPI:

@@ -8,8 +8,8 @@ publishes. Two successive idle rounds with the same count of published events in
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 import httpx
 from pydantic import AwareDatetime, BaseModel
@@ -17,9 +17,14 @@ from pydantic import AwareDatetime, BaseModel
 from shared.clock import ClockNotSet, SimulatedClock, machine_now
 from shared.db import rows
 from shared.errors import NotFound
+from shared.log import get_logger
 from shared.worker import Runtime
 
+log = get_logger("simulation")
 STUCK_SECONDS = 120.0
+QUIET_TIMES = 5
+SAY_SECONDS = 60.0  # of machine time: whoever waits is told how far it is
+PAUSE_SECONDS = 0.2
 BUSY = """SELECT EXISTS (SELECT 1 FROM outbox) AS outbox, EXISTS (SELECT 1 FROM outbox_held) AS held,
 EXISTS (SELECT 1 FROM inbox_pending) AS inbox,
 EXISTS (SELECT 1 FROM parked_event AS p WHERE reason IN ('retry', 'behind') AND NOT EXISTS (SELECT 1 FROM parked_event AS d
@@ -94,19 +99,36 @@ class LocalEnd:
 
 
 class HttpEnd:
-    """A service in a process of its own, asked at its `/simulation`."""
+    """A service in a process of its own, asked at its `/simulation`: again and again, since a worker that has just ended is started again.
+    Raises SimulationStuck when it does not answer within `patience` (seconds), or refuses."""
 
-    def __init__(self, name: str, client: httpx.AsyncClient, url: str) -> None:
-        self.name, self._client, self._url = name, client, url
+    def __init__(self, name: str, client: httpx.AsyncClient, url: str, patience: float = STUCK_SECONDS) -> None:
+        self.name, self._client, self._url, self._patience = name, client, url, patience
 
     async def state(self) -> ServiceState:
-        answer = await self._client.get(self._url)
-        if answer.status_code == ClockNotSet.status:
-            raise ClockNotSet
-        return ServiceState.model_validate(answer.raise_for_status().json())
+        return ServiceState.model_validate(await self._ask("GET"))
 
     async def set(self, now: datetime) -> None:
-        (await self._client.put(self._url, json={"now": now.isoformat()})).raise_for_status()
+        await self._ask("PUT", {"now": now.isoformat()})
+
+    async def _ask(self, method: str, body: dict[str, str] | None = None) -> Any:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._patience
+        while True:
+            try:
+                answer = await self._client.request(method, self._url, json=body)
+                if answer.is_success:
+                    return answer.json()
+                why = f"{answer.status_code} {answer.text}"
+            except httpx.TransportError as error:
+                answer, why = None, f"{type(error).__name__} {error}"
+            if ClockNotSet().title in why:
+                raise ClockNotSet
+            if answer is not None and answer.is_client_error:
+                raise SimulationStuck(f"{self.name} no deja mover su reloj: {why}")
+            if clock() > deadline:
+                raise SimulationStuck(f"{self.name} no responde: {why}")
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 class Conductor:
@@ -120,9 +142,12 @@ class Conductor:
         """Let business time pass until `to` (aware), stopping at every due instant until all that it starts is done.
         Answers at how many instants it stopped. Raises ValueError when `to` is past already, and SimulationStuck."""
         async with self._lock:
-            stops = 0
+            stops, said = 0, machine_now()
             while True:
                 states = await self.settle()
+                if (machine_now() - said).total_seconds() > SAY_SECONDS:
+                    said = machine_now()
+                    log.warning("time passes", now=max(state.now for state in states).isoformat(), to=to.isoformat(), stops=stops)
                 if (now := max(state.now for state in states)) > to:
                     raise ValueError(f"business time is {now.isoformat()} already")
                 due = min((state.next_due for state in states if state.next_due is not None), default=to)
@@ -137,16 +162,15 @@ class Conductor:
 
     async def settle(self) -> list[ServiceState]:
         """Wait until nothing is under way anywhere; answer the states. Who is busy is asked until it is not, and then everybody again."""
-        asked = self._ends
+        asked, patience, pause = self._ends, _Patience(self._stuck), 0.002
         seen: list[int] | None = None
-        last_change, before = machine_now(), ("", seen)
-        pause = 0.002
         while True:
             states = await asyncio.gather(*(end.state() for end in asked))
+            patience.look(asked, states)
             published = [state.published for state in states]
-            busy = [(end, state) for end, state in zip(asked, states, strict=True) if state.busy]
+            busy = [end for end, state in zip(asked, states, strict=True) if state.busy]
             if busy:
-                asked, seen = [end for end, _ in busy], None
+                asked, seen = busy, None
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.5, 0.02)
             elif len(asked) < len(self._ends):
@@ -155,8 +179,24 @@ class Conductor:
                 return list(states)
             else:
                 seen = published
-            picture = "; ".join(f"{end.name}: {', '.join(state.busy)}" for end, state in busy)
-            if (picture, published) != before:
-                last_change, before = machine_now(), (picture, published)
-            elif (machine_now() - last_change).total_seconds() > self._stuck:
-                raise SimulationStuck(picture)
+
+
+class _Patience:
+    """How long the conductor waits (machine time): the same picture for `stuck` seconds, or whatever the pictures QUIET_TIMES as long while
+    nothing is published: what comes and goes and leads to nothing has no end."""
+
+    def __init__(self, stuck: float) -> None:
+        self._stuck, self._picture, self._published = stuck, "", dict[str, int]()
+        self._changed = self._progress = machine_now()
+
+    def look(self, asked: Sequence[End], states: Sequence[ServiceState]) -> None:
+        """Raises SimulationStuck, with what is under way."""
+        now, seen = machine_now(), list(zip(asked, states, strict=True))
+        picture = "; ".join(f"{end.name}: {', '.join(each.busy)}" for end, each in seen if each.busy)
+        published = self._published | {end.name: each.published for end, each in seen}
+        if published != self._published:
+            self._published, self._progress, self._changed = published, now, now
+        if picture != self._picture:
+            self._picture, self._changed = picture, now
+        if now - self._changed > timedelta(seconds=self._stuck) or now - self._progress > timedelta(seconds=QUIET_TIMES * self._stuck):
+            raise SimulationStuck(picture)

@@ -32,7 +32,11 @@ async def test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks(tmp_path:
     folder = Path(os.environ["RECONECTA_TEST_FOLDER"]) / f"faults-{os.getpid()}"
     folder.mkdir(mode=0o755)
     async with open_stage(folder, kafka_bootstrap) as stage:
-        results = await run(stage, mixed, check, chosen(ALWAYS, ",".join(IN_THREE_MINUTES)), SECONDS, seed, say)
+        try:
+            results = await run(stage, mixed, check, chosen(ALWAYS, ",".join(IN_THREE_MINUTES)), SECONDS, seed, say)
+        finally:
+            for name, process in stage.house.processes.items():
+                say(f"--- {name}\n{process.tail()}")
     assert {each.number for each in results} == set(IN_THREE_MINUTES)
     assert [each for each in results if each.lag is None] == []
     assert [(each.number, wrong) for each in results for wrong in each.wrong] == []

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import MetaData
 
@@ -16,7 +17,7 @@ from shared.inbox import Context, EventRouter
 from shared.kafka import KafkaLag, KafkaSink
 from shared.outbox import publish
 from shared.settings import Settings
-from shared.simulation import Conductor, LocalEnd, SimulationStuck, state_of
+from shared.simulation import Conductor, HttpEnd, LocalEnd, ServiceState, SimulationStuck, state_of
 from shared.timers import DueTimer, TimerRouter
 from shared.worker import Runtime, Service, Worker
 from tests.support.service import operator
@@ -209,6 +210,53 @@ async def test_what_never_ends_is_named(world: Make) -> None:
     here.conductor = Conductor([LocalEnd(each) for each in here.runtimes.values()], stuck_seconds=0.5)
     with pytest.raises(SimulationStuck, match="collections: inbox"):
         await here.conductor.advance(START + DAY)
+
+
+class Silent(httpx.AsyncBaseTransport):
+    """A worker that is gone for some requests, then ill for some, and then answers."""
+
+    def __init__(self, gone: int, ill: int) -> None:
+        self._gone, self._ill = gone, ill
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._gone:
+            self._gone -= 1
+            raise httpx.ConnectError("nobody listens", request=request)
+        if self._ill:
+            self._ill -= 1
+            return httpx.Response(503, json={"title": "No disponible"}, request=request)
+        return httpx.Response(200, json={"now": START.isoformat(), "next_due": None, "busy": [], "published": 0}, request=request)
+
+
+async def test_a_worker_that_is_started_again_is_waited_for() -> None:
+    async with httpx.AsyncClient(transport=Silent(gone=2, ill=2)) as client:
+        assert (await HttpEnd("billing", client, "http://billing/simulation").state()).now == START
+
+
+async def test_a_worker_that_never_answers_is_named() -> None:
+    async with httpx.AsyncClient(transport=Silent(gone=10**6, ill=0)) as client:
+        with pytest.raises(SimulationStuck, match="billing no responde"):
+            await HttpEnd("billing", client, "http://billing/simulation", patience=0.3).set(START)
+
+
+class Restless:
+    """A service that is always busy with something else, and tells nobody anything."""
+
+    name = "billing"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def state(self) -> ServiceState:
+        self.asked += 1
+        return ServiceState(now=START, next_due=None, busy=[("inbox", "job review")[self.asked % 2]], published=7)
+
+    async def set(self, now: datetime) -> None: ...
+
+
+async def test_what_comes_and_goes_and_leads_to_nothing_is_named() -> None:
+    with pytest.raises(SimulationStuck, match="billing: (inbox|job review)"):
+        await Conductor([Restless()], stuck_seconds=0.1).settle()
 
 
 async def test_a_parked_event_that_may_go_on_is_under_way_and_one_that_may_not_is_not(world: Make) -> None:

@@ -22,6 +22,7 @@ from tests.support.terminals import Terminals
 
 READY_SECONDS = 300.0
 STOP_SECONDS = 30.0
+FEWEST_TRIES = 3  # a machine may stand still for longer than anybody waits
 MODULE = "RECONECTA_TEST_MODULE"  # what is started in place of `services.cli`
 
 
@@ -121,9 +122,10 @@ class Repeating(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = await request.aread()
-        deadline = asyncio.get_running_loop().time() + READY_SECONDS
+        deadline, tries = asyncio.get_running_loop().time() + READY_SECONDS, 0
         while True:
-            again = httpx.Request(request.method, request.url, headers=request.headers, content=body)
+            tries += 1
+            again = httpx.Request(request.method, request.url, headers=request.headers, content=body, extensions=request.extensions)
             try:
                 response = await self._inner.handle_async_request(again)
                 await response.aread()
@@ -132,7 +134,8 @@ class Repeating(httpx.AsyncBaseTransport):
                 why = response.text
             except httpx.TransportError as error:
                 why = repr(error)
-            assert asyncio.get_running_loop().time() < deadline, f"{request.url}: nobody answers: {why}"
+            late = asyncio.get_running_loop().time() > deadline and tries >= FEWEST_TRIES
+            assert not late, f"{request.url}: nobody answers: {why}"
             await asyncio.sleep(0.2)
 
     async def aclose(self) -> None:
