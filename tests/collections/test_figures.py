@@ -72,7 +72,7 @@ async def test_two_of_them_are_drawn(database: OpenDatabase) -> None:
     async with scene(database) as told:
         await told.invoice(await told.vip(), "460.00")
         await counted(told)
-        for name, words in (("collected", "Cobrado contra facturado"), ("ageing", "Antigüedad de la deuda")):
+        for name, words in (("collected", "Cobrado (oscuro) contra facturado (claro)"), ("ageing", "Antigüedad de la deuda")):
             answer = await told.served.as_(MANAGER).get(f"/figures/{name}.svg")
             assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
             assert words in answer.text

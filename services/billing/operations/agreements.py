@@ -44,18 +44,18 @@ async def carry_out(
                 await change_plan(session, new=new, operator=operator, prices=prices, now=now)
                 agreement.state = AgreementState.CARRIED_OUT
     except (Invalid, NotFound, Refused) as problem:
-        agreement.state, agreement.refusal = AgreementState.REFUSED, _why(problem)
-        event = AgreementRefused(
-            agreement_id=agreement.id,
-            ticket_id=agreed.ticket_id,
-            customer_id=agreed.customer_id,
-            detail=agreement.refusal,
-            refused_at=now,
-        )
-        await publish(session, event, subject=f"agreement/{agreement.id}", version=1, now=now)
+        await _refuse(session, agreement, _why(problem), now)
     session.add(agreement)
     await session.flush()
     return agreement
+
+
+async def _refuse(session: AsyncSession, agreement: Agreement, why: str, now: datetime) -> None:
+    agreement.state, agreement.refusal = AgreementState.REFUSED, why
+    event = AgreementRefused(
+        agreement_id=agreement.id, ticket_id=agreement.ticket_id, customer_id=agreement.customer_id, detail=why, refused_at=now
+    )
+    await publish(session, event, subject=f"agreement/{agreement.id}", version=1, now=now)
 
 
 async def _new_plan(session: AsyncSession, agreed: AgreementReached, operator: Operator, now: datetime) -> NewPlan:

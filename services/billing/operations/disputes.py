@@ -47,16 +47,7 @@ async def open_dispute(
     session.add(dispute)
     invoice.disputed += amount
     await store_ledgers(session, [ledger], now=now)
-    event = DisputeOpened(
-        dispute_id=dispute.id,
-        customer_id=dispute.customer_id,
-        invoice_id=invoice_id,
-        amount=amount,
-        currency=dispute.currency,
-        reason=reason,
-        opened_by=by,
-        opened_at=now,
-    )
+    event = DisputeOpened(dispute_id=dispute.id, **dispute.model_dump(include=set(DisputeOpened.model_fields)))
     await publish(session, event, subject=f"dispute/{dispute.id}", version=1, now=now)
     return dispute
 

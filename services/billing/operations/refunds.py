@@ -57,14 +57,6 @@ async def refund_credit(session: AsyncSession, *, refund: NewRefund, operator: O
     await session.flush()
     ledger.refund(refund.amount, refund=kept.id)
     await store_ledgers(session, [ledger], now=now)
-    event = CreditRefunded(
-        refund_id=kept.id,
-        customer_id=kept.customer_id,
-        amount=kept.amount,
-        currency=kept.currency,
-        reference=kept.reference,
-        refunded_by=kept.refunded_by,
-        refunded_at=now,
-    )
+    event = CreditRefunded(refund_id=kept.id, **kept.model_dump(include=set(CreditRefunded.model_fields)))
     await publish(session, event, subject=f"refund/{kept.id}", version=1, now=now)
     return kept

@@ -24,7 +24,7 @@ async def draw_collected(request: Request, actor: Actor, documents: Documents) -
         as_of, rows = await counted_rows(session, "collected")
     own = sorted((each for each in rows if each["currency"] == documents.currency), key=lambda each: str(each["period"]))
     billed, collected = summed(own, "period", "billed"), summed(own, "period", "collected")
-    title = f"Cobrado contra facturado al {dated(documents, as_of)}"
+    title = f"Cobrado (oscuro) contra facturado (claro) al {dated(documents, as_of)}"
     names = list(billed) or ["sin facturas"]
     drawn = [list(each.values()) or [Decimal(0)] for each in (billed, collected)]
     return Response(await bars(title, names, documents.currency, *drawn), media_type="image/svg+xml")

@@ -58,12 +58,7 @@ async def propose(
 
     Raises Invalid for agents without portfolios, for zones of somebody else, and for more customers than MOST.
     """
-    check_agents(operator, agents, field="agents")
-    if policy not in operator.policies:
-        raise Invalid("La política no existe.", errors=[FieldError(field="policy", message=f"no existe la política «{policy}»")])
-    if strangers := sorted(set(zones) - set(agents)):
-        error = FieldError(field="zones", message=f"{strangers[0]} no está en agents")
-        raise Invalid("Hay zonas de quien no está en el reparto.", errors=[error])
+    _check(operator, policy, agents, zones)
     found = await rows(session, CUSTOMERS, policy, everybody, MOST + 1)
     if len(found) > MOST:
         error = FieldError(field="everybody", message="reparta solo los que no tienen gestor")
@@ -80,6 +75,15 @@ async def propose(
     if moves:
         await execute(session, KEEP, made.id, *map(list, zip(*moves, strict=True)))
     return made
+
+
+def _check(operator: Operator, policy: str, agents: Sequence[str], zones: Mapping[str, Sequence[str]]) -> None:
+    check_agents(operator, agents, field="agents")
+    if policy not in operator.policies:
+        raise Invalid("La política no existe.", errors=[FieldError(field="policy", message=f"no existe la política «{policy}»")])
+    if strangers := sorted(set(zones) - set(agents)):
+        error = FieldError(field="zones", message=f"{strangers[0]} no está en agents")
+        raise Invalid("Hay zonas de quien no está en el reparto.", errors=[error])
 
 
 async def apply(session: AsyncSession, *, distribution_id: UUID, actor: Principal, operator: Operator, now: datetime) -> Applied:

@@ -76,6 +76,17 @@ class PostTry:
     at: datetime
 
 
+KEEP_EVENTS = """
+INSERT INTO webhook_event (id, type, at, body) SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[])
+ON CONFLICT DO NOTHING
+"""
+QUEUE_POSTS = """
+INSERT INTO webhook_post (webhook_id, event_id, key, state, attempts, next_attempt_at, detail)
+SELECT hook, event, key, 'QUEUED', 0, $4, '' FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY AS t(hook, event, key, place)
+ORDER BY place ON CONFLICT DO NOTHING
+"""
+
+
 async def enlist(session: AsyncSession, envelopes: Sequence[Envelope], now: datetime) -> None:
     """Queue events for those who subscribed to them; what is PAUSED or DISABLED gets its own later."""
     hooks = await rows(session, "SELECT id, types, customer_id FROM webhook")
@@ -92,8 +103,7 @@ async def enlist(session: AsyncSession, envelopes: Sequence[Envelope], now: date
     events = list({each.id: each for each, _ in wanted}.values())
     await execute(
         session,
-        "INSERT INTO webhook_event (id, type, at, body) SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[]) "
-        "ON CONFLICT DO NOTHING",
+        KEEP_EVENTS,
         [each.id for each in events],
         [each.type for each in events],
         [each.time for each in events],
@@ -101,10 +111,7 @@ async def enlist(session: AsyncSession, envelopes: Sequence[Envelope], now: date
     )
     await execute(
         session,
-        "INSERT INTO webhook_post (webhook_id, event_id, key, state, attempts, next_attempt_at, detail) "
-        "SELECT hook, event, key, 'QUEUED', 0, $4, '' FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY "
-        "AS t(hook, event, key, place) ORDER BY place "
-        "ON CONFLICT DO NOTHING",
+        QUEUE_POSTS,
         [hook for _, hook in wanted],
         [each.id for each, _ in wanted],
         [each.key for each, _ in wanted],

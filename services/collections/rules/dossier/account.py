@@ -19,7 +19,7 @@ def contract(story: Story) -> dict[str, Any]:
     facts = pairs([
         ("Nombre", known["name"]),
         ("Código de cliente", f"{known['external_id']} ({known['external_source']})"),
-        ("RTN", known.get("tax_id") or ""),
+        ("Identificación tributaria", known.get("tax_id") or ""),
         ("Contrato desde", story.day(known["contract_start"])),
         ("Contrato hasta", story.day(known["contract_end"])),
         ("Mensualidad", story.money(known["monthly_amount"])),
