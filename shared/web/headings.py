@@ -26,7 +26,7 @@ WORDS = {
     "at": "instante",
     "attempts": "intentos",
     "audited_at": "revisado el",
-    "authorization_code": "CAI",
+    "authorization_code": "Autorización fiscal",
     "balance": "saldo",
     "behind": "detrás",
     "billed": "facturado",
