@@ -366,3 +366,31 @@ async def test_what_is_older_than_a_month_is_forgotten(database: OpenDatabase) -
         await served.work()
         [left] = await served.sql("SELECT (SELECT count(*) FROM webhook_event) AS events, (SELECT count(*) FROM webhook_post) AS posts")
     assert (left.events, left.posts) == (1, 1) and len(peer.taken) == 2
+
+
+async def test_many_slow_subscribers_take_no_connection_from_another(database: OpenDatabase) -> None:
+    """What is quick is not told to have been slow, however many wait for the slow ones."""
+    async with subscriber(["slow"] * 16) as slow, subscriber() as quick, house(database) as served:
+        for _ in range(4):
+            await subscribe(served, slow.url, PAID)
+        hook = await subscribe(served, quick.url, PAID)
+        people = [str(new_id()) for _ in range(12)]
+        await served.deliver(*(golden("billing.customer_registered.v1", customer_id=each) for each in people))
+        await served.deliver(*(golden(PAID, customer_id=each) for each in people))
+        await job.run(served.runtime.job_context(START))
+        [tries] = await served.sql(
+            "SELECT count(*) AS n, count(*) FILTER (WHERE a.status = 204) AS taken FROM webhook_attempt a "
+            "JOIN webhook_post p ON p.id = a.post_id WHERE p.webhook_id = $1",
+            hook["id"],
+        )
+    assert (tries.n, tries.taken, len(quick.taken)) == (12, 12, 12) and slow.most_at_once == 16
+
+
+async def test_more_subscribers_than_lanes_all_get_their_turn_in_a_run(database: OpenDatabase) -> None:
+    """Those who were there first could be busy for ever."""
+    async with subscriber() as peer, house(database) as served:
+        for _ in range(job.LANES + 3):
+            await subscribe(served, peer.url, PAID)
+        await served.deliver(*background(), golden(PAID))
+        await job.run(served.runtime.job_context(START))
+    assert len(peer.taken) == job.LANES + 3

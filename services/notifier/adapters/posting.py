@@ -8,6 +8,7 @@ import typing
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import cached_property
 from urllib.parse import urlsplit
 
 import httpcore
@@ -19,6 +20,7 @@ from shared.settings import Settings
 
 SECONDS = 10.0  # for everything together: looking up, connecting, sending, and the beginning of the answer
 KEPT_BYTES = 1_000
+MOST = None  # connections to one subscriber: whoever claims posts limits them
 Option = typing.Any
 
 
@@ -65,24 +67,29 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class Poster:
-    """How a process reaches subscribers. `seconds` limits each post; `trust` is whom TLS believes (None: the system's authorities)."""
+    """How a process reaches subscribers. `seconds` limits each post; `trust` is whom TLS believes (None: the system's authorities, read
+    once)."""
 
     def __init__(self, configured: Sequence[Network], *, seconds: float = SECONDS, trust: ssl.SSLContext | None = None) -> None:
-        self._configured, self._seconds, self._trust = configured, seconds, trust
+        self._configured, self._seconds, self._given = configured, seconds, trust
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        return self._given or ssl.create_default_context()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["PostLine"]:
-        """Connections that are kept for as long as the block lasts."""
-        context = self._trust or ssl.create_default_context()
+        """Connections to one subscriber, kept for as long as the block lasts. Each has its own: in a common pool a post would wait for
+        another's connection, and look slow; and what a pool does for a post grows with the square of its connections."""
         async with (
-            httpcore.AsyncConnectionPool(context, network_backend=GuardedBackend(self._configured, public=True)) as secure,
-            httpcore.AsyncConnectionPool(network_backend=GuardedBackend(self._configured, public=False)) as plain,
+            httpcore.AsyncConnectionPool(self._trust, None, MOST, network_backend=GuardedBackend(self._configured, public=True)) as secure,
+            httpcore.AsyncConnectionPool(None, None, MOST, network_backend=GuardedBackend(self._configured, public=False)) as plain,
         ):
             yield PostLine({"https": secure, "http": plain}, self._seconds)
 
 
 class PostLine:
-    """Open connections to subscribers."""
+    """Open connections to a subscriber."""
 
     def __init__(self, pools: Mapping[str, httpcore.AsyncConnectionPool], seconds: float) -> None:
         self._pools, self._seconds = pools, seconds

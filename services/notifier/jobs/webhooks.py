@@ -40,13 +40,12 @@ async def next_due(session: AsyncSession, context: JobContext) -> datetime | Non
 async def run(context: JobContext) -> int:
     """Send what is due. Answers how much was tried."""
     async with context.database.transaction() as session:
-        found = (await webhooks_with_work(session, context.now))[:LANES]
+        found = await webhooks_with_work(session, context.now)
     if not found:
         return 0
-    poster: Poster = context.resources["webhooks"]
-    batch = Lanes(context, holder=str(new_id()))
-    async with prolonged(batch.renew), poster.open() as line:
-        tried = await asyncio.gather(*(batch.lane(line, each) for each in found))
+    batch = Lanes(context, holder=str(new_id()), places=asyncio.Semaphore(LANES))
+    async with prolonged(batch.renew):
+        tried = await asyncio.gather(*(batch.lane(each) for each in found))
     async with context.database.transaction() as session:
         await forget_posts(session, context.now)
     return sum(tried)
@@ -58,9 +57,15 @@ class Lanes:
 
     context: JobContext
     holder: str
+    places: asyncio.Semaphore
 
-    async def lane(self, line: PostLine, webhook_id: UUID) -> int:
+    async def lane(self, webhook_id: UUID) -> int:
         """Send to one subscriber until nothing is due, or nobody is there."""
+        poster: Poster = self.context.resources["webhooks"]
+        async with self.places, poster.open() as line:
+            return await self._rounds(line, webhook_id)
+
+    async def _rounds(self, line: PostLine, webhook_id: UUID) -> int:
         done = 0
         for _ in range(ROUNDS):
             async with self.context.database.transaction() as session:
