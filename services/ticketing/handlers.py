@@ -1,7 +1,8 @@
 """What ticketing does when others speak: the readable map of its reactions."""
 
-from services.ticketing.operations import facts, recoveries, requests, steps, suspensions
+from services.ticketing.operations import facts, opening, recoveries, requests, steps, suspensions
 from shared.events.billing import (
+    AgreementRefused,
     CreditNoteIssued,
     CustomerChanged,
     CustomerRegistered,
@@ -139,3 +140,9 @@ async def open_the_tickets_of_reconnections(ctx: Context, wanted: list[Reconnect
 async def open_the_ticket_of_a_recovery(ctx: Context, wanted: RecoveryRequested) -> None:
     """The policy's procedure begins (VIP-16, VIP-17)."""
     await recoveries.request_recovery(ctx.session, wanted=wanted, operator=ctx.operator, now=ctx.now)
+
+
+@events.on(AgreementRefused)
+async def open_the_ticket_of_a_refused_agreement(ctx: Context, refused: AgreementRefused) -> None:
+    """What was agreed in a ticket and cannot be carried out is somebody's task (VIP-28)."""
+    await opening.agreement_refused(ctx.session, refused=refused, operator=ctx.operator, now=ctx.now)

@@ -12,15 +12,18 @@ from shared.operator.steps import Step
 
 # What ticketing hears of a customer and a procedure may end on.
 ClosingEvent = Literal[
-    "payment_reported", "payment_confirmed", "invoice_voided", "suspension_withdrawn", "debt_covered", "service_reconnected"
-]
-# What the network tells of a customer's service and a procedure may begin with.
-OpeningEvent = Literal["equipment_off"]
+    "payment_reported", "payment_confirmed", "invoice_voided", "suspension_withdrawn", "debt_covered", "service_reconnected",
+    "agreement_refused",
+]  # fmt: skip
+# What the network tells of a customer's service, and what billing tells of an agreement; a procedure may begin with either.
+NetworkEvent = Literal["equipment_off"]
+OpeningEvent = Literal["equipment_off", "agreement_refused"]
 
 
 class Opening(Document):
     """People of these desks may open a ticket of the procedure, writing this down. `single`: not while one of the same customer is open;
-    `suspended`: only while the customer's service is suspended. `on` what the network tells opens it too, without a form."""
+    `suspended`: only while the customer's service is suspended. `on` what the network or billing tells opens it too, without a form; what
+    billing could not carry out of a ticket begins with what was known in that one."""
 
     by: list[Code] = Field(min_length=1)
     rule: str | None = None

@@ -213,6 +213,32 @@ async def test_a_network_that_does_not_answer_leaves_the_agreement_open(courier_
 
 
 @rule("VIP-28")
+async def test_an_agreement_that_billing_refuses_stays_on_the_list_of_sales_until_somebody_settles_it(courier_house: TestHouse) -> None:
+    """The adviser agreed on a day that is farther off than billing plans."""
+    house, case = courier_house, "acuerdo_no_aplicado"
+    mine = await leaving(house)
+    await mine.asks_to_leave("2026-04-10")
+    await mine.ends("ana.martinez", "solicitud_dx_vip", "consultar")
+    await mine.ends("sofia.mejia", "solicitud_dx_vip", "negociar", "recovered", **{**AGREED, "desde": "2027-06-01"})
+    assert told(house, "No se pudo aplicar") == {"facturacion", "ventas", "gerente.ventas"}
+    ticket, asked = await mine.ticket(case), await mine.ticket("solicitud_dx_vip")
+    assert (ticket["parent_id"], asked["outcome"]) == (asked["id"], "not_applied")
+    assert [each["state"] for each in asked["switches"]] == ["CANCELLED"], "the network does not change what is not sold"
+    known = {each["name"]: each["text"] for each in ticket["facts"]}
+    assert "no puede cambiar desde el 2027-06-01" in known["refusal"] and known["informe"] == "Baja a 50 Mbps."
+    tasks = (await house.get("/ticketing/tasks", "sofia.mejia"))["items"]
+    assert [(each["step"], each["ticket_id"]) for each in tasks] == [("resolver", ticket["id"])]
+
+    # Ventas corrige el acuerdo: la red y la facturación lo aplican.
+    right = {"acuerdo_corregido": "downgrade", "plan_corregido": "corporativo_50", "desde_corregido": "2026-04-20", "detalle": "Este mes."}
+    await mine.ends("sofia.mejia", case, "resolver", "corrected", **right)
+    states = [each["state"] for each in (await house.get("/billing/agreements", customer_id=mine.id))["items"]]
+    assert states == ["REFUSED", "CARRIED_OUT"]
+    await house.until("2026-04-20T01:00")
+    assert ((await mine.ticket(case))["outcome"], await mine.plan_in_the_network()) == ("told", "corporativo_50")
+
+
+@rule("VIP-28")
 @pytest.mark.parametrize("agreed", ["upgrade", "other"])
 async def test_of_third_parties_engineering_asks_the_provider_first(courier_house: TestHouse, agreed: str) -> None:
     house = courier_house

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, StringConstraints
 
 from services.ticketing.api.shapes import CUSTOMER_ID, TICKET_ID
 from services.ticketing.operations.recoveries import network_told
-from shared.operator.procedures import OpeningEvent
+from shared.operator.procedures import NetworkEvent
 from shared.web import Actor, Documents, Input, Now, Session, command_router, permits
 from shared.web.shapes import example
 
@@ -21,7 +21,7 @@ class NetworkEventInput(Input):
     model_config = example(
         event="equipment_off", network_login="hotel-copan-01", seen_at="2026-04-02T15:04:00-06:00", detail="ONT sin luz desde las 14:55"
     )
-    event: OpeningEvent
+    event: NetworkEvent
     network_login: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     seen_at: AwareDatetime
     detail: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]

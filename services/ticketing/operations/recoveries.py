@@ -21,7 +21,7 @@ from shared.errors import NotFound
 from shared.events.collections import RecoveryRequested
 from shared.inbox import FactMissing
 from shared.operator import Operator
-from shared.operator.procedures import OpeningEvent
+from shared.operator.procedures import NetworkEvent
 
 UNPAID = Fact(name="cause", label="Origen", kind="choice", value="unpaid", text="Falta de pago")
 
@@ -52,7 +52,7 @@ async def request_recovery(session: AsyncSession, *, wanted: RecoveryRequested, 
 
 
 async def network_told(
-    session: AsyncSession, *, event: OpeningEvent, login: str, seen_at: datetime, detail: str, operator: Operator, now: datetime
+    session: AsyncSession, *, event: NetworkEvent, login: str, seen_at: datetime, detail: str, operator: Operator, now: datetime
 ) -> tuple[Customer, Sequence[Ticket]]:
     """The network's monitoring saw something at a service: begin the procedures that begin with it, none that is open already, and where
     they are for the suspended only while the customer is. Answers the customer and the tickets that were opened. Raises NotFound."""

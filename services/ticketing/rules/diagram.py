@@ -35,6 +35,7 @@ CLOSING: Mapping[ClosingEvent, str] = {
     "suspension_withdrawn": "se retira la suspensión",
     "debt_covered": "lo que debía está reportado como pagado",
     "service_reconnected": "el servicio se reconecta",
+    "agreement_refused": "facturación no puede aplicar el acuerdo",
 }
 ESCAPES = str.maketrans({"&": "#amp;", '"': "#quot;", "<": "#lt;", ">": "#gt;"})
 
