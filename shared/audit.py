@@ -13,11 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from shared.auth import Principal
-from shared.db import MessagingTable, driver, execute, new_id, utc
+from shared.db import MessagingTable, execute, new_id, utc
 from shared.idempotency import Answer, Command
 from shared.log import trace_id, trace_id_of
 
 KEPT_BODY = 16 * 1024
+DESKS = 4  # their place among RECORD's arguments
 RECORD = (
     "INSERT INTO audit_entry (id, at, recorded_at, person, name, desks, method, path, status, body, trace_id) "
     "VALUES ($1, $2, clock_timestamp(), $3, $4, $5, $6, $7, $8, $9, $10)"
@@ -26,6 +27,19 @@ FINISH = (
     "WITH kept AS (INSERT INTO idempotency_key (principal, route, key, fingerprint, status, headers, body, created_at) "
     f"VALUES ($3, $11, $12, $13, $8, $14::jsonb, $15, clock_timestamp())) {RECORD}"
 )
+# The same for many, a list for each column; a person's desks are one text.
+FINISH_MANY = """
+WITH done AS (
+    SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[],
+        $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[])
+        AS t(id, at, person, name, desks, method, path, status, body, trace_id, route, key, fingerprint, headers, answer)
+), kept AS (
+    INSERT INTO idempotency_key (principal, route, key, fingerprint, status, headers, body, created_at)
+    SELECT person, route, key, fingerprint, status, headers::jsonb, answer, clock_timestamp() FROM done
+)
+INSERT INTO audit_entry (id, at, recorded_at, person, name, desks, method, path, status, body, trace_id)
+SELECT id, at, clock_timestamp(), person, name, string_to_array(desks, chr(10)), method, path, status, body, trace_id FROM done
+"""
 
 
 class AuditRow(MessagingTable, table=True):
@@ -77,7 +91,9 @@ async def finish(session: AsyncSession, done: Sequence[Done], *, now: datetime) 
     if len(given) == 1:
         await execute(session, FINISH, *given[0])
     elif given:
-        await (await driver(session)).executemany(FINISH, given)
+        columns = [list(column) for column in zip(*given, strict=True)]
+        columns[DESKS] = ["\n".join(desks) for desks in columns[DESKS]]
+        await execute(session, FINISH_MANY, *columns)
 
 
 def _columns(

@@ -31,16 +31,19 @@ async def incoming(request: Request) -> AsyncIterator[bytes]:
 
 async def read_limited(request: Request, limit: int) -> bytes:
     """The whole body, at most `limit` bytes of it. Raises TooLarge before more than that is read."""
-    too_large = TooLarge(f"Esta ruta acepta a lo sumo {limit // 1024} KiB.", remedy="Los archivos van por POST /billing/imports.")
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
-        raise too_large
+        raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
     async for chunk in incoming(request):
         size += len(chunk)
         if size > limit:
-            raise too_large
+            raise _too_large(limit)
         chunks.append(chunk)
     request._body = b"".join(chunks)  # where the framework looks for a body that was read already
     return request._body
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"Esta ruta acepta a lo sumo {limit // 1024} KiB.", remedy="Los archivos van por POST /billing/imports.")

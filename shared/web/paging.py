@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
 from shared.errors import FieldError, Invalid, PreconditionRequired, Stale
@@ -34,6 +34,8 @@ class Input(BaseModel):
 
 def unkeepable(value: Any) -> str | None:
     """Why a text, or a list or object with texts at any depth, cannot be kept; None when it can. PostgreSQL keeps no NUL."""
+    if type(value) is str and len(value) <= MAX_TEXT and "\x00" not in value:
+        return None  # nearly always
     level = [value]
     for _ in range(MAX_DEPTH):
         if any(isinstance(each, str) and "\x00" in each for each in level):
@@ -108,8 +110,9 @@ def set_etag(response: Response, version: int) -> None:
     response.headers["ETag"] = f'"{version}"'
 
 
-async def _if_match(request: Request) -> int:
-    given = request.headers.get("if-match")
+async def _if_match(
+    given: Annotated[str | None, Header(alias="If-Match", max_length=100, description="el ETag de lo que usted leyó; sin él, 428")] = None,
+) -> int:
     if given is None:
         raise PreconditionRequired(
             "Diga qué versión leyó, para no pisar el cambio de otra persona.", remedy="Envíe If-Match con el ETag que recibió al leer."

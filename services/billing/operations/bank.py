@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.operations import payments
 from services.billing.operations.ledgers import lock_ledgers, store_ledgers
-from services.billing.operations.new_payments import NewPayment, insert_payments
+from services.billing.operations.new_payments import NewPayment
 from services.billing.rules.bank import PaymentRow
 from services.billing.rules.cells import Fault
 from services.billing.rules.states import InvoiceState, PaymentState
@@ -110,8 +110,7 @@ async def apply_bank_rows(session: AsyncSession, *, bank: Bank, good: Sequence[P
         else:
             applied.confirmed += 1
         events += payments.confirm(ledger, ledger.payments[payment_id], by=bank.by, now=now)
-    await insert_payments(session, new, now=now)
-    await store_ledgers(session, ledgers.values(), now=now)
+    await store_ledgers(session, ledgers.values(), new=new, now=now)
     await publish_many(session, events, now=now)
     return applied
 

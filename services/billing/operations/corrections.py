@@ -9,7 +9,7 @@ from services.billing.models import Customer
 from services.billing.operations import payments
 from services.billing.operations.charges import new_invoice, told_issued
 from services.billing.operations.ledgers import lock_touched, store_ledgers
-from services.billing.operations.new_payments import NewPayment, insert_payments
+from services.billing.operations.new_payments import NewPayment
 from services.billing.operations.payments import SETTLED, SETTLED_BY, parts_told, told_refills
 from services.billing.rules.ledger import InvoiceAccount, Ledger, PaymentAccount, Refills
 from services.billing.rules.periods import Period
@@ -76,8 +76,7 @@ async def move_payment(
     events += payments.report(right, new, now=now)
     if confirmed:
         events += payments.confirm(right, right.payments[new.id], by=by, now=now)
-    await insert_payments(session, [new], now=now)
-    await store_ledgers(session, [right], now=now)
+    await store_ledgers(session, [right], new=[new], now=now)
     await publish_many(session, events, now=now)
     return new.id
 

@@ -2,56 +2,34 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.billing.operations.new_payments import NewPayment, insert_payments
 from services.billing.rules.allocation import OLDEST_FIRST, Share
 from services.billing.rules.ledger import InvoiceAccount, Ledger, PaymentAccount
 from services.billing.rules.states import InvoiceState, PaymentState
 from shared.db import Fetched, execute, rows
 
 CUSTOMERS = "SELECT id, currency FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
-INVOICE = (
-    "id",
-    "number",
-    "period",
-    "issue_date",
-    "due_date",
-    "balance",
-    "reported",
-    "version",
-    "credited",
-    "disputed",
-    "fee",
-    "origin",
-)
-INVOICES = (
-    f"SELECT customer_id, state, {', '.join(INVOICE)} FROM invoice WHERE customer_id = ANY($1::uuid[]) "
-    "AND (state = 'OPEN' OR id = ANY($2::uuid[])) ORDER BY id FOR UPDATE"
-)
-FIELDS = (
-    "id",
-    "channel",
-    "reference",
-    "amount",
-    "unallocated",
-    "reported_at",
-    "reported_by",
-    "settled_at",
-    "settled_by",
-    "reject_reason",
-    "refunded",
-    "reversed_at",
-    "reversed_by",
-    "version",
-)
-PAYMENTS = (
-    f"SELECT customer_id, state, {', '.join(FIELDS)} FROM payment "
-    "WHERE (customer_id = ANY($1::uuid[]) AND unallocated > 0 AND state IN ('REPORTED', 'CONFIRMED')) OR id = ANY($2::uuid[]) "
-    "ORDER BY id FOR UPDATE"
-)
+INVOICES = """
+SELECT customer_id, state, id, number, period, issue_date, due_date, balance, reported, version, credited, disputed, fee, origin
+FROM invoice WHERE customer_id = ANY($1::uuid[]) AND (state = 'OPEN' OR id = ANY($2::uuid[])) ORDER BY id FOR UPDATE
+"""
+PAYMENTS = """
+SELECT customer_id, state, id, channel, reference, amount, unallocated, reported_at, reported_by, settled_at, settled_by, reject_reason,
+    refunded, reversed_at, reversed_by, version
+FROM payment WHERE (customer_id = ANY($1::uuid[]) AND unallocated > 0 AND state IN ('REPORTED', 'CONFIRMED')) OR id = ANY($2::uuid[])
+ORDER BY id FOR UPDATE
+"""
 PARTS = "SELECT payment_id, invoice_id, amount FROM payment_allocation WHERE payment_id = ANY($1::uuid[]) ORDER BY allocated_at, invoice_id"
+PARTS_GO = """
+INSERT INTO payment_allocation (payment_id, invoice_id, amount, currency, allocated_at)
+SELECT *, $5 FROM unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::text[])
+ON CONFLICT (payment_id, invoice_id) DO UPDATE SET amount = excluded.amount WHERE payment_allocation.amount <> excluded.amount
+"""
 
 
 # What a payment or an invoice touches beyond what is open: the invoices that the payment covers, and the payments that cover the invoice.
@@ -105,18 +83,28 @@ async def lock_touched(
 
 
 def _invoice(row: Fetched) -> InvoiceAccount:
-    return InvoiceAccount(state=InvoiceState(row.state), **{name: getattr(row, name) for name in INVOICE})
+    return InvoiceAccount(**{**_own(row), "state": InvoiceState(row["state"])})
 
 
 def _payment(row: Fetched) -> PaymentAccount:
-    return PaymentAccount(state=PaymentState(row.state), **{name: getattr(row, name) for name in FIELDS})
+    return PaymentAccount(**{**_own(row), "state": PaymentState(row["state"])})
 
 
-async def store_ledgers(session: AsyncSession, ledgers: Iterable[Ledger], *, now: datetime) -> None:
-    """Write back what changed in memory, and post the moves."""
+def _own(row: Fetched) -> dict[str, Any]:
+    """What a row says but for whose it is."""
+    return {name: value for name, value in row.items() if name != "customer_id"}
+
+
+async def store_ledgers(session: AsyncSession, ledgers: Iterable[Ledger], *, new: Sequence[NewPayment] = (), now: datetime) -> None:
+    """Write back what changed in memory, payments that are `new` for the first time, and post the moves. Raises Conflict when somebody was
+    faster with one of those."""
     held = list(ledgers)
+    accounts = {each.id: each for ledger in held for each in ledger.payments.values()}
+    await insert_payments(session, new, accounts)
     await _store_invoices(session, [each for ledger in held for each in ledger.invoices.values()], now)
-    await _store_payments(session, [each for ledger in held for each in ledger.payments.values()], now)
+    made = {each.id for each in new}
+    await _store_payments(session, [each for each in accounts.values() if each.id not in made])
+    await _store_parts(session, held, now)
     moves = [(ledger, move) for ledger in held for move in ledger.moves]
     if not moves:
         return
@@ -139,6 +127,8 @@ async def store_ledgers(session: AsyncSession, ledgers: Iterable[Ledger], *, now
 
 
 async def _store_invoices(session: AsyncSession, invoices: list[InvoiceAccount], now: datetime) -> None:
+    if not invoices:
+        return
     await execute(
         session,
         "UPDATE invoice i SET balance = t.balance, reported = t.reported, credited = t.credited, disputed = t.disputed, state = t.state, "
@@ -157,7 +147,9 @@ async def _store_invoices(session: AsyncSession, invoices: list[InvoiceAccount],
     )
 
 
-async def _store_payments(session: AsyncSession, payments: list[PaymentAccount], now: datetime) -> None:
+async def _store_payments(session: AsyncSession, payments: list[PaymentAccount]) -> None:
+    if not payments:
+        return
     await execute(
         session,
         "UPDATE payment p SET state = t.state, unallocated = t.unallocated, version = t.version, "
@@ -178,18 +170,17 @@ async def _store_payments(session: AsyncSession, payments: list[PaymentAccount],
         [each.reversed_at for each in payments],
         [each.reversed_by for each in payments],
     )
-    parts = [(payment, part) for payment in payments for part in payment.parts]
-    await execute(
-        session,
-        "INSERT INTO payment_allocation (payment_id, invoice_id, amount, currency, allocated_at) "
-        "SELECT t.payment_id, t.invoice_id, t.amount, p.currency, $4 "
-        "FROM unnest($1::uuid[], $2::uuid[], $3::numeric[]) AS t(payment_id, invoice_id, amount) JOIN payment p ON p.id = t.payment_id "
-        "ON CONFLICT (payment_id, invoice_id) DO UPDATE SET amount = excluded.amount WHERE payment_allocation.amount <> excluded.amount",
-        [payment.id for payment, _ in parts],
-        [part.invoice_id for _, part in parts],
-        [part.amount for _, part in parts],
-        now,
-    )
+
+
+async def _store_parts(session: AsyncSession, ledgers: Iterable[Ledger], now: datetime) -> None:
+    parts = [
+        (payment.id, part.invoice_id, part.amount, ledger.currency)
+        for ledger in ledgers
+        for payment in ledger.payments.values()
+        for part in payment.parts
+    ]
+    if parts:
+        await execute(session, PARTS_GO, *map(list, zip(*parts, strict=True)), now)
 
 
 async def drop_parts(session: AsyncSession, invoice_id: UUID, payment_ids: Collection[UUID]) -> None:

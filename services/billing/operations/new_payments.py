@@ -9,7 +9,7 @@ from uuid import UUID
 from babel.numbers import get_currency_precision
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.billing.rules.ledger import Ledger
+from services.billing.rules.ledger import Ledger, PaymentAccount
 from services.billing.rules.states import InvoiceState
 from shared.db import Fetched, execute, new_id, rows
 from shared.errors import Conflict, FieldError, Invalid, NotFound, Problem, Refused
@@ -25,6 +25,13 @@ CROSS JOIN LATERAL (
     SELECT id, customer_id FROM payment
     WHERE lower(channel) = lower(t.channel) AND lower(reference) = lower(t.reference) AND state IN ('REPORTED', 'CONFIRMED') LIMIT 1
 ) AS p JOIN customer c ON c.id = p.customer_id
+"""
+INSERT = """
+INSERT INTO payment (id, customer_id, currency, paid_on, import_id, moved_from, channel, reference, amount, reported_at, reported_by, state,
+    unallocated, version, settled_at, settled_by)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::date[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::numeric[],
+    $10::timestamptz[], $11::text[], $12::text[], $13::numeric[], $14::int[], $15::timestamptz[], $16::text[])
+ON CONFLICT DO NOTHING
 """
 
 
@@ -118,28 +125,13 @@ def _known_reference(payment: NewPayment, known: Fetched | None) -> Problem | No
     )
 
 
-async def insert_payments(session: AsyncSession, payments: Sequence[NewPayment], *, now: datetime) -> None:
-    """Write new payments as they came in; `store_ledgers` then writes where they went. Raises Conflict when somebody was faster."""
-    count = await execute(
-        session,
-        "INSERT INTO payment (id, customer_id, channel, reference, amount, unallocated, currency, state, paid_on, reported_at, "
-        "reported_by, import_id, moved_from, version) SELECT t.id, t.customer_id, t.channel, t.reference, t.amount, t.amount, t.currency, "
-        "'REPORTED', t.paid_on, t.reported_at, t.reported_by, t.import_id, t.moved_from, 0 "
-        "FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::text[], $7::date[], $8::text[], $9::uuid[], "
-        "$10::uuid[], $11::timestamptz[]) "
-        "AS t(id, customer_id, channel, reference, amount, currency, paid_on, reported_by, import_id, moved_from, reported_at) "
-        "ON CONFLICT DO NOTHING",
-        [each.id for each in payments],
-        [each.customer_id for each in payments],
-        [each.channel for each in payments],
-        [each.reference for each in payments],
-        [each.amount for each in payments],
-        [each.currency for each in payments],
-        [each.paid_on for each in payments],
-        [each.reported_by for each in payments],
-        [each.import_id for each in payments],
-        [each.moved_from for each in payments],
-        [each.reported_at or now for each in payments],
-    )
-    if count != len(payments):
+async def insert_payments(session: AsyncSession, payments: Sequence[NewPayment], accounts: Mapping[UUID, PaymentAccount]) -> None:
+    """Write new payments as their ledgers have them by now. Raises Conflict when somebody was faster."""
+    table = []
+    for each in payments:
+        account = accounts[each.id]
+        came = (each.id, each.customer_id, each.currency, each.paid_on, each.import_id, each.moved_from, each.channel, each.reference)
+        by_now = (account.state.value, account.unallocated, account.version, account.settled_at, account.settled_by)
+        table.append((*came, each.amount, account.reported_at, each.reported_by, *by_now))
+    if table and await execute(session, INSERT, *map(list, zip(*table, strict=True))) != len(table):
         raise at_once()

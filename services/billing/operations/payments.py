@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.operations.ledgers import lock_ledgers, store_ledgers
-from services.billing.operations.new_payments import NewPayment, insert_payments, refusals
+from services.billing.operations.new_payments import NewPayment, refusals
 from services.billing.rules.allocation import OLDEST_FIRST, Share
 from services.billing.rules.ledger import Ledger, PaymentAccount, Refills
 from services.billing.rules.states import InvoiceState, PaymentState
@@ -56,8 +56,7 @@ async def report_payments(
         with traced(each.traceparent):
             events += report(ledgers[each.customer_id], each, now=now)
     if good:
-        await insert_payments(session, good, now=now)
-        await store_ledgers(session, ledgers.values(), now=now)
+        await store_ledgers(session, ledgers.values(), new=good, now=now)
         await publish_many(session, events, now=now)
     return {**refused, **{each.id: ledgers[each.customer_id].payments[each.id] for each in good}}
 
