@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
+from shared import sorting
 from shared.background import in_the_background
 from shared.calendar import BusinessCalendar
 from shared.db import Fetched, MessagingTable, execute, new_id, one_of, ring, rows, utc
@@ -32,6 +33,7 @@ from shared.invariants import Finding, Sentences, ask_again, snapshot_of
 from shared.jobs import Job, JobContext
 from shared.lease import Lease, prolonged
 from shared.log import get_logger
+from shared.sorting import Order, Placed, Sorting
 
 log = get_logger("audit")
 NAME = "audit"  # of the job and of its lease
@@ -48,8 +50,17 @@ SELECT (SELECT asked_at FROM audit_result WHERE state = 'WAITING') AS asked, (SE
 FINISH = """
 UPDATE audit_result SET state = $2, audited_at = $3, seconds = $4, failure = $5, found = $6::jsonb WHERE id = $1 AND state = 'WAITING'"""
 FORGET = "DELETE FROM audit_result WHERE id IN (SELECT id FROM audit_result ORDER BY id DESC OFFSET $1)"
-FIND = f"""
-SELECT {COLUMNS} FROM audit_result WHERE ($1::text IS NULL OR state = $1) AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"""
+FIND = f"SELECT {COLUMNS} {{key}} FROM audit_result WHERE ($1::text IS NULL OR state = $1) {{page}}"
+AUDITS = Sorting(
+    "-id",
+    sorting.identity("id"),
+    id=sorting.identity("id"),
+    state=sorting.text("state"),
+    asked_at=sorting.instant("asked_at"),
+    asked_by=sorting.text("asked_by", empty=True),
+    audited_at=sorting.instant("audited_at", empty=True),
+    seconds=sorting.amount("seconds", empty=True),
+)
 LATEST = """
 SELECT extract(epoch FROM $1::timestamptz - audited_at)::float8 AS age, found::text AS found FROM audit_result
 WHERE state IN ('SOUND', 'BROKEN') ORDER BY audited_at DESC, id DESC LIMIT 1"""
@@ -89,9 +100,9 @@ async def ask_for(session: AsyncSession, *, by: str | None, now: datetime) -> Fe
     return (await rows(session, ASK, new_id(), now, by))[0]
 
 
-async def find_audits(session: AsyncSession, *, state: AuditState | None, before: UUID | None, limit: int) -> Sequence[Fetched]:
-    """Audits, the latest first; `before` is the id of the last seen."""
-    return await rows(session, FIND, state, before, limit)
+async def find_audits(session: AsyncSession, order: Order, *, state: AuditState | None) -> list[Placed[Fetched]]:
+    """Audits."""
+    return await order.rows(session, FIND, state)
 
 
 def findings(row: Fetched) -> list[Finding]:

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, Identity, Text
@@ -13,12 +14,30 @@ from sqlmodel import Field
 from shared.db import Database, MessagingTable, execute, ring, rows, utc
 from shared.discretion import told
 from shared.events import Envelope
+from shared.sorting import Order, Placed, Sorting, instant, number, text
 
 RETENTION = timedelta(days=60)
 DEAD, WAITING, BEHIND, RETRY = "dead", "waiting", "behind", "retry"
 EVENT = "event_id, sender, type, subject, sequence, key, occurred_at, traceparent, data"
 MARK = "UPDATE parked_event SET reason = $2, detail = $3, attempts = attempts + 1 WHERE id = $1"
 AGAIN = "UPDATE parked_event SET reason = 'retry', parked_at = clock_timestamp()"
+LIST = """
+SELECT id, reason, key, sender, type, subject, sequence, event_id, occurred_at, parked_at, attempts, detail,
+    (SELECT count(*) FROM parked_event AS b WHERE b.key = p.key AND b.reason = 'behind') AS behind {key} FROM parked_event AS p
+WHERE reason = ANY($1::text[]) {page}
+"""
+LETTERS = Sorting(
+    "id",
+    number("p.id"),
+    id=number("p.id"),
+    reason=text("p.reason"),
+    key=text("p.key"),
+    sender=text("p.sender"),
+    type=text("p.type"),
+    occurred_at=instant("p.occurred_at"),
+    parked_at=instant("p.parked_at"),
+    attempts=number("p.attempts"),
+)
 HEADS = """SELECT DISTINCT ON (key, sender) id, key, sender, reason, attempts FROM parked_event AS parked
 WHERE NOT EXISTS (SELECT 1 FROM parked_event AS dead WHERE dead.key = parked.key AND dead.reason = 'dead') ORDER BY key, sender, id"""
 
@@ -213,18 +232,10 @@ class ParkedLetter:
     behind: int
 
 
-async def letters(session: AsyncSession, *, reason: str | None = None, after: int = 0, limit: int = 100) -> list[ParkedLetter]:
-    """The dead letters and the events that wait for a fact (or one of the two), oldest first, from the number `after` on."""
-    found = await rows(
-        session,
-        "SELECT id, reason, key, sender, type, subject, sequence, event_id, occurred_at, parked_at, attempts, detail, "
-        "(SELECT count(*) FROM parked_event AS b WHERE b.key = p.key AND b.reason = 'behind') AS behind FROM parked_event AS p "
-        "WHERE id > $1 AND reason = ANY($2::text[]) ORDER BY id LIMIT $3",
-        after,
-        [reason] if reason else [DEAD, WAITING],
-        limit,
-    )
-    return [ParkedLetter(**row) for row in found]
+async def letters(session: AsyncSession, order: Order, *, reason: str | None = None) -> list[Placed[ParkedLetter]]:
+    """The dead letters and the events that wait for a fact, or one of the two."""
+    found = await order.rows(session, LIST, [reason] if reason else [DEAD, WAITING])
+    return [each.now(ParkedLetter(**{name: each.item[name] for name in ParkedLetter.__dataclass_fields__})) for each in found]
 
 
 async def forget(session: AsyncSession) -> int:
@@ -236,16 +247,16 @@ async def forget(session: AsyncSession) -> int:
     )
 
 
-def to_envelope(row: object) -> Envelope:
+def to_envelope(row: Any) -> Envelope:
     """A pending or parked row as the event that it holds."""
     return Envelope.model_construct(
-        id=row.event_id,  # type: ignore[attr-defined]
-        type=row.type,  # type: ignore[attr-defined]
-        source=row.sender,  # type: ignore[attr-defined]
-        subject=row.subject,  # type: ignore[attr-defined]
-        sequence=row.sequence,  # type: ignore[attr-defined]
-        key=row.key,  # type: ignore[attr-defined]
-        time=row.occurred_at,  # type: ignore[attr-defined]
-        traceparent=row.traceparent,  # type: ignore[attr-defined]
-        data=row.data,  # type: ignore[attr-defined]
+        id=row["event_id"],
+        type=row["type"],
+        source=row["sender"],
+        subject=row["subject"],
+        sequence=row["sequence"],
+        key=row["key"],
+        time=row["occurred_at"],
+        traceparent=row["traceparent"],
+        data=row["data"],
     )

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from services.billing.adapters.mapping_files import load_mapping
 from services.billing.jobs.imports import run_file
 from services.billing.models import ImportBatch, ImportFault
-from services.billing.queries.imports import faults_of
+from services.billing.queries.imports import FAULTS, faults_of
 from services.cli.running import DATA, OPERATOR, DataOption, OperatorOption
 from services.cli.screen import console, fail, table
 from services.installation import Installation, InstallationError, business_now, given_databases
@@ -23,7 +23,7 @@ from shared import parking
 from shared.db import Database
 from shared.operator import load_operator
 
-FAULTS_SHOWN = 50
+FAULTS_SHOWN, LETTERS_SHOWN = 50, 100
 REASONS = {"dead": "falló", "waiting": "espera un dato"}
 imports = typer.Typer(no_args_is_help=True, help="Trae clientes de un CRM o pagos de un banco.")
 FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="El archivo CSV.", metavar="ARCHIVO")]
@@ -62,10 +62,10 @@ async def _import(kind: Literal["customers", "payments"], file: Path, mapping_fi
                     progress=lambda each: progress.update(task, description=_how_far(each)),
                 )
             async with database.transaction() as session:
-                faults = await faults_of(session, batch.id, limit=FAULTS_SHOWN)
+                faults = await faults_of(session, batch.id, FAULTS.order(limit=FAULTS_SHOWN))
         finally:
             await database.close()
-    _report(batch, list(faults))
+    _report(batch, [each.item for each in faults[:FAULTS_SHOWN]])
 
 
 @contextmanager
@@ -124,7 +124,8 @@ async def _replay(names: list[str], key: str | None, discard: bool, show: bool, 
             try:
                 async with database.transaction() as session:
                     if show:
-                        _show_letters(name, await parking.letters(session), key)
+                        found = await parking.letters(session, parking.LETTERS.order(limit=LETTERS_SHOWN))
+                        _show_letters(name, [each.item for each in found], key)
                     else:
                         count = await parking.replay(session, key=key, discard=discard)
                         console.print(f"{name}: {count} evento(s) {'descartados' if discard else 'de vuelta en la fila'}")

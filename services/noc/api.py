@@ -11,7 +11,7 @@ from services.noc import operations, queries
 from services.noc.models import Outage, OutageState
 from services.noc.queries import NodeView
 from shared.calendar import BusinessCalendar
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, command_router, page, permits, sorted_by
 
 router = command_router(tags=["noc"])
 Words = Annotated[str, StringConstraints(min_length=3, max_length=2000)]
@@ -105,15 +105,13 @@ async def list_outages(
     session: Session,
     actor: Actor,
     documents: Documents,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(queries.OUTAGES)],
     state: OutageState | None = None,
     access_node: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Page[OutageShown]:
     """Outages, the latest first."""
     permits(actor, documents, "noc.read")
-    before = cursor.after(datetime, UUID)
-    found = await queries.find_outages(session, state=state, node=access_node, before=before, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.declared_at.isoformat(), each.id), show=_show)
+    return page(await queries.find_outages(session, order, state=state, node=access_node), order, show=_show)
 
 
 @router.get("/outages/{outage_id}")
@@ -124,13 +122,12 @@ async def show_outage(outage_id: UUID, session: Session, actor: Actor, documents
 
 
 @router.get("/access-nodes")
-async def list_access_nodes(session: Session, now: Now, actor: Actor, documents: Documents, cursor: Cursor) -> Page[NodeShown]:
+async def list_access_nodes(
+    session: Session, now: Now, actor: Actor, documents: Documents, order: Annotated[Order, sorted_by(queries.NODES)]
+) -> Page[NodeShown]:
     """Access nodes by code, with the number of customers behind each."""
     permits(actor, documents, "noc.read")
-    after = cursor.after(str)
-    today = BusinessCalendar(documents).today(now)
-    found = await queries.find_nodes(session, today=today, after=after[0] if after else None, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.code,), show=_show_node)
+    return page(await queries.find_nodes(session, order, today=BusinessCalendar(documents).today(now)), order, show=_show_node)
 
 
 def _show(outage: Outage) -> OutageShown:

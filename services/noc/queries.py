@@ -1,20 +1,44 @@
 """Reads of the NOC."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.noc.models import AccessNode, Outage, OutageState
 from shared.db import rows
 from shared.errors import NotFound, nearest
 from shared.invariants import Sentences
+from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
 
 BEHIND = "count(DISTINCT c.customer_id) FILTER (WHERE c.active_to IS NULL OR c.active_to >= $1::date)"
+NODE_LIST = f"""
+SELECT n.* {{key}} FROM (
+    SELECT n.code, n.known_since, o.id AS outage_id,
+        (SELECT {BEHIND} FROM connection c WHERE c.access_node = n.code) AS customers
+    FROM access_node n LEFT JOIN outage o ON o.access_node = n.code AND o.state = 'OPEN'
+) AS n WHERE true {{page}}
+"""
+NODES = Sorting(
+    "access_node",
+    text("n.code"),
+    access_node=text("n.code"),
+    customers=number("n.customers"),
+    known_since=instant("n.known_since"),
+)
+OUTAGES = Sorting(
+    "-declared_at",
+    identity("outage.id"),
+    declared_at=instant("outage.declared_at"),
+    access_node=text("outage.access_node"),
+    state=text("outage.state"),
+    customers=number("outage.customers"),
+    declared_by=text("outage.declared_by"),
+    closed_at=instant("outage.closed_at", empty=True),
+    closed_by=text("outage.closed_by", empty=True),
+)
 
 
 @dataclass(frozen=True)
@@ -27,18 +51,10 @@ class NodeView:
     outage_id: UUID | None
 
 
-async def find_nodes(session: AsyncSession, *, today: date, after: str | None = None, limit: int = 50) -> list[NodeView]:
-    """Nodes by code; `today` is the operator's day on which services count as active."""
-    found = await rows(
-        session,
-        f"SELECT n.code, n.known_since, {BEHIND} AS customers, o.id AS outage_id FROM access_node n "
-        "LEFT JOIN connection c ON c.access_node = n.code LEFT JOIN outage o ON o.access_node = n.code AND o.state = 'OPEN' "
-        "WHERE $2::text IS NULL OR n.code > $2 GROUP BY n.code, o.id ORDER BY n.code LIMIT $3",
-        today,
-        after,
-        limit,
-    )
-    return [NodeView(row.code, row.known_since, row.customers, row.outage_id) for row in found]
+async def find_nodes(session: AsyncSession, order: Order, *, today: date) -> list[Placed[NodeView]]:
+    """Nodes; `today` is the operator's day on which services count as active."""
+    found = await order.rows(session, NODE_LIST, today)
+    return [each.now(NodeView(each.item.code, each.item.known_since, each.item.customers, each.item.outage_id)) for each in found]
 
 
 async def customers_behind(session: AsyncSession, node: str, *, today: date) -> int:
@@ -62,22 +78,15 @@ async def open_outage(session: AsyncSession, node: str) -> Outage | None:
 
 
 async def find_outages(
-    session: AsyncSession,
-    *,
-    state: OutageState | None = None,
-    node: str | None = None,
-    before: tuple[datetime, UUID] | None = None,
-    limit: int = 50,
-) -> Sequence[Outage]:
-    """Outages, the latest first; `before` is declaration and id of the last seen."""
-    query = select(Outage).order_by(col(Outage.declared_at).desc(), col(Outage.id).desc()).limit(limit)
+    session: AsyncSession, order: Order, *, state: OutageState | None = None, node: str | None = None
+) -> list[Placed[Outage]]:
+    """Outages."""
+    query = select(Outage)
     if state is not None:
         query = query.where(Outage.state == state)
     if node is not None:
         query = query.where(Outage.access_node == node)
-    if before is not None:
-        query = query.where(tuple_(col(Outage.declared_at), col(Outage.id)) < tuple_(*before))
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, query)
 
 
 async def unknown_node(session: AsyncSession, node: str) -> NotFound:

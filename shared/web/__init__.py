@@ -1,5 +1,6 @@
 """Everything that a service's `api` needs of HTTP. A router is made by `command_router()`; see `commands` for what its routes do."""
 
+from shared.sorting import Arrangement, Arranging, Order
 from shared.web.app import create_app
 from shared.web.bodies import incoming
 from shared.web.commands import (
@@ -15,22 +16,25 @@ from shared.web.commands import (
     run_command,
     runtime_of,
 )
-from shared.web.paging import Cursor, CursorAt, IfMatch, Input, Page, expect_version, page, set_etag
+from shared.web.paging import IfMatch, Input, Page, arranged_by, arranged_whole, expect_version, page, set_etag, sorted_by
 from shared.web.together import Asked, created, together
 
 __all__ = [
     "Actor",
+    "Arrangement",
+    "Arranging",
     "Asked",
     "CommandRoute",
-    "Cursor",
-    "CursorAt",
     "Documents",
     "IfMatch",
     "Input",
     "Now",
+    "Order",
     "Page",
     "Session",
     "UploadRoute",
+    "arranged_by",
+    "arranged_whole",
     "command_router",
     "create_app",
     "created",
@@ -42,5 +46,6 @@ __all__ = [
     "run_command",
     "runtime_of",
     "set_etag",
+    "sorted_by",
     "together",
 ]

@@ -7,10 +7,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.auditing import AuditState, ask_for, find_audits, findings
+from shared.auditing import AUDITS, AuditState, ask_for, find_audits, findings
 from shared.db import Fetched
+from shared.sorting import Order
 from shared.web.commands import Actor, Documents, Now, Session, command_router, permits
-from shared.web.paging import Cursor, Page, page
+from shared.web.paging import Page, page, sorted_by
 
 BROKEN: dict[str, Any] = {
     "sentence": "el saldo de cada factura es lo que suman sus asientos",
@@ -62,12 +63,12 @@ def audit_router() -> APIRouter:
     router = command_router(prefix="/audits", tags=["audits"])
 
     @router.get("")
-    async def list_audits(session: Session, actor: Actor, documents: Documents, cursor: Cursor, state: State = None) -> Page[Audit]:
+    async def list_audits(
+        session: Session, actor: Actor, documents: Documents, order: Annotated[Order, sorted_by(AUDITS)], state: State = None
+    ) -> Page[Audit]:
         """The audits that are kept, the latest first: what each found, with ids."""
         permits(actor, documents, "events.replay")
-        last = cursor.after(UUID)
-        found = await find_audits(session, state=state, before=last[0] if last else None, limit=cursor.limit + 1)
-        return page(found, cursor, key=lambda each: (each.id,), show=_show)
+        return page(await find_audits(session, order, state=state), order, show=_show)
 
     @router.post("", status_code=202)
     async def ask(session: Session, now: Now, actor: Actor, documents: Documents) -> Audit:

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared import parking
 from shared.errors import NotFound
 from shared.parking import ParkedLetter
+from shared.sorting import Order
 from shared.web.commands import Actor, Documents, Session, command_router, permits
-from shared.web.paging import Cursor, Page, page
+from shared.web.paging import Page, page, sorted_by
 
 EXAMPLE: dict[str, Any] = {
     "id": 41,
@@ -65,12 +66,16 @@ def dead_letter_router() -> APIRouter:
     router = command_router(prefix="/dead-letters", tags=["events"])
 
     @router.get("")
-    async def list_letters(session: Session, actor: Actor, documents: Documents, cursor: Cursor, reason: Reason = None) -> Page[DeadLetter]:
+    async def list_letters(
+        session: Session,
+        actor: Actor,
+        documents: Documents,
+        order: Annotated[Order, sorted_by(parking.LETTERS)],
+        reason: Reason = None,
+    ) -> Page[DeadLetter]:
         """What could not be handled and what waits for another service's fact, oldest first; never the events' data."""
         permits(actor, documents, "events.replay")
-        last = cursor.after(int)
-        found = await parking.letters(session, reason=reason, after=last[0] if last else 0, limit=cursor.limit + 1)
-        return page(found, cursor, key=lambda each: (each.id,), show=_show)
+        return page(await parking.letters(session, order, reason=reason), order, show=_show)
 
     @router.post("/{key:path}/replay")
     async def replay(key: Key, session: Session, actor: Actor, documents: Documents) -> Released:

@@ -4,19 +4,24 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from datetime import date
+from inspect import Parameter, Signature
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Depends, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from shared.errors import FieldError, Invalid, PreconditionRequired, Stale
+from shared.sorting import MOST, Arrangement, Arranging, Key, Order, Placed, Sorting, number
 
 T = TypeVar("T")
 S = TypeVar("S")
 MAX_PAGE = 200
-MAX_NUMBER = 2**62  # no row is numbered so high
 MAX_DEPTH, MAX_TEXT = 12, 10_000  # of whatever a body holds; most fields allow less
+ORDERS = "El orden: un campo; con `-`, de mayor a menor. Lo vacío queda al final."
+SKIPPED = number("")  # how many items of a list in memory stand before the page
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="cuántos por página")]
+CursorText = Annotated[str | None, Query(description="`next` de la página anterior, con el mismo `sort`", max_length=1000)]
 
 
 class Input(BaseModel):
@@ -61,48 +66,83 @@ class Page(BaseModel, Generic[T]):
     next: str | None = None
 
 
-@dataclass(frozen=True)
-class CursorAt:
-    """Where a page begins and how long it may be. Ask the database for `limit + 1` rows."""
+class _Asked:
+    """A dependency of a list: what `make` makes of the request's cursor, limit and order. The parameters differ from list to list by the
+    names that `sort` may have."""
 
-    limit: int
-    text: str | None
+    def __init__(self, names: Sequence[str], default: str | None, told: str, make: Callable[[str | None, int, Any], Any]) -> None:
+        self._make = make
+        choice: Any = Literal.__getitem__(tuple(names))
+        sort = (choice if default else choice | None, Query(default, description=told))
+        kinds = {"cursor": (CursorText, None), "limit": (Limit, 50), "sort": sort}
+        shown = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind, default=value) for name, (kind, value) in kinds.items()]
+        self.__signature__ = Signature(shown)
 
-    def after(self, *kinds: Any) -> tuple[Any, ...] | None:
-        """The sort key of the last item seen, typed; None on the first page. Raises Invalid for a cursor that is not ours."""
-        if self.text is None:
-            return None
-        try:
-            values = json.loads(base64.urlsafe_b64decode(self.text.encode("ascii", "strict")))
-            if not isinstance(values, list) or len(values) != len(kinds) or unkeepable(values):
-                raise ValueError("another list's cursor")
-            found = tuple(TypeAdapter(kind).validate_python(value) for kind, value in zip(kinds, values, strict=True))
-            if any(isinstance(each, int) and abs(each) > MAX_NUMBER for each in found):
-                raise ValueError("no row has such a number")
-            return found
-        except (binascii.Error, ValueError, ValidationError, RecursionError):
-            error = FieldError(field="cursor", message="use el `next` de la página anterior, sin cambiarlo")
-            raise Invalid("El cursor no es de esta lista.", errors=[error]) from None
+    async def __call__(self, cursor: str | None, limit: int, sort: Any) -> Any:
+        return self._make(cursor, limit, sort)
 
 
-async def _cursor(
-    cursor: Annotated[str | None, Query(description="`next` de la página anterior", max_length=1000)] = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="cuántos por página")] = 50,
-) -> CursorAt:
-    return CursorAt(limit, cursor)
+def sorted_by(sorting: Sorting) -> Any:
+    """The dependency of a list that is read in an Order: its parameters `sort`, `cursor` and `limit`."""
+
+    def order(cursor: str | None, limit: int, sort: str) -> Order:
+        return sorting.order(sort, limit=limit, after=_place(cursor, sort, sorting.names, sorting.keys(sort)))
+
+    cheap = [each for each in sorting.fields if sorting.cheap(each, filtered=False)]
+    rest = f" Por {', '.join(cheap)}, a cualquier tamaño; por los demás, si el filtro deja a lo sumo {MOST:,} filas."
+    return Depends(_Asked(sorting.names, sorting.default, ORDERS + (rest if len(cheap) < len(sorting.fields) else ""), order))
 
 
-Cursor = Annotated[CursorAt, Depends(_cursor)]
+def arranged_by(arranging: Arranging) -> Any:
+    """The dependency of a list in memory that is shown in pages: an Arrangement."""
+
+    def arrangement(cursor: str | None, limit: int, sort: str | None) -> Arrangement:
+        place = _place(cursor, sort, [None, *arranging.names], [SKIPPED])
+        return Arrangement(arranging, sort, limit, max(place[0], 0) if place else 0)
+
+    return Depends(_Asked(arranging.names, None, ORDERS, arrangement))
 
 
-def page(found: Sequence[S], cursor: CursorAt, *, key: Callable[[S], Sequence[Any]], show: Callable[[S], T]) -> Page[T]:
-    """A page from up to `limit + 1` rows: `key` is the sort key that the query orders by, `show` makes the API's item."""
-    items = found[: cursor.limit]
+def arranged_whole(arranging: Arranging) -> Any:
+    """The dependency of a list in memory that is shown whole: the order that is asked for, or None."""
+    choice: Any = Literal.__getitem__(tuple(arranging.names))
+
+    async def order(sort: choice | None = Query(None, description=ORDERS)) -> Any:
+        return sort
+
+    return Depends(order)
+
+
+def _place(text: str | None, sort: str | None, sorts: Sequence[str | None], keys: Sequence[Key]) -> tuple[Any, ...] | None:
+    """The place of the last item seen, typed; None on the first page. Raises Invalid for a cursor that is not ours, or of another order."""
+    if text is None:
+        return None
+    try:
+        values = json.loads(base64.urlsafe_b64decode(text.encode("ascii", "strict")))
+        if not isinstance(values, list) or not values or values[0] not in sorts or unkeepable(values):
+            raise ValueError("another list's cursor")
+        if values[0] == sort:
+            return tuple(key.read(value) for key, value in zip(keys, values[1:], strict=True))
+    except (binascii.Error, ValueError, ValidationError, RecursionError, OverflowError):
+        error = FieldError(field="cursor", message="use el `next` de la página anterior, sin cambiarlo")
+        raise Invalid("El cursor no es de esta lista.", errors=[error]) from None
+    error = FieldError(field="cursor", message=f"es de la lista con sort={values[0]}" if values[0] else "es de la lista sin `sort`")
+    raise Invalid("El cursor es de otro orden.", errors=[error], remedy="Siga con el mismo `sort`, o empiece de nuevo sin cursor.")
+
+
+def page(found: Sequence[Placed[S]], order: Order | Arrangement, *, show: Callable[[S], T]) -> Page[T]:
+    """A page from up to `limit + 1` items in their places; `show` makes the API's item."""
+    items = found[: order.limit]
     following = None
-    if len(found) > cursor.limit:
-        text = json.dumps([str(part) if part is not None else None for part in key(items[-1])], ensure_ascii=False)
+    if len(found) > order.limit:
+        text = json.dumps([order.sort, *map(_written, items[-1].place)], ensure_ascii=False)
         following = base64.urlsafe_b64encode(text.encode()).decode()
-    return Page(items=[show(each) for each in items], next=following)
+    return Page(items=[show(each.item) for each in items], next=following)
+
+
+def _written(value: Any) -> str | None:
+    """A value of a place as the cursor has it."""
+    return value.isoformat() if isinstance(value, date) else None if value is None else str(value)
 
 
 def set_etag(response: Response, version: int) -> None:

@@ -1,4 +1,5 @@
-"""L1: pages of long lists, at their beginning, in their middle and at their end, whole and filtered down to few: the slowest counts."""
+"""L1: pages of long lists, at their beginning, in their middle and at their end, whole and filtered down to few, in their own order and in
+those that have an index or sort the few: the slowest counts."""
 
 import base64
 import json
@@ -27,11 +28,12 @@ NOISE = 2.0  # milliseconds by which a page of fifty varies from one run to the 
 
 @dataclass(frozen=True)
 class Listing:
-    """A list: its path, the filters to try (`{}`: none), and the sort key of its row n, as its cursors hold it."""
+    """A list: its path, the filters and orders to try (`{}`: none, its own order), and the place of its row n in each order, as its cursors
+    hold it; "" is its own."""
 
     path: str
     filters: Sequence[Mapping[str, str]]
-    key: Callable[[int], Sequence[str]]
+    place: Mapping[str, Callable[[int], Sequence[str | None]]]
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,26 @@ SERVICES = (
                     {"agent": "carlos.rivera"},
                     {"unassigned": "true"},
                     {"external_id": "C77"},
+                    {"sort": "external_id"},
+                    {"sort": "-external_id"},
+                    {"policy": "residencial", "sort": "-external_id"},
+                    {"agent": "carlos.rivera", "sort": "-status"},
                 ],
-                lambda n: (f"cliente {n:08}", _id("8000", n)),
+                {
+                    "": lambda n: ("name", f"cliente {n:08}", _id("8000", n)),
+                    "external_id": lambda n: (f"C{n}", _id("8000", n)),
+                    "status": lambda n: ("active", _id("8000", n)),
+                },
             ),
-            Listing("/worklist", [{}, {"agent": "carlos.rivera"}], lambda n: ("9", "-10", _id("8000", n))),
+            Listing(
+                "/worklist",
+                [{}, {"agent": "carlos.rivera"}, {"agent": "carlos.rivera", "sort": "-owed"}, {"agent": "carlos.rivera", "sort": "name"}],
+                {
+                    "": lambda n: ("urgency", "9", "-10", _id("8000", n)),
+                    "owed": lambda n: ("10", "-10", _id("8000", n)),
+                    "name": lambda n: (f"cliente {n:08}", "-10", _id("8000", n)),
+                },
+            ),
         ],
     ),
     Lists(
@@ -120,15 +138,52 @@ SERVICES = (
         [
             Listing(
                 "/customers",
-                [{}, {"name": "Cliente 000001"}, {"policy": "vip"}, {"policy": "residencial"}, {"external_id": "C77"}],
-                lambda n: (f"cliente {n:08}", _id("8000", n)),
+                [
+                    {},
+                    {"name": "Cliente 000001"},
+                    {"policy": "vip"},
+                    {"policy": "residencial"},
+                    {"external_id": "C77"},
+                    {"sort": "-external_id"},
+                    {"policy": "vip", "sort": "external_id"},
+                ],
+                {
+                    "": lambda n: ("name", f"cliente {n:08}", _id("8000", n)),
+                    "external_id": lambda n: (f"C{n}", _id("8000", n)),
+                },
             ),
             Listing(
                 "/invoices",
-                [{}, {"period": "2020-05"}, {"state": "VOIDED"}, {"period": "2020-05", "state": "VOIDED"}, {"number": "A-77"}],
-                lambda n: (_id("9000", n),),
+                [
+                    {},
+                    {"period": "2020-05"},
+                    {"state": "VOIDED"},
+                    {"period": "2020-05", "state": "VOIDED"},
+                    {"number": "A-77"},
+                    {"sort": "-number"},
+                    {"sort": "-period"},
+                    {"sort": "state"},
+                    {"state": "VOIDED", "sort": "-total"},
+                    {"state": "VOIDED", "sort": "overdue_at"},
+                ],
+                {
+                    "": lambda n: ("id", _id("9000", n)),
+                    "number": lambda n: (f"A-{n}", _id("9000", n)),
+                    "period": lambda n: ("2020-05", _id("9000", n)),
+                    "state": lambda n: ("PAID", _id("9000", n)),
+                    "total": lambda n: ("10", _id("9000", n)),
+                    "overdue_at": lambda n: (None, _id("9000", n)),
+                },
             ),
-            Listing("/payments", [{}, {"state": "REJECTED"}, {"state": "CONFIRMED"}], lambda n: (_id("a000", n),)),
+            Listing(
+                "/payments",
+                [{}, {"state": "REJECTED"}, {"state": "CONFIRMED"}, {"sort": "-state"}, {"state": "REJECTED", "sort": "-paid_on"}],
+                {
+                    "": lambda n: ("id", _id("a000", n)),
+                    "state": lambda n: ("CONFIRMED", _id("a000", n)),
+                    "paid_on": lambda n: ("2026-02-01", _id("a000", n)),
+                },
+            ),
         ],
     ),
 )
@@ -172,8 +227,9 @@ async def _page(client: httpx.AsyncClient, listing: Listing, kind: tuple[Mapping
     filters, place = kind
     params = {**filters, "limit": "50"}
     if place is not None:
-        key = list(listing.key(int(size * place)))
-        params["cursor"] = base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+        sort = filters.get("sort", "")
+        found = list(listing.place[sort.removeprefix("-")](int(size * place)))
+        params["cursor"] = base64.urlsafe_b64encode(json.dumps([sort, *found] if sort else found).encode()).decode()
     took = []
     for _ in range(PAGES):
         start = time.perf_counter()

@@ -13,7 +13,7 @@ from services.billing.jobs.imports import run_file
 from services.billing.models import ImportBatch
 from services.billing.operations.new_payments import NewPayment
 from services.billing.operations.payments import report_payment
-from services.billing.queries.imports import faults_of
+from services.billing.queries.imports import FAULTS, faults_of
 from shared.calendar import BusinessCalendar
 from shared.db import Database
 from tests.support.service import Served, operator
@@ -106,7 +106,8 @@ class Book:
 async def faults(billing: Served, batch: ImportBatch) -> list[tuple[int, str, str, str]]:
     """Line, column, value and reason of everything that was wrong with a file."""
     async with billing.runtime.database.transaction() as session:
-        return [(each.line, each.column_name, each.value, each.reason) for each in await faults_of(session, batch.id, limit=1000)]
+        found = [each.item for each in await faults_of(session, batch.id, FAULTS.order(limit=1000))]
+    return [(each.line, each.column_name, each.value, each.reason) for each in found]
 
 
 async def customer_id(billing: Served, external_id: str) -> UUID:

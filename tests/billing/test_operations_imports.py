@@ -9,7 +9,7 @@ from services.billing.jobs import blocks
 from services.billing.jobs import imports as job
 from services.billing.models import ImportBatch
 from services.billing.operations.imports import claim_import, queue_import
-from services.billing.queries.imports import missing_of
+from services.billing.queries.imports import MISSING, missing_of
 from shared.calendar import BusinessCalendar
 from shared.db import rows
 from shared.events.billing import CustomerChanged, CustomerRegistered, InvoiceIssued, PaymentAllocated
@@ -55,7 +55,7 @@ async def test_a_changed_row_updates_with_history_and_a_missing_one_is_only_list
     assert (kept.version, kept.changed_by) == (2, f"importación {batch.id}")
     assert '"Cliente C-1", "Nuevo Nombre"' in str(kept.changes).replace("'", '"')
     async with billing.runtime.database.transaction() as session:
-        assert [each.external_id for each in await missing_of(session, batch.id)] == ["C-3"]
+        assert [each.item.external_id for each in await missing_of(session, batch.id, MISSING.order())] == ["C-3"]
     assert (batch.rows_missing, len(await billing.sql("SELECT 1 FROM customer"))) == (1, 3)
 
 

@@ -127,12 +127,12 @@ async def test_it_is_asked_for_by_topic_and_day_in_either_order_page_by_page(dat
         of_day = await entries(told, customer, from_day="2026-03-10", to_day="2026-03-10")
         assert {each["local"] for each in of_day} == {"martes 10 de marzo de 2026 a las 23:59"}
         assert [each["kind"] for each in await entries(told, customer, from_day="2026-03-11")] == ["payment_reported"]
-        assert await entries(told, customer, order="desc") == whole[::-1]
-        for order, expected in (("asc", whole), ("desc", whole[::-1])):
+        assert await entries(told, customer, sort="-at") == whole[::-1]
+        for sort, expected in (("at", whole), ("-at", whole[::-1])):
             seen: list[Any] = []
             cursor = None
             while True:
-                page: dict[str, Any] = {"limit": 2, "order": order} | ({"cursor": cursor} if cursor else {})
+                page: dict[str, Any] = {"limit": 2, "sort": sort} | ({"cursor": cursor} if cursor else {})
                 answer = (await told.served.as_("ana.martinez").get(f"/customers/{customer}/timeline", params=page)).json()
                 seen += answer["items"]
                 if (cursor := answer["next"]) is None:

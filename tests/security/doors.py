@@ -74,6 +74,13 @@ class Door:
         return {name: self._sample(schema["properties"][name]) for name in schema.get("required", schema["properties"])}
 
 
+def orders_of(door: Door) -> list[str]:
+    """The orders that a list may be asked for."""
+    (sort,) = [each["schema"] for each in (door.operation or {})["parameters"] if each["name"] == "sort"]
+    found: list[str] = sort["enum"] if "enum" in sort else sort["anyOf"][0]["enum"]
+    return found
+
+
 @asynccontextmanager
 async def whole_house(databases: dict[str, str], start: datetime, **settings: Any) -> AsyncIterator[FastAPI]:
     """The one address with all its doors, on clean databases and a test clock; no worker runs behind them."""

@@ -25,7 +25,7 @@ from shared.web import Input, bodies
 from shared.web.bodies import BODY_LIMIT
 from shared.web.commands import UPLOADS_AT_ONCE
 from shared.web.paging import MAX_DEPTH, MAX_PAGE, MAX_TEXT
-from tests.security.doors import MULTIPART, Door, doors, whole_house
+from tests.security.doors import MULTIPART, Door, doors, orders_of, whole_house
 from tests.support.service import client_of, token
 
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)
@@ -163,11 +163,16 @@ async def test_a_cursor_of_somebody_s_own_making(house: FastAPI, admin: httpx.As
     texts = ["[" * 375 + "]" * 375, '["' + "9" * 700 + '"]', "[1e400, 2]", '["\\u0000"]', "[]", "{}", "7"]
     for values in itertools.product([2**40, 2**63, "x", str(new_id()), "9999-12-31T23:59:59+23:59", None], repeat=2):
         texts += [json.dumps(values[:1]), json.dumps(values), json.dumps([values[0], *values])]
+    for first, second in itertools.product(["1E+999999", "0001-01-01T00:00:00+14:00", "\ud800", True], [str(new_id()), 1]):
+        texts += [json.dumps([first, second]), json.dumps([first, first, second])]
     lists = [each for each in doors(house) if "cursor" in {parameter["name"] for parameter in (each.operation or {}).get("parameters", [])}]
-    for door, text in itertools.product(lists, dict.fromkeys(texts)):
-        cursor = base64.urlsafe_b64encode(text.encode()).decode()[:1000]
-        answer = await admin.get(door.filled(), params={"cursor": cursor})
-        assert answer.status_code in {200, 404, 422}, (door.name, text, answer.text)
+    for number, (door, text) in enumerate(itertools.product(lists, dict.fromkeys(texts))):
+        orders = orders_of(door)
+        sort = orders[number % len(orders)]
+        place = f'["{sort}", {text[1:]}' if text.startswith("[") and len(text) > 2 and number % 9 else text
+        cursor = base64.urlsafe_b64encode(place.encode()).decode()[:1000]
+        answer = await admin.get(door.filled(), params={"cursor": cursor, "sort": sort})
+        assert answer.status_code in {200, 404, 422}, (door.name, place, answer.text)
 
 
 async def test_files_wait_in_a_line_that_has_an_end(admin: httpx.AsyncClient) -> None:

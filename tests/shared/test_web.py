@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
 import httpx
@@ -14,19 +14,35 @@ from fastapi import Response
 from pydantic import AwareDatetime
 from sqlalchemy import MetaData
 
-from shared import audit
+from shared import audit, sorting
 from shared.audit import Done
 from shared.auth import Principal
-from shared.db import Database, execute, rows
+from shared.db import Database, execute
 from shared.errors import Refused
 from shared.idempotency import Answer, Command, fingerprint
 from shared.inbox import EventRouter
 from shared.money import PositiveAmount
-from shared.web import Actor, Cursor, Documents, IfMatch, Input, Now, Page, Session, command_router, expect_version, page, permits, set_etag
+from shared.web import (
+    Actor,
+    Documents,
+    IfMatch,
+    Input,
+    Now,
+    Order,
+    Page,
+    Session,
+    command_router,
+    expect_version,
+    page,
+    permits,
+    set_etag,
+    sorted_by,
+)
 from shared.worker import Service
 from tests.support.service import Served, serve
 
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)
+DAYS = sorting.Sorting("day", sorting.day("day"), day=sorting.day("day"), name=sorting.text("name"))
 router = command_router(tags=["days"])
 gates: list[asyncio.Event] = []  # the last one is set when a slow request is under way
 
@@ -64,16 +80,10 @@ async def keep(body: Day, session: Session, actor: Actor, documents: Documents, 
 
 
 @router.get("/days")
-async def list_days(session: Session, cursor: Cursor) -> Page[Kept]:
+async def list_days(session: Session, order: Annotated[Order, sorted_by(DAYS)]) -> Page[Kept]:
     """All days, in pages."""
-    after = cursor.after(date)
-    found = await rows(
-        session,
-        "SELECT day, name FROM calendar_holiday WHERE day > $1 ORDER BY day LIMIT $2",
-        after[0] if after else date(1, 1, 1),
-        cursor.limit + 1,
-    )
-    return page(found, cursor, key=lambda row: (row.day,), show=lambda row: Kept(day=row.day, name=row.name))
+    found = await order.rows(session, "SELECT day, name {key} FROM calendar_holiday WHERE true {page}")
+    return page(found, order, show=lambda row: Kept(day=row.day, name=row.name))
 
 
 @router.get("/versions/{version}")
@@ -213,7 +223,7 @@ async def test_a_parameter_that_nobody_knows_is_refused_with_the_nearest_one(ser
         {"field": "limt", "message": "este parámetro no existe aquí (¿quiso decir «limit»?)"},
         {"field": "color", "message": "este parámetro no existe aquí"},
     ]
-    assert found["remedy"] == "Los parámetros de esta ruta son: cursor, format, limit."
+    assert found["remedy"] == "Los parámetros de esta ruta son: cursor, format, limit, sort."
 
 
 @pytest.mark.parametrize("path", ["/versions/1", "/dead-letters", "/health/live", "/health/ready", "/metrics", "/simulation"])

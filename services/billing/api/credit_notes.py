@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
@@ -11,9 +12,9 @@ from services.billing.api.invoices import FiscalShown, LineShown
 from services.billing.api.shapes import exact
 from services.billing.models import CreditNote
 from services.billing.operations import credit_notes
-from services.billing.queries.credits import NoteView, find, get_note, printed_note
+from services.billing.queries.credits import NOTES, NoteView, find, get_note, printed_note
 from shared.pdf import render_credit_note
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, command_router, page, permits, sorted_by
 from shared.web.shapes import MoneyInput, MoneyShown, Words, example, money
 
 router = command_router(tags=["credit-notes"])
@@ -100,17 +101,13 @@ async def list_credit_notes(
     session: Session,
     actor: Actor,
     documents: Documents,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(NOTES)],
     customer_id: UUID | None = None,
     invoice_id: UUID | None = None,
 ) -> Page[CreditNoteListed]:
     """Credit notes in the order in which they were issued."""
     permits(actor, documents, "billing.read")
-    after = cursor.after(UUID)
-    found = await find(
-        session, CreditNote, customer_id=customer_id, invoice_id=invoice_id, after=after[0] if after else None, limit=cursor.limit + 1
-    )
-    return page(found, cursor, key=lambda each: (each.id,), show=_listed)
+    return page(await find(session, CreditNote, order, customer_id=customer_id, invoice_id=invoice_id), order, show=_listed)
 
 
 @router.get("/credit-notes/{credit_note_id}")

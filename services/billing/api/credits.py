@@ -1,6 +1,7 @@
 """What customers have in their favour over HTTP: seen, and given back."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
@@ -9,9 +10,9 @@ from pydantic import BaseModel
 from services.billing.api.shapes import Code, Reference, exact
 from services.billing.models import Refund
 from services.billing.operations.refunds import NewRefund, refund_credit
-from services.billing.queries.credits import find, get_credit
+from services.billing.queries.credits import REFUNDS, find, get_credit
 from shared.money import as_kept
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, command_router, page, permits, sorted_by
 from shared.web.shapes import MoneyInput, MoneyShown, Words, example, money
 
 router = command_router(tags=["credits"])
@@ -82,13 +83,11 @@ async def refund(
 
 @router.get("/refunds")
 async def list_refunds(
-    session: Session, actor: Actor, documents: Documents, cursor: Cursor, customer_id: UUID | None = None
+    session: Session, actor: Actor, documents: Documents, order: Annotated[Order, sorted_by(REFUNDS)], customer_id: UUID | None = None
 ) -> Page[RefundShown]:
     """Refunds in the order in which they were recorded."""
     permits(actor, documents, "billing.read")
-    after = cursor.after(UUID)
-    found = await find(session, Refund, customer_id=customer_id, after=after[0] if after else None, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.id,), show=_show)
+    return page(await find(session, Refund, order, customer_id=customer_id), order, show=_show)
 
 
 def _show(refund: Refund) -> RefundShown:

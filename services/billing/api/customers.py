@@ -24,7 +24,7 @@ from services.billing.api.customer_shapes import (
 from services.billing.models import Customer, CustomerHistory, Service
 from services.billing.operations import customers
 from services.billing.operations.customers import ContractTerms, NewCustomer, SoldService
-from services.billing.queries.customers import CustomerView, find_customers, get_customer, history_of
+from services.billing.queries.customers import CUSTOMERS, HISTORY, CustomerView, find_customers, get_customer, history_of
 from shared.calendar import BusinessCalendar
 from shared.errors import FieldError, Invalid, nearest
 from shared.idempotency import Command
@@ -34,10 +34,10 @@ from shared.operator import Operator
 from shared.web import (
     Actor,
     Asked,
-    Cursor,
     Documents,
     IfMatch,
     Now,
+    Order,
     Page,
     Session,
     command_router,
@@ -45,6 +45,7 @@ from shared.web import (
     page,
     permits,
     set_etag,
+    sorted_by,
     together,
 )
 from shared.web.shapes import MoneyShown, money
@@ -126,16 +127,15 @@ async def list_customers(
     session: Session,
     actor: Actor,
     documents: Documents,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(CUSTOMERS)],
     name: Annotated[str | None, Query(max_length=200, description="cómo empieza el nombre, sin importar acentos")] = None,
     external_id: Annotated[str | None, Query(max_length=100)] = None,
     policy: Annotated[str | None, Query(max_length=60)] = None,
 ) -> Page[CustomerListed]:
     """Customers by name."""
     permits(actor, documents, "billing.read")
-    after = cursor.after(str, UUID)
-    found = await find_customers(session, name=name, external_id=external_id, policy=policy, after=after, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.search_name, each.id), show=_listed)
+    found = await find_customers(session, order, name=name, external_id=external_id, policy=policy)
+    return page(found, order, show=_listed)
 
 
 @router.get("/customers/{customer_id}")
@@ -181,12 +181,12 @@ async def change_customer(
 
 
 @router.get("/customers/{customer_id}/history")
-async def show_history(customer_id: UUID, session: Session, actor: Actor, documents: Documents, cursor: Cursor) -> Page[HistoryShown]:
+async def show_history(
+    customer_id: UUID, session: Session, actor: Actor, documents: Documents, order: Annotated[Order, sorted_by(HISTORY)]
+) -> Page[HistoryShown]:
     """What changed on a customer, when and by whom, the latest first."""
     permits(actor, documents, "billing.read")
-    before = cursor.after(int)
-    found = await history_of(session, customer_id, before=before[0] if before else None, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.version,), show=_history)
+    return page(await history_of(session, customer_id, order), order, show=_history)
 
 
 def _sold(services: list[ServiceInput], documents: Operator) -> list[SoldService]:

@@ -1,6 +1,7 @@
 """Disputes over HTTP: opened, accepted, rejected, looked up."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
@@ -9,9 +10,9 @@ from pydantic import BaseModel
 from services.billing.api.shapes import exact
 from services.billing.models import Dispute
 from services.billing.operations import disputes
-from services.billing.queries.credits import find, get_dispute
+from services.billing.queries.credits import DISPUTES, find, get_dispute
 from services.billing.rules.states import DisputeState
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits, set_etag
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, command_router, page, permits, set_etag, sorted_by
 from shared.web.shapes import MoneyInput, MoneyShown, Words, example, money
 
 router = command_router(tags=["disputes"])
@@ -89,17 +90,15 @@ async def list_disputes(
     session: Session,
     actor: Actor,
     documents: Documents,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(DISPUTES)],
     customer_id: UUID | None = None,
     invoice_id: UUID | None = None,
     state: DisputeState | None = None,
 ) -> Page[DisputeShown]:
     """Disputes in the order in which they were opened."""
     permits(actor, documents, "billing.read")
-    after = cursor.after(UUID)
-    wanted = {"customer_id": customer_id, "invoice_id": invoice_id, "state": state}
-    found = await find(session, Dispute, after=after[0] if after else None, limit=cursor.limit + 1, **wanted)
-    return page(found, cursor, key=lambda each: (each.id,), show=_show)
+    found = await find(session, Dispute, order, customer_id=customer_id, invoice_id=invoice_id, state=state)
+    return page(found, order, show=_show)
 
 
 @router.get("/disputes/{dispute_id}")

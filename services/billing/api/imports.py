@@ -1,9 +1,8 @@
 """Imports over HTTP: a file is streamed to disk and queued, its report follows while it is worked on."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -14,7 +13,7 @@ from services.billing.adapters.mapping_files import MappingError, load_mapping, 
 from services.billing.adapters.uploads import Upload, receive
 from services.billing.models import ImportBatch, ImportFault, ImportMissing
 from services.billing.operations.imports import queue_import
-from services.billing.queries.imports import faults_of, find_imports, get_import, missing_of
+from services.billing.queries.imports import FAULTS, IMPORTS, MISSING, faults_of, find_imports, get_import, missing_of
 from services.billing.rules.mapping import Mapping
 from services.billing.rules.states import ImportState, Severity
 from shared import idempotency
@@ -22,9 +21,9 @@ from shared.errors import FieldError, Invalid
 from shared.operator import Operator
 from shared.web import (
     Actor,
-    Cursor,
     Documents,
     Now,
+    Order,
     Page,
     Session,
     UploadRoute,
@@ -34,6 +33,7 @@ from shared.web import (
     permits,
     run_command,
     runtime_of,
+    sorted_by,
 )
 from shared.web.shapes import example
 
@@ -165,12 +165,12 @@ async def import_file(request: Request, actor: Actor, now: Now, documents: Docum
 
 
 @router.get("/imports")
-async def list_imports(session: Session, actor: Actor, documents: Documents, cursor: Cursor) -> Page[ImportShown]:
+async def list_imports(
+    session: Session, actor: Actor, documents: Documents, order: Annotated[Order, sorted_by(IMPORTS)]
+) -> Page[ImportShown]:
     """Imports, the latest first."""
     permits(actor, documents, "billing.read")
-    before = cursor.after(UUID)
-    found = await find_imports(session, before=before[0] if before else None, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.id,), show=_show)
+    return page(await find_imports(session, order), order, show=_show)
 
 
 @router.get("/imports/{import_id}")
@@ -181,20 +181,21 @@ async def show_import(import_id: UUID, session: Session, actor: Actor, documents
 
 
 @router.get("/imports/{import_id}/faults")
-async def list_faults(import_id: UUID, session: Session, actor: Actor, documents: Documents, cursor: Cursor) -> Page[FaultShown]:
+async def list_faults(
+    import_id: UUID, session: Session, actor: Actor, documents: Documents, order: Annotated[Order, sorted_by(FAULTS)]
+) -> Page[FaultShown]:
     """What was wrong with the file's rows, by line."""
     permits(actor, documents, "billing.read")
-    found = await faults_of(session, import_id, after=_place(cursor.after(int, int)), limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.line, each.id), show=_fault)
+    return page(await faults_of(session, import_id, order), order, show=_fault)
 
 
 @router.get("/imports/{import_id}/missing")
-async def list_missing(import_id: UUID, session: Session, actor: Actor, documents: Documents, cursor: Cursor) -> Page[MissingShown]:
+async def list_missing(
+    import_id: UUID, session: Session, actor: Actor, documents: Documents, order: Annotated[Order, sorted_by(MISSING)]
+) -> Page[MissingShown]:
     """The source's customers that the file does not have, by external id."""
     permits(actor, documents, "billing.read")
-    after = cursor.after(str)
-    found = await missing_of(session, import_id, after=after[0] if after else "", limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.external_id,), show=_missing)
+    return page(await missing_of(session, import_id, order), order, show=_missing)
 
 
 def _mapping(upload: Upload, documents: Operator) -> Mapping:
@@ -221,10 +222,6 @@ def _loaded(path: Path, documents: Operator) -> Mapping:
     except MappingError as error:
         errors = [FieldError(field=f"mapping:{each.line}: {each.field}".rstrip(": "), message=each.message) for each in error.mistakes]
         raise Invalid(f"El mapeo tiene {len(errors)} error(es).", errors=errors, remedy="Corrija el mapeo y envíe de nuevo.") from None
-
-
-def _place(after: Sequence[int] | None) -> tuple[int, int]:
-    return (after[0], after[1]) if after else (-1, 0)
 
 
 def _show(batch: ImportBatch) -> ImportShown:

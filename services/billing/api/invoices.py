@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field
 
 from services.billing.models import Invoice
 from services.billing.operations import invoices
-from services.billing.queries.invoices import InvoiceView, find_invoices, get_invoice, printed_invoice
+from services.billing.queries.invoices import INVOICES, InvoiceView, find_invoices, get_invoice, printed_invoice
 from services.billing.rules.states import InvoiceState
 from shared.money import Amount
 from shared.pdf import render_invoice
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits, set_etag
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, command_router, page, permits, set_etag, sorted_by
 from shared.web.shapes import MoneyShown, Month, Words, example, money
 
 router = command_router(tags=["invoices"])
@@ -125,7 +125,7 @@ async def list_invoices(
     session: Session,
     actor: Actor,
     documents: Documents,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(INVOICES)],
     customer_id: UUID | None = None,
     period: Month | None = None,
     state: InvoiceState | None = None,
@@ -133,17 +133,9 @@ async def list_invoices(
 ) -> Page[InvoiceListed]:
     """Invoices in the order in which they were made."""
     permits(actor, documents, "billing.read")
-    after = cursor.after(UUID)
-    found = await find_invoices(
-        session,
-        customer_id=customer_id,
-        period=period,
-        state=state,
-        number=number,
-        after=after[0] if after else None,
-        limit=cursor.limit + 1,
-    )
-    return page(found, cursor, key=lambda each: (each.id,), show=_listed)
+
+    found = await find_invoices(session, order, customer_id=customer_id, period=period, state=state, number=number)
+    return page(found, order, show=_listed)
 
 
 @router.get("/invoices/{invoice_id}")

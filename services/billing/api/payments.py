@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.billing.api.shapes import Code, Reference
 from services.billing.operations import corrections, payments
 from services.billing.operations.new_payments import NewPayment
-from services.billing.queries.invoices import PaymentView, find_payments, get_payment
+from services.billing.queries.invoices import PAYMENTS, PaymentView, find_payments, get_payment
 from services.billing.rules.ledger import PaymentAccount
 from services.billing.rules.states import PaymentState
 from shared.auth import Principal
@@ -24,10 +25,10 @@ from shared.operator import Operator
 from shared.web import (
     Actor,
     Asked,
-    Cursor,
     Documents,
     Input,
     Now,
+    Order,
     Page,
     Session,
     command_router,
@@ -35,6 +36,7 @@ from shared.web import (
     page,
     permits,
     set_etag,
+    sorted_by,
     together,
 )
 from shared.web.shapes import MoneyInput, MoneyShown, Words, example, money
@@ -205,15 +207,13 @@ async def list_payments(
     session: Session,
     actor: Actor,
     documents: Documents,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(PAYMENTS)],
     customer_id: UUID | None = None,
     state: PaymentState | None = None,
 ) -> Page[PaymentShown]:
     """Payments in the order in which they were reported."""
     permits(actor, documents, "billing.read")
-    after = cursor.after(UUID)
-    found = await find_payments(session, customer_id=customer_id, state=state, after=after[0] if after else None, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.payment.id,), show=_show)
+    return page(await find_payments(session, order, customer_id=customer_id, state=state), order, show=_show)
 
 
 @router.get("/payments/{payment_id}")

@@ -10,11 +10,11 @@ from services.billing.adapters.price_functions import price_functions
 from services.billing.api.shapes import Code
 from services.billing.models import Agreement, PlanChange
 from services.billing.operations.plans import NewPlan, change_plan
-from services.billing.queries.plans import find_agreements, find_plan_changes, get_agreement
+from services.billing.queries.plans import AGREEMENTS, PLAN_CHANGES, find_agreements, find_plan_changes, get_agreement
 from services.billing.rules.states import AgreementState
 from shared.calendar import BusinessCalendar
 from shared.money import Amount, as_kept
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, command_router, page, permits, sorted_by
 from shared.web.shapes import Words, example
 
 router = command_router(tags=["plans"])
@@ -119,13 +119,11 @@ async def change_service_plan(
 
 @router.get("/customers/{customer_id}/plan-changes")
 async def list_plan_changes(
-    customer_id: UUID, session: Session, actor: Actor, documents: Documents, cursor: Cursor
+    customer_id: UUID, session: Session, actor: Actor, documents: Documents, order: Annotated[Order, sorted_by(PLAN_CHANGES)]
 ) -> Page[PlanChangeShown]:
     """A customer's changes of plan in the order in which they were decided."""
     permits(actor, documents, "billing.read")
-    after = cursor.after(UUID)
-    found = await find_plan_changes(session, customer_id=customer_id, after=after[0] if after else None, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.id,), show=_change)
+    return page(await find_plan_changes(session, customer_id, order), order, show=_change)
 
 
 @router.get("/agreements")
@@ -133,15 +131,13 @@ async def list_agreements(
     session: Session,
     actor: Actor,
     documents: Documents,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(AGREEMENTS)],
     customer_id: UUID | None = None,
     state: AgreementState | None = None,
 ) -> Page[AgreementShown]:
     """What was agreed in tickets. Those in state REFUSED wait for somebody: change the plan by hand, or agree anew in the ticket."""
     permits(actor, documents, "billing.read")
-    after = cursor.after(UUID)
-    found = await find_agreements(session, customer_id=customer_id, state=state, after=after[0] if after else None, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.id,), show=_agreement)
+    return page(await find_agreements(session, order, customer_id=customer_id, state=state), order, show=_agreement)
 
 
 @router.get("/agreements/{agreement_id}")

@@ -1,6 +1,7 @@
 """Billing runs and fiscal series over HTTP."""
 
 from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
@@ -8,11 +9,11 @@ from pydantic import BaseModel, Field
 
 from services.billing.models import BillingRun
 from services.billing.operations.runs import start_run
-from services.billing.queries.runs import RunProgress, SeriesStanding, get_run, runs_before, series_standing
+from services.billing.queries.runs import RUNS, SERIES, RunProgress, SeriesStanding, find_runs, get_run, series_standing
 from services.billing.rules.periods import Period
 from services.billing.rules.states import RunState
 from shared.calendar import BusinessCalendar
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, arranged_whole, command_router, page, permits, sorted_by
 from shared.web.shapes import MoneyShown, Month, example, money
 
 router = command_router(tags=["billing runs"])
@@ -96,12 +97,10 @@ async def start(body: RunInput, response: Response, session: Session, now: Now, 
 
 
 @router.get("/billing-runs")
-async def list_runs(session: Session, actor: Actor, documents: Documents, cursor: Cursor) -> Page[RunListed]:
+async def list_runs(session: Session, actor: Actor, documents: Documents, order: Annotated[Order, sorted_by(RUNS)]) -> Page[RunListed]:
     """Runs, the newest month first."""
     permits(actor, documents, "billing.read")
-    before = cursor.after(str)
-    found = await runs_before(session, before=before[0] if before else "9999-99", limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.period,), show=_listed)
+    return page(await find_runs(session, order), order, show=_listed)
 
 
 @router.get("/billing-runs/{run_id}")
@@ -112,10 +111,12 @@ async def show_run(run_id: UUID, session: Session, actor: Actor, documents: Docu
 
 
 @router.get("/fiscal-series")
-async def list_series(session: Session, actor: Actor, documents: Documents) -> list[SeriesShown]:
+async def list_series(
+    session: Session, actor: Actor, documents: Documents, sort: Annotated[str | None, arranged_whole(SERIES)]
+) -> list[SeriesShown]:
     """The authorised ranges, and how much of each is left."""
     permits(actor, documents, "billing.read")
-    return [_series(each) for each in await series_standing(session, documents.fiscal_series)]
+    return [_series(each) for each in SERIES.arrange(await series_standing(session, documents.fiscal_series), sort)]
 
 
 def _listed(run: BillingRun) -> RunListed:

@@ -13,6 +13,7 @@ from services.billing.models import CreditNote, CreditNoteLine, Customer, Disput
 from services.billing.queries.invoices import Fiscal, fiscal_of, printed_customer
 from shared.db import rows
 from shared.errors import NotFound
+from shared.sorting import Order, Placed, Sorting, amount, day, identity, instant, text
 
 Kept = TypeVar("Kept", CreditNote, Dispute, Refund)
 CREDIT = """
@@ -21,6 +22,37 @@ SELECT c.currency, coalesce(sum(p.unallocated) FILTER (WHERE p.state = 'CONFIRME
 FROM customer c LEFT JOIN payment p ON p.customer_id = c.id AND p.unallocated > 0 AND p.state IN ('REPORTED', 'CONFIRMED')
 WHERE c.id = $1 GROUP BY c.id
 """
+NOTES = Sorting(
+    "id",
+    identity("credit_note.id"),
+    id=identity("credit_note.id"),
+    number=text("credit_note.number", indexed=True),
+    issue_date=day("credit_note.issue_date"),
+    total=amount("credit_note.total"),
+    issued_at=instant("credit_note.issued_at"),
+    issued_by=text("credit_note.issued_by"),
+)
+DISPUTES = Sorting(
+    "id",
+    identity("dispute.id"),
+    id=identity("dispute.id"),
+    state=text("dispute.state", indexed=True),
+    amount=amount("dispute.amount"),
+    opened_at=instant("dispute.opened_at"),
+    opened_by=text("dispute.opened_by"),
+    resolved_at=instant("dispute.resolved_at", empty=True),
+    resolved_by=text("dispute.resolved_by", empty=True),
+)
+REFUNDS = Sorting(
+    "id",
+    identity("refund.id"),
+    id=identity("refund.id"),
+    amount=amount("refund.amount"),
+    channel=text("refund.channel"),
+    reference=text("refund.reference"),
+    refunded_at=instant("refund.refunded_at"),
+    refunded_by=text("refund.refunded_by"),
+)
 
 
 @dataclass(frozen=True)
@@ -71,15 +103,13 @@ async def get_dispute(session: AsyncSession, dispute_id: UUID) -> Dispute:
     return found
 
 
-async def find(session: AsyncSession, kind: type[Kept], *, after: UUID | None = None, limit: int = 50, **wanted: Any) -> Sequence[Kept]:
-    """Credit notes, disputes or refunds in the order of their making; `wanted` are columns with the value that they must have, if any."""
-    query = select(kind).order_by(col(kind.id)).limit(limit)
+async def find(session: AsyncSession, kind: type[Kept], order: Order, **wanted: Any) -> list[Placed[Kept]]:
+    """Credit notes, disputes or refunds; `wanted` are columns with the value that they must have, if any."""
+    query = select(kind)
     for name, value in wanted.items():
         if value is not None:
             query = query.where(getattr(kind, name) == value)
-    if after is not None:
-        query = query.where(col(kind.id) > after)
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, query)
 
 
 def printed_note(view: NoteView) -> dict[str, Any]:

@@ -4,15 +4,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.billing.models import Contract, Customer, CustomerHistory, Service
 from services.billing.rules.values import search_key
 from shared.errors import NotFound
+from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
 
 LAST_CHARACTER = "\U0010ffff"
+CUSTOMERS = Sorting(
+    "name",
+    identity("customer.id"),
+    name=text("customer.search_name"),
+    external_id=text("customer.external_id", indexed=True),
+    policy=text("customer.policy"),
+    assigned_agent=text("customer.assigned_agent", empty=True),
+)
+HISTORY = Sorting(
+    "-version",
+    number("customer_history.version"),
+    version=number("customer_history.version"),
+    changed_at=instant("customer_history.changed_at"),
+    changed_by=text("customer_history.changed_by"),
+)
 
 
 @dataclass(frozen=True)
@@ -34,16 +49,10 @@ async def get_customer(session: AsyncSession, customer_id: UUID) -> CustomerView
 
 
 async def find_customers(
-    session: AsyncSession,
-    *,
-    name: str | None = None,
-    external_id: str | None = None,
-    policy: str | None = None,
-    after: tuple[str, UUID] | None = None,
-    limit: int = 50,
-) -> Sequence[Customer]:
-    """Customers by name; `name` is how one begins, whatever case and accents. `after` is search name and id of the last seen."""
-    query = select(Customer).order_by(col(Customer.search_name), col(Customer.id)).limit(limit)
+    session: AsyncSession, order: Order, *, name: str | None = None, external_id: str | None = None, policy: str | None = None
+) -> list[Placed[Customer]]:
+    """Customers; `name` is how one begins, whatever case and accents."""
+    query = select(Customer)
     if name:
         begins = search_key(name)  # a range, not LIKE: it goes by the index whatever the plan
         query = query.where(col(Customer.search_name) >= begins, col(Customer.search_name) < begins + LAST_CHARACTER)
@@ -51,17 +60,11 @@ async def find_customers(
         query = query.where(Customer.external_id == external_id)
     if policy is not None:
         query = query.where(Customer.policy == policy)
-    if after is not None:
-        query = query.where(tuple_(col(Customer.search_name), col(Customer.id)) > tuple_(*after))
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, query)
 
 
-async def history_of(session: AsyncSession, customer_id: UUID, *, before: int | None = None, limit: int = 50) -> Sequence[CustomerHistory]:
-    """What changed on a customer, the latest first; `before` is the last version seen. Raises NotFound."""
+async def history_of(session: AsyncSession, customer_id: UUID, order: Order) -> list[Placed[CustomerHistory]]:
+    """What changed on a customer. Raises NotFound."""
     if await session.get(Customer, customer_id) is None:
         raise NotFound(f"No existe el cliente {customer_id}.")
-    query = select(CustomerHistory).where(CustomerHistory.customer_id == customer_id)
-    if before is not None:
-        query = query.where(col(CustomerHistory.version) < before)
-    query = query.order_by(col(CustomerHistory.version).desc()).limit(limit)
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, select(CustomerHistory).where(CustomerHistory.customer_id == customer_id))

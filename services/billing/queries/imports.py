@@ -1,17 +1,39 @@
 """Reads of imports: the batch, its faults, the customers that its file does not have."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.billing.models import ImportBatch, ImportFault, ImportMissing
 from services.billing.rules.states import ImportState
 from shared.errors import NotFound
+from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
 
 UNDER_WAY = (ImportState.QUEUED, ImportState.READING, ImportState.MERGING)
+IMPORTS = Sorting(
+    "-id",
+    identity("import_batch.id"),
+    id=identity("import_batch.id"),
+    kind=text("import_batch.kind"),
+    source=text("import_batch.source"),
+    file_name=text("import_batch.file_name"),
+    state=text("import_batch.state"),
+    requested_by=text("import_batch.requested_by"),
+    requested_at=instant("import_batch.requested_at"),
+    finished_at=instant("import_batch.finished_at", empty=True),
+    rows_read=number("import_batch.rows_read"),
+    rows_bad=number("import_batch.rows_bad"),
+)
+FAULTS = Sorting(
+    "line",
+    (number("import_fault.line"), number("import_fault.id")),
+    line=number("import_fault.line"),
+    column=text("import_fault.column_name"),
+    severity=text("import_fault.severity"),
+    reason=text("import_fault.reason"),
+)
+MISSING = Sorting("external_id", text("import_missing.external_id"), external_id=text("import_missing.external_id"))
 
 
 async def get_import(session: AsyncSession, batch_id: UUID) -> ImportBatch:
@@ -28,35 +50,18 @@ async def imports_under_way(session: AsyncSession) -> bool:
     return found.first() is not None
 
 
-async def find_imports(session: AsyncSession, *, before: UUID | None = None, limit: int = 50) -> Sequence[ImportBatch]:
-    """Imports, the latest first; `before` is the last one seen."""
-    query = select(ImportBatch).order_by(col(ImportBatch.id).desc()).limit(limit)
-    if before is not None:
-        query = query.where(col(ImportBatch.id) < before)
-    return (await session.execute(query)).scalars().all()
+async def find_imports(session: AsyncSession, order: Order) -> list[Placed[ImportBatch]]:
+    """Imports."""
+    return await order.select(session, select(ImportBatch))
 
 
-async def faults_of(session: AsyncSession, batch_id: UUID, *, after: tuple[int, int] = (-1, 0), limit: int = 100) -> Sequence[ImportFault]:
-    """What was wrong with the file's rows, by line; `after` is line and id of the last one seen. Raises NotFound."""
+async def faults_of(session: AsyncSession, batch_id: UUID, order: Order) -> list[Placed[ImportFault]]:
+    """What was wrong with the file's rows. Raises NotFound."""
     await get_import(session, batch_id)
-    line, fault_id = after
-    query = (
-        select(ImportFault)
-        .where(ImportFault.batch_id == batch_id)
-        .where(tuple_(col(ImportFault.line), col(ImportFault.id)) > tuple_(line, fault_id))
-        .order_by(col(ImportFault.line), col(ImportFault.id))
-        .limit(limit)
-    )
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, select(ImportFault).where(ImportFault.batch_id == batch_id))
 
 
-async def missing_of(session: AsyncSession, batch_id: UUID, *, after: str = "", limit: int = 100) -> Sequence[ImportMissing]:
-    """The source's customers that the file does not have, by external id. Raises NotFound."""
+async def missing_of(session: AsyncSession, batch_id: UUID, order: Order) -> list[Placed[ImportMissing]]:
+    """The source's customers that the file does not have. Raises NotFound."""
     await get_import(session, batch_id)
-    query = (
-        select(ImportMissing)
-        .where(ImportMissing.batch_id == batch_id, col(ImportMissing.external_id) > after)
-        .order_by(col(ImportMissing.external_id))
-        .limit(limit)
-    )
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, select(ImportMissing).where(ImportMissing.batch_id == batch_id))

@@ -17,6 +17,39 @@ from shared.db import rows
 from shared.errors import NotFound
 from shared.events.billing import InvoiceIssued
 from shared.events.billing import InvoiceLine as InvoiceLineTold
+from shared.sorting import Order, Placed, Sorting, amount, day, identity, instant, text
+
+INVOICES = Sorting(
+    "id",
+    identity("invoice.id"),
+    id=identity("invoice.id"),
+    number=text("invoice.number", indexed=True),
+    period=text("invoice.period", cast="bpchar", indexed=True),
+    state=text("invoice.state", indexed=True),
+    issue_date=day("invoice.issue_date"),
+    due_date=day("invoice.due_date"),
+    total=amount("invoice.total"),
+    balance=amount("invoice.balance"),
+    reported=amount("invoice.reported"),
+    credited=amount("invoice.credited"),
+    disputed=amount("invoice.disputed"),
+    overdue_at=instant("invoice.overdue_at", empty=True),
+    paid_at=instant("invoice.paid_at", empty=True),
+)
+PAYMENTS = Sorting(
+    "id",
+    identity("payment.id"),
+    id=identity("payment.id"),
+    state=text("payment.state", indexed=True),
+    amount=amount("payment.amount"),
+    unallocated=amount("payment.unallocated"),
+    channel=text("payment.channel"),
+    reference=text("payment.reference"),
+    paid_on=day("payment.paid_on"),
+    reported_at=instant("payment.reported_at"),
+    reported_by=text("payment.reported_by"),
+    settled_at=instant("payment.settled_at", empty=True),
+)
 
 
 @dataclass(frozen=True)
@@ -101,23 +134,20 @@ def printed_customer(customer: Customer) -> dict[str, Any]:
 
 async def find_invoices(
     session: AsyncSession,
+    order: Order,
     *,
     customer_id: UUID | None = None,
     period: str | None = None,
     state: str | None = None,
     number: str | None = None,
-    after: UUID | None = None,
-    limit: int = 50,
-) -> Sequence[Invoice]:
-    """Invoices in the order of their ids, which is that of their making."""
-    query = select(Invoice).order_by(col(Invoice.id)).limit(limit)
+) -> list[Placed[Invoice]]:
+    """Invoices."""
+    query = select(Invoice)
     wanted = {Invoice.customer_id: customer_id, Invoice.period: period, Invoice.state: state, Invoice.number: number}
     for column, value in wanted.items():
         if value is not None:
             query = query.where(col(column) == value)
-    if after is not None:
-        query = query.where(col(Invoice.id) > after)
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, query)
 
 
 async def get_payment(session: AsyncSession, payment_id: UUID) -> PaymentView:
@@ -130,17 +160,15 @@ async def get_payment(session: AsyncSession, payment_id: UUID) -> PaymentView:
 
 
 async def find_payments(
-    session: AsyncSession, *, customer_id: UUID | None = None, state: str | None = None, after: UUID | None = None, limit: int = 50
-) -> list[PaymentView]:
-    """Payments in the order in which they were reported, each with where it went."""
-    query = select(Payment).order_by(col(Payment.id)).limit(limit)
+    session: AsyncSession, order: Order, *, customer_id: UUID | None = None, state: str | None = None
+) -> list[Placed[PaymentView]]:
+    """Payments, each with where it went."""
+    query = select(Payment)
     if customer_id is not None:
         query = query.where(Payment.customer_id == customer_id)
     if state is not None:
         query = query.where(Payment.state == state)
-    if after is not None:
-        query = query.where(col(Payment.id) > after)
-    found = (await session.execute(query)).scalars().all()
-    wanted = col(PaymentAllocation.payment_id).in_([each.id for each in found])
+    found: list[Placed[Payment]] = await order.select(session, query)
+    wanted = col(PaymentAllocation.payment_id).in_([each.item.id for each in found])
     parts = (await session.execute(select(PaymentAllocation).where(wanted).order_by(col(PaymentAllocation.invoice_id)))).scalars().all()
-    return [PaymentView(each, [part for part in parts if part.payment_id == each.id]) for each in found]
+    return [each.now(PaymentView(each.item, [part for part in parts if part.payment_id == each.item.id])) for each in found]

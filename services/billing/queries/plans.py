@@ -5,12 +5,13 @@ from datetime import date
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.billing.models import Agreement, PlanChange
 from services.billing.rules.proration import Change, Sold
 from shared.db import Fetched, rows
 from shared.errors import NotFound
+from shared.sorting import Order, Placed, Sorting, amount, day, identity, instant, text
 
 COLUMNS = "s.id, s.customer_id, s.code, s.plan_code, s.monthly_amount, s.active_from, s.active_to"
 SERVICES = f"SELECT {COLUMNS} FROM service s WHERE s.customer_id = $1 ORDER BY s.code"
@@ -18,6 +19,28 @@ CHANGES = """
 SELECT service_id, effective_from, from_plan, from_amount, to_plan, to_amount, applied_at IS NOT NULL AS applied
 FROM plan_change WHERE service_id = ANY($1::uuid[]) ORDER BY effective_from, id
 """
+PLAN_CHANGES = Sorting(
+    "id",
+    identity("plan_change.id"),
+    id=identity("plan_change.id"),
+    effective_from=day("plan_change.effective_from"),
+    to_plan=text("plan_change.to_plan"),
+    to_amount=amount("plan_change.to_amount"),
+    changed_at=instant("plan_change.changed_at"),
+    changed_by=text("plan_change.changed_by"),
+    applied_at=instant("plan_change.applied_at", empty=True),
+)
+AGREEMENTS = Sorting(
+    "id",
+    identity("agreement.id"),
+    id=identity("agreement.id"),
+    kind=text("agreement.kind"),
+    plan_code=text("agreement.plan_code", empty=True),
+    effective_from=day("agreement.effective_from"),
+    agreed_at=instant("agreement.agreed_at"),
+    agreed_by=text("agreement.agreed_by"),
+    state=text("agreement.state", indexed=True),
+)
 
 
 async def services_sold(session: AsyncSession, customer_id: UUID) -> list[Sold]:
@@ -46,28 +69,21 @@ async def next_change(session: AsyncSession) -> date | None:
     return day
 
 
-async def find_plan_changes(
-    session: AsyncSession, *, customer_id: UUID, after: UUID | None = None, limit: int = 50
-) -> Sequence[PlanChange]:
-    """A customer's changes of plan in the order in which they were decided."""
-    query = select(PlanChange).where(PlanChange.customer_id == customer_id).order_by(col(PlanChange.id)).limit(limit)
-    if after is not None:
-        query = query.where(col(PlanChange.id) > after)
-    return (await session.execute(query)).scalars().all()
+async def find_plan_changes(session: AsyncSession, customer_id: UUID, order: Order) -> list[Placed[PlanChange]]:
+    """A customer's changes of plan."""
+    return await order.select(session, select(PlanChange).where(PlanChange.customer_id == customer_id))
 
 
 async def find_agreements(
-    session: AsyncSession, *, customer_id: UUID | None = None, state: str | None = None, after: UUID | None = None, limit: int = 50
-) -> Sequence[Agreement]:
-    """What was agreed in tickets, by id."""
-    query = select(Agreement).order_by(col(Agreement.id)).limit(limit)
+    session: AsyncSession, order: Order, *, customer_id: UUID | None = None, state: str | None = None
+) -> list[Placed[Agreement]]:
+    """What was agreed in tickets."""
+    query = select(Agreement)
     if customer_id is not None:
         query = query.where(Agreement.customer_id == customer_id)
     if state is not None:
         query = query.where(Agreement.state == state)
-    if after is not None:
-        query = query.where(col(Agreement.id) > after)
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, query)
 
 
 async def get_agreement(session: AsyncSession, agreement_id: UUID) -> Agreement:

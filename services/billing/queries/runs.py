@@ -7,14 +7,27 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
+from sqlmodel import select
 
 from services.billing.models import BillingRun, FiscalSeries
 from services.billing.rules.fiscal import fiscal_number
 from shared.db import rows
 from shared.errors import NotFound
 from shared.operator import FiscalSeries as Granted
+from shared.sorting import Arranging, Order, Placed, Sorting, day, instant, number, text
 
+RUNS = Sorting(
+    "-period",
+    text("billing_run.period", cast="bpchar"),
+    period=text("billing_run.period", cast="bpchar"),
+    state=text("billing_run.state"),
+    issue_date=day("billing_run.issue_date"),
+    customers=number("billing_run.customers"),
+    requested_by=text("billing_run.requested_by"),
+    started_at=instant("billing_run.started_at", empty=True),
+    completed_at=instant("billing_run.completed_at", empty=True),
+)
+SERIES = Arranging("code", "document", "left", "expires")
 STANDING = """
 SELECT (SELECT id FROM billing_run WHERE state = 'RUNNING' ORDER BY period LIMIT 1) AS running,
     (SELECT max(period) FROM billing_run WHERE state = 'COMPLETED') AS latest,
@@ -83,10 +96,9 @@ async def get_run(session: AsyncSession, run_id: UUID) -> RunProgress:
     return RunProgress(run, found.chunks, found.done, found.invoices, found.total)
 
 
-async def runs_before(session: AsyncSession, *, before: str = "9999-99", limit: int = 50) -> Sequence[BillingRun]:
-    """Runs, the newest month first; `before` is the last month seen."""
-    query = select(BillingRun).where(col(BillingRun.period) < before).order_by(col(BillingRun.period).desc()).limit(limit)
-    return (await session.execute(query)).scalars().all()
+async def find_runs(session: AsyncSession, order: Order) -> list[Placed[BillingRun]]:
+    """Runs."""
+    return await order.select(session, select(BillingRun))
 
 
 async def series_standing(session: AsyncSession, granted: Sequence[Granted]) -> list[SeriesStanding]:

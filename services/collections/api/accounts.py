@@ -25,7 +25,7 @@ from shared.calendar import BusinessCalendar
 from shared.errors import FieldError, Invalid
 from shared.operator import Operator
 from shared.operator.policies import StatusCode
-from shared.web import Actor, Cursor, Documents, Now, Page, Session, command_router, page, permits, runtime_of, set_etag
+from shared.web import Actor, Documents, Now, Order, Page, Session, command_router, page, permits, runtime_of, set_etag, sorted_by
 
 router = command_router(tags=["clientes"])
 Text60 = Annotated[str | None, Query(max_length=60)]
@@ -72,7 +72,7 @@ class QualificationView(BaseModel):
 @router.get("/customers")
 async def list_customers(
     session: Session,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(accounts.ACCOUNTS)],
     now: Now,
     actor: Actor,
     documents: Documents,
@@ -86,17 +86,16 @@ async def list_customers(
     """Customers by name. An agent sees its own portfolio, managers all of them or one agent's (VIP-4)."""
     found = await accounts.find_accounts(
         session,
+        order,
         agent=await agent_listed(session, actor, documents, agent, now),
         status=status,
         policy=policy,
         name=q,
         external_id=external_id,
         unassigned=unassigned,
-        after=cursor.after(str, UUID),
-        limit=cursor.limit + 1,
     )
-    facts = await load_facts(session, [each.id for each in found], now=now)
-    return page(found, cursor, key=lambda each: (each.search_name, each.id), show=lambda each: _item(each, facts[each.id], documents, now))
+    facts = await load_facts(session, [each.item.id for each in found], now=now)
+    return page(found, order, show=lambda each: _item(each, facts[each.id], documents, now))
 
 
 @router.get("/customers/{customer_id}")

@@ -14,7 +14,7 @@ from services.collections.operations import covers
 from services.collections.queries import portfolios as queries
 from services.collections.rules.wording import who
 from shared.operator import Operator
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, command_router, page, permits, sorted_by
 from shared.web.shapes import Words, example
 
 router = command_router(tags=["carteras"])
@@ -77,7 +77,7 @@ async def end_cover(cover_id: UUID, session: Session, now: Now, actor: Actor, do
 @router.get("/portfolios/covers")
 async def list_covers(
     session: Session,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(queries.COVERS)],
     now: Now,
     actor: Actor,
     documents: Documents,
@@ -85,8 +85,8 @@ async def list_covers(
 ) -> Page[CoverView]:
     """Who stands in for whom, now or later, by when it begins."""
     permits(actor, documents, READ)
-    found = await queries.covers(session, now=now, over=ended, after=cursor.after(datetime, UUID), limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.from_at.isoformat(), each.id), show=lambda each: _show(each, documents, now))
+    found = await queries.covers(session, order, now=now, over=ended)
+    return page(found, order, show=lambda each: _show(each, documents, now))
 
 
 def _show(cover: PortfolioCover, documents: Operator, now: datetime) -> CoverView:

@@ -13,7 +13,7 @@ from services.collections.queries import portfolios as queries
 from services.collections.queries.portfolios import DistributionView, Share
 from services.collections.rules.wording import who
 from shared.operator import Operator
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, command_router, page, permits, sorted_by
 from shared.web.shapes import Words, example
 
 router = command_router(tags=["carteras"])
@@ -107,15 +107,14 @@ async def get_distribution(distribution_id: UUID, session: Session, actor: Actor
 
 
 @router.get("/portfolios/distributions/{distribution_id}/moves")
-async def list_moves(distribution_id: UUID, session: Session, cursor: Cursor, actor: Actor, documents: Documents) -> Page[MoveView]:
+async def list_moves(
+    distribution_id: UUID, session: Session, order: Annotated[Order, sorted_by(queries.MOVES)], actor: Actor, documents: Documents
+) -> Page[MoveView]:
     """Who changes hands by a distribution."""
     permits(actor, documents, PORTFOLIOS)
-    after = cursor.after(UUID)
-    found = await queries.moves_of(session, distribution_id, after=after[0] if after else None, limit=cursor.limit + 1)
     return page(
-        found,
-        cursor,
-        key=lambda each: (each[0].account_id,),
+        await queries.moves_of(session, distribution_id, order),
+        order,
         show=lambda each: MoveView(
             customer_id=each[0].account_id,
             customer_name=each[1],

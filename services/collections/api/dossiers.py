@@ -17,10 +17,10 @@ from shared.errors import Conflict, TooLarge
 from shared.operator import Operator
 from shared.web import (
     Actor,
-    Cursor,
     Documents,
     Input,
     Now,
+    Order,
     Page,
     Session,
     UploadRoute,
@@ -29,6 +29,7 @@ from shared.web import (
     page,
     permits,
     run_command,
+    sorted_by,
 )
 
 router = command_router(tags=["expedientes"])
@@ -98,16 +99,15 @@ async def ask_for_dossier(
 @router.get("/dossiers")
 async def list_dossiers(
     session: Session,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(dossiers.DOSSIERS)],
     actor: Actor,
     documents: Documents,
     customer_id: Annotated[UUID | None, Query(description="solo los de este cliente")] = None,
 ) -> Page[DossierView]:
     """The dossiers that were asked for, the newest first: who asked for each and when."""
     permits(actor, documents, DOSSIERS)
-    after = cursor.after(UUID)
-    found = await dossiers.list_dossiers(session, customer_id=customer_id, after=after[0] if after else None, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.id,), show=lambda each: _show(each, documents))
+    found = await dossiers.list_dossiers(session, order, customer_id=customer_id)
+    return page(found, order, show=lambda each: _show(each, documents))
 
 
 @router.get("/dossiers/{dossier_id}")

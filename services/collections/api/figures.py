@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.collections.api.access import PORTFOLIOS
 from services.collections.api.views import MoneyView, money_view
 from services.collections.operations.figures import ask
-from services.collections.queries.figures import latest
+from services.collections.queries.figures import SORTINGS, latest
 from services.collections.rules.figures import DEFINITIONS, percent
 from services.collections.rules.wording import who
 from shared.errors import NotFound
 from shared.operator import Operator
-from shared.web import Actor, Cursor, CursorAt, Documents, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Arrangement, Documents, Now, Page, Session, arranged_by, command_router, page, permits
 from shared.web.shapes import Month, example
 
 router = command_router(tags=["cifras de gerencia"])
@@ -118,10 +118,15 @@ async def ask_figures(session: Session, now: Now, actor: Actor, documents: Docum
 
 @router.get("/figures/collected")
 async def list_collected(
-    session: Session, actor: Actor, documents: Documents, cursor: Cursor, period: Period = None, agent: Agent = None
+    session: Session,
+    actor: Actor,
+    documents: Documents,
+    order: Annotated[Arrangement, arranged_by(SORTINGS["collected"])],
+    period: Period = None,
+    agent: Agent = None,
 ) -> CollectedPage:
     """Collected against billed, by month, agent and policy."""
-    found = await _counted(session, actor, documents, "collected", cursor, period=period, agent=agent)
+    found = await _counted(session, actor, documents, "collected", order, period=period, agent=agent)
     return CollectedPage(**found.page(lambda row: CollectedRow(
         **found.whose(row), period=row["period"], invoices=row["invoices"], billed=found.money(row, "billed"),
         collected=found.money(row, "collected"), collected_percent=_share(row["collected"], row["billed"]),
@@ -129,9 +134,15 @@ async def list_collected(
 
 
 @router.get("/figures/ageing")
-async def list_ageing(session: Session, actor: Actor, documents: Documents, cursor: Cursor, agent: Agent = None) -> AgeingPage:
+async def list_ageing(
+    session: Session,
+    actor: Actor,
+    documents: Documents,
+    order: Annotated[Arrangement, arranged_by(SORTINGS["ageing"])],
+    agent: Agent = None,
+) -> AgeingPage:
     """What is open, by agent, policy and days since it was due."""
-    found = await _counted(session, actor, documents, "ageing", cursor, agent=agent)
+    found = await _counted(session, actor, documents, "ageing", order, agent=agent)
     return AgeingPage(**found.page(lambda row: AgeingRow(
         **found.whose(row), bucket=row["bucket"], invoices=row["invoices"], amount=found.money(row, "amount"),
     )))  # fmt: skip
@@ -139,10 +150,15 @@ async def list_ageing(session: Session, actor: Actor, documents: Documents, curs
 
 @router.get("/figures/promises")
 async def list_promises_kept(
-    session: Session, actor: Actor, documents: Documents, cursor: Cursor, period: Period = None, agent: Agent = None
+    session: Session,
+    actor: Actor,
+    documents: Documents,
+    order: Annotated[Arrangement, arranged_by(SORTINGS["promises"])],
+    period: Period = None,
+    agent: Agent = None,
 ) -> PromisesPage:
     """Promises and what became of them, by month, agent and policy."""
-    found = await _counted(session, actor, documents, "promises", cursor, period=period, agent=agent)
+    found = await _counted(session, actor, documents, "promises", order, period=period, agent=agent)
     return PromisesPage(**found.page(lambda row: PromisesRow(
         **found.whose(row), kept_percent=percent(row["kept"], row["kept"] + row["broken"]),
         **{name: row[name] for name in ("period", "made", "kept", "broken", "running", "lapsed")},
@@ -151,10 +167,15 @@ async def list_promises_kept(
 
 @router.get("/figures/cuts")
 async def list_cuts(
-    session: Session, actor: Actor, documents: Documents, cursor: Cursor, period: Period = None, agent: Agent = None
+    session: Session,
+    actor: Actor,
+    documents: Documents,
+    order: Annotated[Arrangement, arranged_by(SORTINGS["cuts"])],
+    period: Period = None,
+    agent: Agent = None,
 ) -> CutsPage:
     """Days from the cut to the payment to the reconnection, and cuts reversed within an hour, by month, agent and policy."""
-    found = await _counted(session, actor, documents, "cuts", cursor, period=period, agent=agent)
+    found = await _counted(session, actor, documents, "cuts", order, period=period, agent=agent)
     names = ("period", "cuts", "paid", "reconnected", "days_to_payment", "days_to_reconnection", "within_an_hour")
     return CutsPage(**found.page(lambda row: CutsRow(**found.whose(row), **{name: row[name] for name in names})))
 
@@ -162,15 +183,12 @@ async def list_cuts(
 class _Counted:
     """A figure's rows that were asked for, and how they are shown."""
 
-    def __init__(self, name: str, as_of: datetime, rows: Sequence[dict[str, Any]], cursor: CursorAt, documents: Operator) -> None:
-        self._name, self._as_of, self._rows, self._cursor, self._documents = name, as_of, rows, cursor, documents
+    def __init__(self, name: str, as_of: datetime, rows: Sequence[dict[str, Any]], order: Arrangement, documents: Operator) -> None:
+        self._name, self._as_of, self._rows, self._order, self._documents = name, as_of, rows, order, documents
 
     def page(self, show: Any) -> dict[str, Any]:
         """The page's fields; the cursor is the row's number."""
-        last = self._cursor.after(int)
-        begin = last[0] + 1 if last else 0
-        found = list(enumerate(self._rows))[begin : begin + self._cursor.limit + 1]
-        made = page(found, self._cursor, key=lambda each: (each[0],), show=lambda each: show(each[1]))
+        made = page(self._order.page(self._rows), self._order, show=show)
         return {"items": made.items, "next": made.next, "definition": DEFINITIONS[self._name], "as_of": self._as_of}
 
     def whose(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -182,12 +200,12 @@ class _Counted:
         return money_view(self._documents, Decimal(row[name]), row["currency"])
 
 
-async def _counted(session: Session, actor: Actor, documents: Operator, name: str, cursor: CursorAt, **only: str | None) -> _Counted:
+async def _counted(session: Session, actor: Actor, documents: Operator, name: str, order: Arrangement, **only: str | None) -> _Counted:
     """The rows of a figure whose fields are as asked. Raises NotFound before figures were ever counted."""
     permits(actor, documents, PORTFOLIOS)
     as_of, rows = await counted_rows(session, name)
     chosen = [row for row in rows if all(value is None or row[key] == value for key, value in only.items())]
-    return _Counted(name, as_of, chosen, cursor, documents)
+    return _Counted(name, as_of, chosen, order, documents)
 
 
 async def counted_rows(session: AsyncSession, name: str) -> tuple[datetime, Sequence[dict[str, Any]]]:

@@ -12,10 +12,10 @@ from services.collections.api.inputs import Instant
 from services.collections.models import Hold
 from services.collections.operations import holds
 from services.collections.queries.accounts import get_account
-from services.collections.queries.holds import find_holds
+from services.collections.queries.holds import HELD, find_holds
 from services.collections.rules.wording import who
 from shared.operator import Operator
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, command_router, page, permits, sorted_by
 from shared.web.shapes import Words
 
 router = command_router(tags=["exclusiones"])
@@ -101,7 +101,7 @@ async def end_hold(hold_id: UUID, body: HoldEnd, session: Session, now: Now, act
 @router.get("/holds")
 async def list_holds(
     session: Session,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(HELD)],
     now: Now,
     actor: Actor,
     documents: Documents,
@@ -114,20 +114,14 @@ async def list_holds(
     permits(actor, documents, READ)
     found = await find_holds(
         session,
+        order,
         now=now,
         running=not ended,
         customer_id=customer_id,
         owner=owner,
         agent=None if customer_id is not None else await agent_listed(session, actor, documents, agent, now),
-        after=cursor.after(datetime, UUID),
-        limit=cursor.limit + 1,
     )
-    return page(
-        found,
-        cursor,
-        key=lambda each: (each[0].until.isoformat(), each[0].id),
-        show=lambda each: _show(each[0], each[1], documents, now),
-    )
+    return page(found, order, show=lambda each: _show(each[0], each[1], documents, now))
 
 
 def _show(hold: Hold, name: str, documents: Operator, now: datetime) -> HoldView:

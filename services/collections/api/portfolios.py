@@ -1,6 +1,6 @@
 """Portfolios: which agent looks after which customers (VIP-4), and what all of them do (VIP-31)."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from services.collections.rules.terms import Book
 from services.collections.rules.wording import who
 from services.collections.rules.worklist import Reason
 from shared.errors import FieldError, Invalid
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, arranged_whole, command_router, page, permits, sorted_by
 
 router = command_router(tags=["carteras"])
 MAX_CUSTOMERS = 5000
@@ -106,7 +106,9 @@ async def assign(body: AssignmentInput, session: Session, now: Now, actor: Actor
 
 
 @router.get("/portfolios")
-async def get_portfolios(session: Session, actor: Actor, documents: Documents) -> list[PortfolioView]:
+async def get_portfolios(
+    session: Session, actor: Actor, documents: Documents, sort: Annotated[str | None, arranged_whole(queries.PORTFOLIOS)]
+) -> list[PortfolioView]:
     """Portfolios and how many customers each has in every status; an agent sees its own. `agent` null: nobody looks after these."""
     permits(actor, documents, READ)
     found = await queries.portfolios(session, agent=agent_shown(actor, documents, None))
@@ -119,14 +121,14 @@ async def get_portfolios(session: Session, actor: Actor, documents: Documents) -
             customers=sum(each.by_status.values()),
             by_status=each.by_status,
         )
-        for each in found
+        for each in queries.PORTFOLIOS.arrange(found, sort)
     ]
 
 
 @router.get("/portfolios/changes")
 async def list_portfolio_changes(
     session: Session,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(queries.CHANGES)],
     actor: Actor,
     documents: Documents,
     agent: Annotated[str | None, Query(max_length=60, description="quien la dio o la recibió")] = None,
@@ -134,17 +136,10 @@ async def list_portfolio_changes(
 ) -> Page[PortfolioChangeView]:
     """Which customers changed hands, the latest first; an agent sees what it gave and got."""
     permits(actor, documents, READ)
-    found = await queries.changes(
-        session,
-        agent=None if customer_id is not None else agent_shown(actor, documents, agent),
-        customer_id=customer_id,
-        before=cursor.after(datetime, UUID),
-        limit=cursor.limit + 1,
-    )
+    shown = None if customer_id is not None else agent_shown(actor, documents, agent)
     return page(
-        found,
-        cursor,
-        key=lambda each: (each[0].assigned_at.isoformat(), each[0].id),
+        await queries.changes(session, order, agent=shown, customer_id=customer_id),
+        order,
         show=lambda each: PortfolioChangeView(
             customer_name=each[1], agent_name=who(documents, each[0].agent), **each[0].model_dump(exclude={"id"})
         ),

@@ -1,6 +1,7 @@
 """Lists that Sales sends at the month's close, and who qualifies (VIP-1, VIP-2)."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
@@ -12,11 +13,12 @@ from services.collections.operations import segments
 from services.collections.queries import segments as queries
 from services.collections.rules.listing import RowOutcome, Wanted
 from shared.calendar import BusinessCalendar
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, command_router, page, permits, sorted_by
 from shared.web.shapes import Month
 
 router = command_router(tags=["segmentos"])
 MAX_ROWS = 5000
+MismatchOrder = Annotated[Order, sorted_by(queries.MISMATCHES)]
 
 
 class ListRowInput(Input):
@@ -103,12 +105,12 @@ async def receive_list(body: ListInput, response: Response, session: Session, no
 
 
 @router.get("/vip-lists")
-async def get_lists(session: Session, cursor: Cursor, actor: Actor, documents: Documents) -> Page[ListView]:
+async def get_lists(
+    session: Session, order: Annotated[Order, sorted_by(queries.LISTS)], actor: Actor, documents: Documents
+) -> Page[ListView]:
     """The lists received, the latest first."""
     permits(actor, documents, READ)
-    after = cursor.after(datetime, UUID)
-    found = await queries.find_lists(session, before=after, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.sent_at.isoformat(), each.id), show=lambda each: _view(each, documents))
+    return page(await queries.find_lists(session, order), order, show=lambda each: _view(each, documents))
 
 
 @router.get("/vip-lists/{list_id}")
@@ -119,30 +121,22 @@ async def get_list(list_id: UUID, session: Session, actor: Actor, documents: Doc
 
 
 @router.get("/qualification/missing")
-async def get_missing(session: Session, cursor: Cursor, now: Now, actor: Actor, documents: Documents) -> Page[Mismatch]:
+async def get_missing(session: Session, order: MismatchOrder, now: Now, actor: Actor, documents: Documents) -> Page[Mismatch]:
     """Customers who qualify and are not in the segment yet: what Sales looks through before it sends its list (VIP-1)."""
     permits(actor, documents, READ)
-    return await _mismatches(session, cursor, documents, now, inside=False)
+    return await _mismatches(session, order, documents, now, inside=False)
 
 
 @router.get("/qualification/unexplained")
-async def get_unexplained(session: Session, cursor: Cursor, now: Now, actor: Actor, documents: Documents) -> Page[Mismatch]:
+async def get_unexplained(session: Session, order: MismatchOrder, now: Now, actor: Actor, documents: Documents) -> Page[Mismatch]:
     """Customers in the segment who meet no criterion. Nobody leaves it by being listed here."""
     permits(actor, documents, READ)
-    return await _mismatches(session, cursor, documents, now, inside=True)
+    return await _mismatches(session, order, documents, now, inside=True)
 
 
-async def _mismatches(session: Session, cursor: Cursor, documents: Documents, now: datetime, *, inside: bool) -> Page[Mismatch]:
-    after = cursor.after(UUID)
-    found = await queries.mismatches(
-        session,
-        documents,
-        inside=inside,
-        today=BusinessCalendar(documents).today(now),
-        after=after[0] if after else None,
-        limit=cursor.limit + 1,
-    )
-    return page(found, cursor, key=lambda each: (each.customer_id,), show=lambda each: Mismatch(**vars(each)))
+async def _mismatches(session: Session, order: Order, documents: Documents, now: datetime, *, inside: bool) -> Page[Mismatch]:
+    found = await queries.mismatches(session, order, documents, inside=inside, today=BusinessCalendar(documents).today(now))
+    return page(found, order, show=lambda each: Mismatch(**vars(each)))
 
 
 def _view(made: SegmentList, documents: Documents) -> ListView:

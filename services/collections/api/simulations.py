@@ -1,7 +1,5 @@
 """«Simular el corte»: what the policy would do on a day to come, a manager's approval of it, and how it differs from what was done."""
 
-from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -23,7 +21,7 @@ from services.collections.api.views import money_view
 from services.collections.operations import simulating
 from services.collections.queries import simulations as queries
 from services.collections.rules.states import StepKind
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, command_router, page, permits, sorted_by
 from shared.web.shapes import example
 
 router = command_router(tags=["simular el corte"])
@@ -60,15 +58,14 @@ async def ask_simulation(
 @router.get("/cut-simulations")
 async def list_simulations(
     session: Session,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(queries.SIMULATIONS)],
     actor: Actor,
     documents: Documents,
     day: Annotated[Day | None, Query(description="solo de este día")] = None,
 ) -> Page[SimulationView]:
     """The simulations, the latest first."""
     permits(actor, documents, SIMULATIONS)
-    found = await queries.find_simulations(session, day=day, before=cursor.after(datetime, UUID), limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.asked_at.isoformat(), each.id), show=lambda each: show_simulation(each, documents))
+    return page(await queries.find_simulations(session, order, day=day), order, show=lambda each: show_simulation(each, documents))
 
 
 @router.get("/cut-simulations/{simulation_id}")
@@ -82,7 +79,7 @@ async def get_simulation(simulation_id: UUID, session: Session, actor: Actor, do
 async def list_steps(
     simulation_id: UUID,
     session: Session,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(queries.STEPS)],
     now: Now,
     actor: Actor,
     documents: Documents,
@@ -95,14 +92,8 @@ async def list_steps(
     permits(actor, documents, SIMULATIONS)
     shown = await agent_listed(session, actor, documents, agent, now)
     await queries.get_simulation(session, simulation_id)
-    after = cursor.after(datetime, Decimal, UUID)
-    found = await queries.steps(session, simulation_id, kind=kind, agent=shown, policy=policy, after=after, limit=cursor.limit + 1)
-    return page(
-        found,
-        cursor,
-        key=lambda each: (each.step.at.isoformat(), each.step.weight, each.step.id),
-        show=lambda each: show_step(each, documents),
-    )
+    found = await queries.steps(session, simulation_id, order, kind=kind, agent=shown, policy=policy)
+    return page(found, order, show=lambda each: show_step(each, documents))
 
 
 @router.post("/cut-simulations/{simulation_id}/approval", status_code=201)
@@ -122,7 +113,7 @@ async def approve_simulation(
 async def get_difference(
     simulation_id: UUID,
     session: Session,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(queries.DIFFERENCE)],
     now: Now,
     actor: Actor,
     documents: Documents,
@@ -135,10 +126,7 @@ async def get_difference(
     permits(actor, documents, PORTFOLIOS)
     simulation, shown = await queries.get_simulation(session, simulation_id), StepKind(kind)
     figures = await queries.compared(session, documents, simulation, shown)
-    after = cursor.after(UUID)
-    found = await queries.differences(
-        session, documents, simulation, which=which, kind=shown, now=now, after=after[0] if after else None, limit=cursor.limit + 1
-    )
-    made = page(found, cursor, key=lambda each: (each.id,), show=lambda each: show_difference(each, documents))
+    found = await queries.differences(session, documents, simulation, order, which=which, kind=shown, now=now)
+    made = page(found, order, show=lambda each: show_difference(each, documents))
     missed = money_view(documents, figures.missed_amount, documents.currency)
     return DifferencePage(items=made.items, next=made.next, shown=figures.shown, done=figures.done, missed_amount=missed)

@@ -13,11 +13,11 @@ from pydantic import AwareDatetime, BaseModel
 from services.collections.adapters.streams import Streams, Watcher
 from services.collections.api.access import READ
 from services.collections.api.views import RuleView, quote
-from services.collections.queries.timeline import EARLIEST, LATEST, Asked, Entry, last_number, timeline
+from services.collections.queries.timeline import EARLIEST, LATEST, TIMELINE, Asked, Entry, last_number, timeline
 from services.collections.rules.wording import dated, who
 from shared.errors import FieldError, Invalid, Unauthorized
 from shared.operator import Operator
-from shared.web import Actor, Cursor, Documents, Page, Session, command_router, page, permits, runtime_of
+from shared.web import Actor, Documents, Order, Page, Session, command_router, page, permits, runtime_of, sorted_by
 from shared.web.columns import NOT_IN_FILES
 
 router = command_router(tags=["clientes"])
@@ -59,22 +59,18 @@ class TimelineEntry(BaseModel):
 async def get_timeline(
     customer_id: UUID,
     session: Session,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(TIMELINE)],
     actor: Actor,
     documents: Documents,
     topic: Topics = [],  # noqa: B006 - the framework copies it
     from_day: Annotated[date | None, Query(description="desde este día, en la zona del operador")] = None,
     to_day: Annotated[date | None, Query(description="hasta este día, incluido")] = None,
-    order: Annotated[Literal["asc", "desc"], Query(description="asc: lo más antiguo primero")] = "asc",
 ) -> Page[TimelineEntry]:
     """What happened with the customer across all services, in sentences: invoices, payments, contacts, agreements, mails, tickets and
     their tasks, the network, outages, the status; who did it and by which rule."""
     permits(actor, documents, READ)
-    asked = _asked(documents, topic, from_day, to_day, order)
-    after = cursor.after(datetime, int)
-    place = (after[0], after[1]) if after else None
-    found = await timeline(session, documents, customer_id, asked, after=place, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: (each.at.isoformat(), each.number), show=lambda each: _show(each, documents))
+    found = await timeline(session, documents, customer_id, _asked(documents, topic, from_day, to_day), order)
+    return page(found, order, show=lambda each: _show(each, documents))
 
 
 @router.get("/customers/{customer_id}/timeline/live", response_class=StreamingResponse, responses=STREAM)
@@ -114,7 +110,7 @@ def _still_allowed(request: Request, documents: Operator) -> bool:
     return documents.may(actor.desks, READ)
 
 
-def _asked(documents: Operator, topics: list[Topic], first: date | None, last: date | None, order: str) -> Asked:
+def _asked(documents: Operator, topics: list[Topic], first: date | None, last: date | None) -> Asked:
     if first is not None and last is not None and first > last:
         raise Invalid("Los días están al revés.", errors=[FieldError(field="to_day", message=f"debe ser el {first} o después")])
 
@@ -122,7 +118,7 @@ def _asked(documents: Operator, topics: list[Topic], first: date | None, last: d
         return datetime.combine(day, time.min, tzinfo=documents.zone)
 
     before = LATEST if last is None or last.year >= 9999 else midnight(last + timedelta(days=1))
-    return Asked(topics, midnight(first) if first and first.year > 1 else EARLIEST, before, order)
+    return Asked(topics, midnight(first) if first and first.year > 1 else EARLIEST, before)
 
 
 def _show(entry: Entry, documents: Operator) -> TimelineEntry:

@@ -1,24 +1,23 @@
 """Whom to call today, in which order and why."""
 
-from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel
 
 from services.collections.api.access import agents_shown
 from services.collections.api.details import show_hold
 from services.collections.api.shapes import HoldNote
 from services.collections.api.views import MoneyView, RuleView, StatusView, money_view, quote
-from services.collections.queries.worklist import WorkItem, worklist
+from services.collections.queries.worklist import WORKLIST, WorkItem, worklist
 from services.collections.rules.explaining import LABELS
 from services.collections.rules.obstacles import covering_agents
 from services.collections.rules.verdicts import Verdict
 from services.collections.rules.wording import who
 from services.collections.rules.worklist import Reason, Task
 from shared.operator import Operator
-from shared.web import Actor, Cursor, Documents, Now, Page, Session, command_router, page
+from shared.web import Actor, Documents, Now, Order, Page, Session, command_router, page, sorted_by
 
 router = command_router(tags=["lista de trabajo"])
 
@@ -84,7 +83,7 @@ class WorklistPage(Page[WorkItemView]):
 @router.get("/worklist")
 async def get_worklist(
     session: Session,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(WORKLIST)],
     now: Now,
     actor: Actor,
     documents: Documents,
@@ -94,9 +93,8 @@ async def get_worklist(
     """Whom to call now, in which order and why: an agent's own list and those that it covers, for managers everybody's or that of one agent
     (VIP-4, VIP-8). What is done for today stands last; recording a contact does it."""
     shown = await agents_shown(session, actor, documents, agent, now)
-    after = cursor.after(Annotated[int, Field(ge=-(2**15), lt=2**15)], Decimal, UUID)  # urgency is a small number
-    found = await worklist(session, documents, agents=shown, reason=reason, now=now, after=after, limit=cursor.limit + 1)
-    made = page(found.items, cursor, key=lambda each: each.place, show=lambda each: _show(each, documents, now))
+    found = await worklist(session, documents, order, agents=shown, reason=reason, now=now)
+    made = page(found.items, order, show=lambda each: _show(each, documents, now))
     return WorklistPage(items=made.items, next=made.next, total=found.total)
 
 

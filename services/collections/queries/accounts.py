@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -14,7 +13,17 @@ from services.collections.models import Invoice as InvoiceRow
 from services.collections.rules.wording import search_key
 from shared.db import rows
 from shared.errors import NotFound
+from shared.sorting import Order, Placed, Sorting, identity, text
 
+ACCOUNTS = Sorting(
+    "name",
+    identity("account.id"),
+    name=text("account.search_name"),
+    external_id=text("account.external_id", indexed=True),
+    policy=text("account.policy"),
+    status=text("account.status"),
+    agent=text("account.agent", empty=True),
+)
 LATEST_CONTACTS = """
 SELECT DISTINCT ON (customer_id) customer_id, kind, channel, agent, said, contacted_at FROM contact
 WHERE customer_id = ANY($1::uuid[]) ORDER BY customer_id, contacted_at DESC, id DESC
@@ -64,6 +73,7 @@ async def version_of(session: AsyncSession, customer_id: UUID) -> int:
 
 async def find_accounts(
     session: AsyncSession,
+    order: Order,
     *,
     agent: str | None = None,
     status: str | None = None,
@@ -71,11 +81,9 @@ async def find_accounts(
     name: str | None = None,
     external_id: str | None = None,
     unassigned: bool = False,
-    after: tuple[str, UUID] | None = None,
-    limit: int = 50,
-) -> Sequence[Account]:
-    """Accounts by name; `name` is how one begins, whatever case and accents. `after` is search name and id of the last seen."""
-    query = select(Account).order_by(col(Account.search_name), col(Account.id)).limit(limit)
+) -> list[Placed[Account]]:
+    """Accounts; `name` is how one begins, whatever case and accents."""
+    query = select(Account)
     wanted = {Account.agent: agent, Account.status: status, Account.policy: policy, Account.external_id: external_id}
     for column, value in wanted.items():
         if value is not None:
@@ -84,9 +92,7 @@ async def find_accounts(
         query = query.where(col(Account.agent).is_(None))
     if name:
         query = query.where(col(Account.search_name).startswith(search_key(name), autoescape=True))
-    if after is not None:
-        query = query.where(tuple_(col(Account.search_name), col(Account.id)) > tuple_(*after))
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, query)
 
 
 async def view_account(session: AsyncSession, customer_id: UUID) -> AccountView:

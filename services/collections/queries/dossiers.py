@@ -15,12 +15,21 @@ from services.collections.queries.timeline import told_of
 from services.collections.rules.dossier import Given, Verdict, digest, number_in
 from shared.db import Fetched, rows
 from shared.errors import NotFound
+from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
 
 COLUMNS = """id, customer_id, suspension_id, state, requested_by, requested_at, ready_at, pages, octet_length(file) AS size,
     content_sha256, file_sha256, failure"""
-LIST = f"""
-SELECT {COLUMNS} FROM dossier WHERE ($1::uuid IS NULL OR customer_id = $1) AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
-"""
+LIST = f"SELECT {COLUMNS} {{key}} FROM dossier WHERE ($1::uuid IS NULL OR customer_id = $1) {{page}}"
+DOSSIERS = Sorting(
+    "-id",
+    identity("id"),
+    id=identity("id"),
+    state=text("state"),
+    requested_by=text("requested_by"),
+    requested_at=instant("requested_at"),
+    ready_at=instant("ready_at", empty=True),
+    pages=number("pages", empty=True),
+)
 ONE = f"SELECT {COLUMNS} FROM dossier WHERE id = $1"
 GIVEN = """
 SELECT d.id, d.customer_id, a.name, a.external_id, d.requested_by, d.ready_at, d.file_sha256
@@ -54,9 +63,9 @@ async def known_of(session: AsyncSession, customer_id: UUID) -> Known:
     return Known(account.model_dump(include=OF_CUSTOMER), statuses, told)
 
 
-async def list_dossiers(session: AsyncSession, *, customer_id: UUID | None, after: UUID | None, limit: int) -> Sequence[Fetched]:
-    """Dossiers, the newest first, without their files."""
-    return await rows(session, LIST, customer_id, after, limit)
+async def list_dossiers(session: AsyncSession, order: Order, *, customer_id: UUID | None) -> list[Placed[Fetched]]:
+    """Dossiers without their files."""
+    return await order.rows(session, LIST, customer_id)
 
 
 async def get_dossier(session: AsyncSession, dossier_id: UUID) -> Fetched:

@@ -1,13 +1,17 @@
 """The manager's figures, counted over everything in one snapshot (VIP-31); what each means is said in rules/figures.py."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.db import rows
+from shared.sorting import Arranging
 
 # What confirmed money and credit notes took off each invoice.
 TAKEN = """
@@ -53,8 +57,40 @@ WHERE s.suspended_at >= ($3 || '-01')::timestamp AT TIME ZONE $1 AND s.source <>
 GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3
 """,
 }
+BUCKETS = ("current", "1-30", "31-60", "61-90", "90+")
 
 
+def _exact(row: Mapping[str, Any], name: str) -> Decimal | None:
+    """An amount, or an average, of a counted row."""
+    return None if row[name] is None else Decimal(row[name])
+
+
+def _share(row: Mapping[str, Any], part: str, *whole: str) -> Decimal | None:
+    """A part of a counted row's figures, of 1."""
+    total = sum(Decimal(row[each]) for each in whole)
+    return Decimal(row[part]) / total if total else None
+
+
+def _sorting(*plain: str, exact: Sequence[str] = (), **by: Callable[[Any], Any]) -> Arranging:
+    """How counted rows may be sorted: by what they hold, by its exact value, or by what a function makes of the row."""
+    fields = {each: itemgetter(each) for each in plain} | {each: partial(_exact, name=each) for each in exact}
+    return Arranging(**fields | by)
+
+
+SORTINGS = {
+    "collected": _sorting(
+        "period", "agent", "policy", "invoices", exact=("billed", "collected"),
+        collected_percent=lambda row: _share(row, "collected", "billed"),
+    ),
+    "ageing": _sorting("agent", "policy", "invoices", exact=("amount",), bucket=lambda row: BUCKETS.index(row["bucket"])),
+    "promises": _sorting(
+        "period", "agent", "policy", "made", "kept", "broken", "running", "lapsed",
+        kept_percent=lambda row: _share(row, "kept", "kept", "broken"),
+    ),
+    "cuts": _sorting(
+        "period", "agent", "policy", "cuts", "paid", "reconnected", "within_an_hour", exact=("days_to_payment", "days_to_reconnection"),
+    ),
+}  # fmt: skip
 LATEST = """
 SELECT counted_at, (data -> $1::text)::text AS rows FROM figure_report WHERE counted_at IS NOT NULL ORDER BY counted_at DESC LIMIT 1"""
 NEXT = "SELECT min(asked_at) FILTER (WHERE counted_at IS NULL) AS asked, max(counted_at) AS counted FROM figure_report"

@@ -1,36 +1,41 @@
 """Reads of holds."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.collections.models import Account, Hold
+from shared.sorting import Order, Placed, Sorting, identity, instant, text
+
+HELD = Sorting(
+    "until",
+    identity("hold.id"),
+    until=instant("hold.until"),
+    customer_name=text("account.search_name"),
+    owner=text("hold.owner"),
+    placed_by=text("hold.placed_by"),
+    placed_at=instant("hold.placed_at"),
+    ended_at=instant("hold.ended_at", empty=True),
+)
 
 
 async def find_holds(
     session: AsyncSession,
+    order: Order,
     *,
     now: datetime,
     running: bool = True,
     customer_id: UUID | None = None,
     owner: str | None = None,
     agent: str | None = None,
-    after: tuple[datetime, UUID] | None = None,
-    limit: int = 50,
-) -> Sequence[tuple[Hold, str]]:
-    """Holds with the customers' names, those that end first before the others; only those under way unless said otherwise. `agent` is
-    the customers'. `after` is when the last one seen ends, and its id."""
+) -> list[Placed[tuple[Hold, str]]]:
+    """Holds with the customers' names; only those under way unless said otherwise. `agent` is the customers'."""
     query = select(Hold, Account.name).join(Account, col(Account.id) == Hold.account_id)
-    query = query.order_by(col(Hold.until), col(Hold.id)).limit(limit)
     if running:
         query = query.where(col(Hold.ended_at).is_(None), col(Hold.until) > now)
     for column, value in ((Hold.account_id, customer_id), (Hold.owner, owner), (Account.agent, agent)):
         if value is not None:
             query = query.where(col(column) == value)
-    if after is not None:
-        query = query.where(tuple_(col(Hold.until), col(Hold.id)) > tuple_(*after))
-    return [(hold, name) for hold, name in (await session.execute(query)).all()]
+    return await order.select(session, query)

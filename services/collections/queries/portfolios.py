@@ -1,23 +1,52 @@
 """Reads of portfolios: how large they are, who stands in for whom, how they would be divided, and who had which customer."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, tuple_
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.collections.models import Account, Distribution, DistributionMove, PortfolioChange, PortfolioCover
 from shared.db import rows
 from shared.errors import NotFound
+from shared.sorting import Arranging, Order, Placed, Sorting, amount, identity, instant, text
 
 COUNTS = """
 SELECT agent, policy, status, count(*) AS customers FROM account
 WHERE $1::text IS NULL OR agent = $1 GROUP BY agent, policy, status ORDER BY agent NULLS FIRST, policy, status
 """
+PORTFOLIOS = Arranging("agent", "policy", customers=lambda each: sum(each.by_status.values()))
+CHANGES = Sorting(
+    "-assigned_at",
+    identity("portfolio_change.id"),
+    assigned_at=instant("portfolio_change.assigned_at"),
+    customer_name=text("account.search_name"),
+    previous=text("portfolio_change.previous", empty=True),
+    agent=text("portfolio_change.agent"),
+    assigned_by=text("portfolio_change.assigned_by"),
+)
+COVERS = Sorting(
+    "from_at",
+    identity("portfolio_cover.id"),
+    from_at=instant("portfolio_cover.from_at"),
+    until=instant("portfolio_cover.until"),
+    agent=text("portfolio_cover.agent"),
+    covered_by=text("portfolio_cover.covered_by"),
+    made_at=instant("portfolio_cover.made_at"),
+    ended_at=instant("portfolio_cover.ended_at", empty=True),
+)
+MOVES = Sorting(
+    "customer_id",
+    identity("distribution_move.account_id"),
+    customer_id=identity("distribution_move.account_id"),
+    customer_name=text("account.search_name"),
+    previous=text("distribution_move.previous", empty=True),
+    agent=text("distribution_move.agent"),
+    amount=amount("distribution_move.amount"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,35 +68,23 @@ async def portfolios(session: AsyncSession, *, agent: str | None = None) -> list
 
 
 async def changes(
-    session: AsyncSession,
-    *,
-    agent: str | None = None,
-    customer_id: UUID | None = None,
-    before: tuple[datetime, UUID] | None = None,
-    limit: int = 50,
-) -> Sequence[tuple[PortfolioChange, str]]:
-    """Who came into whose portfolio, with the customers' names, the latest first; `agent` gave or got it. `before` is the last one seen."""
+    session: AsyncSession, order: Order, *, agent: str | None = None, customer_id: UUID | None = None
+) -> list[Placed[tuple[PortfolioChange, str]]]:
+    """Who came into whose portfolio, with the customers' names; `agent` gave or got it."""
     query = select(PortfolioChange, Account.name).join(Account, col(Account.id) == PortfolioChange.customer_id)
-    query = query.order_by(col(PortfolioChange.assigned_at).desc(), col(PortfolioChange.id).desc()).limit(limit)
     if agent is not None:
         query = query.where((col(PortfolioChange.agent) == agent) | (col(PortfolioChange.previous) == agent))
     if customer_id is not None:
         query = query.where(col(PortfolioChange.customer_id) == customer_id)
-    if before is not None:
-        query = query.where(tuple_(col(PortfolioChange.assigned_at), col(PortfolioChange.id)) < tuple_(*before))
-    return [(change, name) for change, name in (await session.execute(query)).all()]
+    return await order.select(session, query)
 
 
-async def covers(
-    session: AsyncSession, *, now: datetime, over: bool = False, after: tuple[datetime, UUID] | None = None, limit: int = 50
-) -> Sequence[PortfolioCover]:
-    """Who stands in for whom, now or later, and (`over`) who did; by when they begin. `after` is the last one seen."""
-    query = select(PortfolioCover).order_by(col(PortfolioCover.from_at), col(PortfolioCover.id)).limit(limit)
+async def covers(session: AsyncSession, order: Order, *, now: datetime, over: bool = False) -> list[Placed[PortfolioCover]]:
+    """Who stands in for whom, now or later, and (`over`) who did."""
+    query = select(PortfolioCover)
     if not over:
         query = query.where(col(PortfolioCover.ended_at).is_(None), col(PortfolioCover.until) > now)
-    if after is not None:
-        query = query.where(tuple_(col(PortfolioCover.from_at), col(PortfolioCover.id)) > tuple_(*after))
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, query)
 
 
 async def covered_by(session: AsyncSession, person: str, *, now: datetime) -> list[str]:
@@ -127,12 +144,7 @@ async def view_distribution(session: AsyncSession, distribution_id: UUID) -> Dis
     return DistributionView(found, shares, (await session.execute(counted)).scalar_one())
 
 
-async def moves_of(
-    session: AsyncSession, distribution_id: UUID, *, after: UUID | None = None, limit: int = 50
-) -> Sequence[tuple[DistributionMove, str]]:
-    """Who changes hands by a distribution, with the customers' names. `after` is the last customer seen."""
+async def moves_of(session: AsyncSession, distribution_id: UUID, order: Order) -> list[Placed[tuple[DistributionMove, str]]]:
+    """Who changes hands by a distribution, with the customers' names."""
     query = select(DistributionMove, Account.name).join(Account, col(Account.id) == DistributionMove.account_id)
-    query = query.where(col(DistributionMove.distribution_id) == distribution_id).order_by(col(DistributionMove.account_id)).limit(limit)
-    if after is not None:
-        query = query.where(col(DistributionMove.account_id) > after)
-    return [(move, name) for move, name in (await session.execute(query)).all()]
+    return await order.select(session, query.where(col(DistributionMove.distribution_id) == distribution_id))

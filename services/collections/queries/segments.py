@@ -1,11 +1,11 @@
 """Reads of lists, and of who qualifies for the segment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, tuple_
+from sqlalchemy import ColumnElement, Select, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -13,8 +13,27 @@ from services.collections.models import Account, SegmentChange, SegmentList, Seg
 from services.collections.rules.qualification import Finding, Profile, findings, qualifies
 from shared.errors import NotFound
 from shared.operator import Operator
+from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
 
 CHUNK = 1000
+LISTS = Sorting(
+    "-sent_at",
+    identity("segment_list.id"),
+    sent_at=instant("segment_list.sent_at"),
+    policy=text("segment_list.policy"),
+    period=text("segment_list.period", cast="bpchar"),
+    sent_by=text("segment_list.sent_by"),
+    rows=number("segment_list.rows"),
+    applied=number("segment_list.applied"),
+    faulty=number("segment_list.faulty"),
+)
+MISMATCHES = Sorting(
+    "customer_id",
+    identity("account.id"),
+    customer_id=identity("account.id"),
+    external_id=text("account.external_id", always=True),
+    name=text("account.search_name", always=True),
+)
 
 
 @dataclass(frozen=True)
@@ -29,12 +48,9 @@ class MismatchView:
     reasons: list[str]
 
 
-async def find_lists(session: AsyncSession, *, before: tuple[datetime, UUID] | None = None, limit: int = 50) -> Sequence[SegmentList]:
-    """Lists, the latest first; `before` is when the last one seen was sent, and its id."""
-    query = select(SegmentList).order_by(col(SegmentList.sent_at).desc(), col(SegmentList.id).desc()).limit(limit)
-    if before is not None:
-        query = query.where(tuple_(col(SegmentList.sent_at), col(SegmentList.id)) < tuple_(*before))
-    return (await session.execute(query)).scalars().all()
+async def find_lists(session: AsyncSession, order: Order) -> list[Placed[SegmentList]]:
+    """Lists."""
+    return await order.select(session, select(SegmentList))
 
 
 async def get_list(session: AsyncSession, list_id: UUID) -> SegmentList:
@@ -74,21 +90,20 @@ def profile_of(account: Account, today: date) -> Profile:
     )
 
 
-async def mismatches(
-    session: AsyncSession, operator: Operator, *, inside: bool, today: date, after: UUID | None = None, limit: int = 50
-) -> list[MismatchView]:
-    """Customers by id who are in the segment and do not qualify (`inside`), or who qualify and are not in it."""
-    found: list[MismatchView] = []
-    while len(found) < limit:
-        accounts = await _candidates(session, operator, inside=inside, after=after)
-        for account in accounts:
-            profile = profile_of(account, today)
+async def mismatches(session: AsyncSession, order: Order, operator: Operator, *, inside: bool, today: date) -> list[Placed[MismatchView]]:
+    """Customers who are in the segment and do not qualify (`inside`), or who qualify and are not in it."""
+    found: list[Placed[MismatchView]] = []
+    chunk = replace(order, limit=CHUNK)
+    while len(found) <= order.limit:
+        accounts: list[Placed[Account]] = await chunk.select(session, _candidates(operator, inside=inside))
+        for each in accounts[:CHUNK]:
+            profile = profile_of(each.item, today)
             if qualifies(operator, profile) != inside:
-                found.append(_mismatch(account, findings(operator, profile), inside=inside))
-        if len(accounts) < CHUNK:
+                found.append(each.now(_mismatch(each.item, findings(operator, profile), inside=inside)))
+        if len(accounts) <= CHUNK:
             break
-        after = accounts[-1].id
-    return found[:limit]
+        chunk = replace(chunk, after=accounts[CHUNK - 1].place)
+    return found
 
 
 def _mismatch(account: Account, judged: Sequence[Finding], *, inside: bool) -> MismatchView:
@@ -96,14 +111,10 @@ def _mismatch(account: Account, judged: Sequence[Finding], *, inside: bool) -> M
     return MismatchView(account.id, account.external_source, account.external_id, account.name, account.policy, reasons)
 
 
-async def _candidates(session: AsyncSession, operator: Operator, *, inside: bool, after: UUID | None) -> Sequence[Account]:
+def _candidates(operator: Operator, *, inside: bool) -> Select[Account]:
     """Accounts of the side asked for; outside the segment only those that some criterion may hold for, so that a large book is not read."""
     segment = operator.qualification.policy
-    query = select(Account).order_by(col(Account.id)).limit(CHUNK)
-    query = query.where(col(Account.policy) == segment if inside else (col(Account.policy) != segment) & _may_qualify(operator))
-    if after is not None:
-        query = query.where(col(Account.id) > after)
-    return (await session.execute(query)).scalars().all()
+    return select(Account).where(col(Account.policy) == segment if inside else (col(Account.policy) != segment) & _may_qualify(operator))
 
 
 def _may_qualify(operator: Operator) -> ColumnElement[bool]:

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -19,6 +18,7 @@ from services.collections.rules.terms import Book
 from shared.db import Fetched, rows
 from shared.errors import NotFound
 from shared.operator import Operator
+from shared.sorting import Order, Placed, Sorting, amount, day, identity, instant, text
 
 # When each shown step was done on that day, if it was; `$2` is the kind, `$3` and `$4` the day's begin and end.
 DONE_AT = """
@@ -29,11 +29,11 @@ CASE s.kind
         WHERE c.account_id = s.account_id AND c.requested_at >= $3 AND c.requested_at < $4 AND c.source <> 'IMPORT')
 END"""
 SHOWN = f"""
-SELECT s.*, a.name FROM (
+SELECT s.*, a.name {{key}} FROM (
     SELECT s.id, s.account_id, s.policy, s.at, s.weight, s.currency, {DONE_AT} AS done_at
-    FROM cut_simulation_step s WHERE s.simulation_id = $1 AND s.kind = $2 AND s.id > $5
+    FROM cut_simulation_step s WHERE s.simulation_id = $1 AND s.kind = $2
 ) AS s JOIN account a ON a.id = s.account_id
-WHERE (s.done_at IS NOT NULL) = $6 ORDER BY s.id LIMIT $7
+WHERE (s.done_at IS NOT NULL) = $5 {{page}}
 """
 COUNTS = f"""
 SELECT count(*) AS shown, count(s.done_at) AS done, coalesce(-sum(s.weight) FILTER (WHERE s.done_at IS NULL), 0) AS missed_amount FROM (
@@ -42,26 +42,53 @@ SELECT count(*) AS shown, count(s.done_at) AS done, coalesce(-sum(s.weight) FILT
 """
 # What the system cut on that day without its being shown.
 UNEXPECTED = """
-SELECT c.id, c.account_id, a.policy, c.requested_at AS at, -c.amount AS weight, c.currency, c.requested_at AS done_at, a.name
-FROM suspension c JOIN account a ON a.id = c.account_id
-WHERE c.requested_at >= $3 AND c.requested_at < $4 AND c.source = 'SYSTEM' AND ($2::text IS NULL OR a.policy = $2) AND c.id > $5
-    AND NOT EXISTS (SELECT FROM cut_simulation_step s WHERE s.simulation_id = $1 AND s.account_id = c.account_id AND s.kind = 'CUT')
-ORDER BY c.id LIMIT $6
+SELECT s.*, a.name {key} FROM (
+    SELECT c.id, c.account_id, c.requested_at AS at, -c.amount AS weight, c.currency, c.requested_at AS done_at FROM suspension c
+    WHERE c.requested_at >= $3 AND c.requested_at < $4 AND c.source = 'SYSTEM'
+        AND NOT EXISTS (SELECT FROM cut_simulation_step t WHERE t.simulation_id = $1 AND t.account_id = c.account_id AND t.kind = 'CUT')
+) AS s JOIN account a ON a.id = s.account_id
+WHERE ($2::text IS NULL OR a.policy = $2) {page}
 """
 CAPPED = "SELECT policy, count(*) AS approved FROM cut_approval WHERE day = $1 GROUP BY policy"
-Place = tuple[datetime, Decimal, UUID]
+SIMULATIONS = Sorting(
+    "-asked_at",
+    identity("cut_simulation.id"),
+    asked_at=instant("cut_simulation.asked_at"),
+    day=day("cut_simulation.day"),
+    policy=text("cut_simulation.policy", empty=True),
+    state=text("cut_simulation.state"),
+    asked_by=text("cut_simulation.asked_by"),
+    finished_at=instant("cut_simulation.finished_at", empty=True),
+    approved_at=instant("cut_simulation.approved_at", empty=True),
+)
+STEPS = Sorting(
+    "at",
+    (amount("cut_simulation_step.weight"), identity("cut_simulation_step.id")),
+    at=instant("cut_simulation_step.at"),
+    name=text("account.search_name"),
+    policy=text("cut_simulation_step.policy"),
+    agent=text("cut_simulation_step.agent", empty=True),
+    rule=text("cut_simulation_step.rule"),
+    amount=amount("(-cut_simulation_step.weight)"),
+    monthly_amount=amount("cut_simulation_step.monthly_amount"),
+)
+DIFFERENCE = Sorting(
+    "id",
+    identity("s.id"),
+    id=identity("s.id"),
+    name=text("a.search_name"),
+    at=instant("s.at"),
+    amount=amount("(-s.weight)"),
+    done_at=instant("s.done_at", empty=True),
+)
 
 
-async def find_simulations(
-    session: AsyncSession, *, day: date | None = None, before: tuple[datetime, UUID] | None = None, limit: int = 50
-) -> Sequence[CutSimulation]:
-    """Simulations, the latest first, of all days or one. `before` is when the last one seen was asked for, and its id."""
-    query = select(CutSimulation).order_by(col(CutSimulation.asked_at).desc(), col(CutSimulation.id).desc()).limit(limit)
+async def find_simulations(session: AsyncSession, order: Order, *, day: date | None = None) -> list[Placed[CutSimulation]]:
+    """Simulations of all days or one."""
+    query = select(CutSimulation)
     if day is not None:
         query = query.where(col(CutSimulation.day) == day)
-    if before is not None:
-        query = query.where(tuple_(col(CutSimulation.asked_at), col(CutSimulation.id)) < tuple_(*before))
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, query)
 
 
 async def get_simulation(session: AsyncSession, simulation_id: UUID) -> CutSimulation:
@@ -85,29 +112,23 @@ class StepView:
 async def steps(
     session: AsyncSession,
     simulation_id: UUID,
+    order: Order,
     *,
     kind: StepKind,
     agent: str | None = None,
     policy: str | None = None,
-    after: Place | None = None,
-    limit: int = 50,
-) -> list[StepView]:
-    """What a simulation shows of one kind: by the hour, at one hour the larger debt first. `after` is the place of the last one seen."""
-    place = col(SimulatedStep.at), col(SimulatedStep.weight), col(SimulatedStep.id)
+) -> list[Placed[StepView]]:
+    """What a simulation shows of one kind; in its own order by the hour, at one hour the larger debt first."""
     query = (
         select(SimulatedStep, Account.name, Account.contacts, Hold)
         .join(Account, col(Account.id) == SimulatedStep.account_id)
         .outerjoin(Hold, col(Hold.id) == SimulatedStep.hold_id)
         .where(col(SimulatedStep.simulation_id) == simulation_id, col(SimulatedStep.kind) == kind)
-        .order_by(*place)
-        .limit(limit)
     )
     for column, value in ((SimulatedStep.agent, agent), (SimulatedStep.policy, policy)):
         if value is not None:
             query = query.where(col(column) == value)
-    if after is not None:
-        query = query.where(tuple_(*place) > tuple_(*after))
-    return [StepView(*row) for row in (await session.execute(query)).all()]
+    return [each.now(StepView(*each.item)) for each in await order.select(session, query)]
 
 
 @dataclass(frozen=True)
@@ -143,21 +164,22 @@ async def differences(
     session: AsyncSession,
     operator: Operator,
     simulation: CutSimulation,
+    order: Order,
     *,
     which: Literal["missed", "done", "unexpected"],
     kind: StepKind,
     now: datetime,
-    after: UUID | None = None,
-    limit: int = 50,
-) -> list[Difference]:
+) -> list[Placed[Difference]]:
     """The shown steps that were not done, with why; those that were done; or the cuts of that day that had not been shown."""
-    span, last = _day(operator, simulation), after or UUID(int=0)
+    span = _day(operator, simulation)
     if which == "unexpected":
-        return [_difference(row) for row in await rows(session, UNEXPECTED, simulation.id, simulation.policy, *span, last, limit)]
-    found = await rows(session, SHOWN, simulation.id, kind.value, *span, last, which == "done", limit)
-    if which == "done":
-        return [_difference(row) for row in found]
-    return await _explained(session, operator, simulation, found, notice=kind is StepKind.NOTICE, now=now)
+        found = await order.rows(session, UNEXPECTED, simulation.id, simulation.policy, *span)
+    else:
+        found = await order.rows(session, SHOWN, simulation.id, kind.value, *span, which == "done")
+    if which != "missed":
+        return [each.now(_difference(each.item)) for each in found]
+    told = await _explained(session, operator, simulation, [each.item for each in found], notice=kind is StepKind.NOTICE, now=now)
+    return [each.now(why) for each, why in zip(found, told, strict=True)]
 
 
 async def _explained(

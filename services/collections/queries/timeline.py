@@ -13,9 +13,10 @@ from services.collections.rules.sentences import KEPT, TOPICS, Said, Words, regi
 from shared.db import Fetched, rows
 from shared.errors import NotFound
 from shared.operator import Operator
+from shared.sorting import Order, Placed, Sorting, instant, number
 
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-ENDS = {"asc": (EARLIEST, -1), "desc": (LATEST, 2**62)}
+ENDS = {"at": (EARLIEST, -1), "-at": (LATEST, 2**62)}
 ACCOUNT = "SELECT policy, external_source, external_id, opening_status FROM account WHERE id = $1"
 NUMBERS = "SELECT id, number FROM invoice WHERE account_id = $1"
 # That the customer came to us is no event of the table: a million of them would say what the account says.
@@ -29,7 +30,8 @@ SELECT * FROM (
     WHERE id = $1 AND $8 AND registered_at >= $3 AND registered_at < $4 AND (registered_at, 0) {after} ($5, $6)
 ) AS found ORDER BY at {order}, number {order} LIMIT $7
 """
-PAGES = {"asc": PAGE.format(after=">", order="ASC"), "desc": PAGE.format(after="<", order="DESC")}
+PAGES = {"at": PAGE.format(after=">", order="ASC"), "-at": PAGE.format(after="<", order="DESC")}
+TIMELINE = Sorting("at", number("number"), at=instant("at"))
 NEWS = "SELECT at, number, type, data::text AS data FROM happening WHERE customer_id = $1 AND number > $2 ORDER BY number LIMIT $3"
 LAST = "SELECT coalesce(max(number), 0) AS number FROM happening WHERE customer_id = $1"
 WITH_NEWS = """
@@ -50,24 +52,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class Asked:
-    """Which part of a timeline: of these topics (all when there are none), from an instant on and before another, in this order."""
+    """Which part of a timeline: of these topics (all when there are none), from an instant on and before another."""
 
     topics: Collection[str] = ()
     since: datetime = EARLIEST
     before: datetime = LATEST
-    order: str = "asc"
 
 
-async def timeline(
-    session: AsyncSession, operator: Operator, customer_id: UUID, asked: Asked, *, after: tuple[datetime, int] | None, limit: int
-) -> list[Entry]:
+async def timeline(session: AsyncSession, operator: Operator, customer_id: UUID, asked: Asked, order: Order) -> list[Placed[Entry]]:
     """A page of the customer's timeline. Raises NotFound."""
     account, words = await _words(session, operator, customer_id)
     topics = set(asked.topics or TOPICS)
     types = [kind for kind, spoken in KEPT.items() if spoken.topic in topics]
-    place = after or ENDS[asked.order]
-    found = await rows(session, PAGES[asked.order], customer_id, types, asked.since, asked.before, *place, limit, "account" in topics)
-    return [_entry(words, account, row) for row in found]
+    place, limit = order.after or ENDS[order.sort], order.limit + 1
+    found = await rows(session, PAGES[order.sort], customer_id, types, asked.since, asked.before, *place, limit, "account" in topics)
+    return [Placed(_entry(words, account, row), (row.at, row.number)) for row in found]
 
 
 async def news(session: AsyncSession, operator: Operator, customer_id: UUID, *, after: int, limit: int) -> list[Entry]:

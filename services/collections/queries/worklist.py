@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,23 +15,29 @@ from services.collections.rules.verdicts import Verdict, next_step
 from services.collections.rules.worklist import DONE, ORDER, Debt, Reason, Task, debt, done_today, tasks
 from shared.db import Fetched, rows
 from shared.operator import Operator
+from shared.sorting import Order, Placed, Sorting, amount, identity, number, text
 
-# `$5` are the urgencies that are wanted, null is all. The lists of several agents are each read by their index, as far as the page reaches.
+# `$1` are the urgencies that are wanted, null is all. The lists of several agents are each read by their index, as far as the page reaches.
 PAGE = """
-SELECT urgency, weight, account_id FROM worklist WHERE {whose} (urgency, weight, account_id) > ($2, $3, $4)
-    AND ($5::int[] IS NULL OR urgency = ANY($5::int[]))
-ORDER BY urgency, weight, account_id LIMIT $1
+SELECT w.account_id {key} FROM worklist w JOIN account a ON a.id = w.account_id WHERE ($1::int[] IS NULL OR w.urgency = ANY($1::int[]))
 """
-PAGE_OF = f"""
-SELECT w.* FROM unnest($6::text[]) AS whose(agent) CROSS JOIN LATERAL ({PAGE.format(whose="agent = whose.agent AND")}) AS w
-ORDER BY urgency, weight, account_id LIMIT $1
-"""
+PAGE_OF = (
+    f"SELECT w.* FROM unnest($2::text[]) AS whose(agent) CROSS JOIN LATERAL ({PAGE} AND w.agent = whose.agent {{page}}) AS w {{merged}}"
+)
+WORKLIST = Sorting(
+    "urgency",
+    (amount("w.weight"), identity("w.account_id")),
+    urgency=number("w.urgency"),
+    name=text("a.search_name"),
+    policy=text("a.policy"),
+    agent=text("w.agent", empty=True),
+    status=text("a.status"),
+    owed=amount("(-w.weight)"),
+)
 COUNT = """
 SELECT count(*) AS total FROM (SELECT FROM worklist WHERE ($2::int[] IS NULL OR urgency = ANY($2::int[])) {whose} LIMIT $1) AS counted
 """
 COUNTED = 10_000
-Place = tuple[int, Decimal, UUID]
-START: Place = (-1, Decimal(0), UUID(int=0))
 
 
 @dataclass(frozen=True)
@@ -49,47 +53,43 @@ class WorkItem:
     contact: LatestContact | None
     step: Verdict
     holds: list[Hold]
-    place: Place
 
 
 @dataclass(frozen=True)
 class Worklist:
     """A page of the list, and how many accounts the whole of it has; more than COUNTED are not counted."""
 
-    items: list[WorkItem]
+    items: list[Placed[WorkItem]]
     total: int
 
 
 async def worklist(
     session: AsyncSession,
     operator: Operator,
+    order: Order,
     *,
     agents: Sequence[str] | None,
     reason: Reason | None = None,
     now: datetime,
-    after: Place | None = None,
-    limit: int = 50,
 ) -> Worklist:
-    """The worklist of some agents (None: of everybody), in the order of the last reviews; what is to be done is said as of now. `reason`
-    is the most urgent one of each. `after` is the place of the last item seen."""
-    book, found, last = Book(operator), list[WorkItem](), after or START
+    """The worklist of some agents (None: of everybody), as the last reviews have listed it; what is to be done is said as of now. `reason`
+    is the most urgent one of each."""
+    book, found, chunk = Book(operator), list[Placed[WorkItem]](), order
     urgencies = None if reason is None else [ORDER.index(reason), ORDER.index(reason) + DONE]
-    while len(found) < limit:
-        places = [(row.urgency, row.weight, row.account_id) for row in await _places(session, agents, urgencies, last, limit)]
-        facts = await load_facts(session, [account_id for *_, account_id in places], now=now)
-        found += [item for each in places if (item := _item(facts[each[2]], agents, each, book, now)) is not None]
-        if len(places) < limit:
+    while len(found) <= order.limit:
+        places = await _places(session, chunk, agents, urgencies)
+        facts = await load_facts(session, [each.item.account_id for each in places], now=now)
+        found += [each.now(item) for each in places if (item := _item(facts[each.item.account_id], agents, book, now)) is not None]
+        if len(places) <= chunk.limit:
             break
-        last = places[-1]
-    return Worklist(await _with_contacts(session, found[:limit]), await _count(session, agents, urgencies))
+        chunk = replace(chunk, after=places[-1].place)
+    return Worklist(await _with_contacts(session, found[: order.limit + 1]), await _count(session, agents, urgencies))
 
 
-async def _places(
-    session: AsyncSession, agents: Sequence[str] | None, urgencies: list[int] | None, last: Place, limit: int
-) -> Sequence[Fetched]:
+async def _places(session: AsyncSession, order: Order, agents: Sequence[str] | None, urgencies: list[int] | None) -> list[Placed[Fetched]]:
     if agents is None:
-        return await rows(session, PAGE.format(whose=""), limit, *last, urgencies)
-    return await rows(session, PAGE_OF, limit, *last, urgencies, list(agents))
+        return await order.rows(session, PAGE + "{page}", urgencies)
+    return await order.rows(session, PAGE_OF, urgencies, list(agents))
 
 
 async def _count(session: AsyncSession, agents: Sequence[str] | None, urgencies: list[int] | None) -> int:
@@ -98,7 +98,7 @@ async def _count(session: AsyncSession, agents: Sequence[str] | None, urgencies:
     return int((await rows(session, COUNT.format(whose="AND agent = ANY($3::text[])"), COUNTED, urgencies, list(agents)))[0].total)
 
 
-def _item(facts: Facts, agents: Sequence[str] | None, place: Place, book: Book, now: datetime) -> WorkItem | None:
+def _item(facts: Facts, agents: Sequence[str] | None, book: Book, now: datetime) -> WorkItem | None:
     """None where the review of what just happened is still to come and there is nothing to do any more."""
     terms = book.terms(facts.policy)
     todo = tasks(facts, terms, now)
@@ -113,10 +113,9 @@ def _item(facts: Facts, agents: Sequence[str] | None, place: Place, book: Book, 
         contact=None,
         step=next_step(facts, terms, now),
         holds=running_holds(facts, now),
-        place=place,
     )
 
 
-async def _with_contacts(session: AsyncSession, items: Sequence[WorkItem]) -> list[WorkItem]:
-    contacts = await latest_contacts(session, [each.facts.account_id for each in items])
-    return [replace(each, contact=contacts.get(each.facts.account_id)) for each in items]
+async def _with_contacts(session: AsyncSession, items: Sequence[Placed[WorkItem]]) -> list[Placed[WorkItem]]:
+    contacts = await latest_contacts(session, [each.item.facts.account_id for each in items])
+    return [each.now(replace(each.item, contact=contacts.get(each.item.facts.account_id))) for each in items]

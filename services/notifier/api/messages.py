@@ -12,6 +12,7 @@ from services.notifier.adapters.mails import mail_of, print_invoice
 from services.notifier.models import Delivery, Message
 from services.notifier.operations.deliveries import retry_delivery
 from services.notifier.queries import (
+    MESSAGES,
     MessageView,
     deliveries_of,
     find_messages,
@@ -22,7 +23,7 @@ from services.notifier.queries import (
 )
 from services.notifier.rules.states import DeliveryState, MessageState
 from shared.errors import FieldError, Invalid
-from shared.web import Actor, Cursor, Documents, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Now, Order, Page, Session, command_router, page, permits, sorted_by
 
 router = command_router(tags=["mensajes"])
 READ, RETRY = "notifier.read", "notifier.retry"
@@ -109,19 +110,16 @@ async def list_messages(
     session: Session,
     actor: Actor,
     documents: Documents,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(MESSAGES)],
     customer_id: UUID | None = None,
     notice: Annotated[str | None, Query(max_length=60, description="código del aviso: aviso_suspension_vip, factura_del_mes …")] = None,
     state: MessageState | None = None,
 ) -> Page[MessageSummary]:
     """Los mensajes, el más reciente primero."""
     permits(actor, documents, READ)
-    after = cursor.after(UUID)
-    found = await find_messages(
-        session, customer_id=customer_id, notice=notice, state=state, before=after[0] if after else None, limit=cursor.limit + 1
-    )
-    deliveries = await deliveries_of(session, [each.id for each in found])
-    return page(found, cursor, key=lambda each: [each.id], show=lambda each: MessageSummary(**_common(each, deliveries[each.id])))
+    found = await find_messages(session, order, customer_id=customer_id, notice=notice, state=state)
+    deliveries = await deliveries_of(session, [each.item.id for each in found])
+    return page(found, order, show=lambda each: MessageSummary(**_common(each, deliveries[each.id])))
 
 
 @router.get("/messages/{message_id}")

@@ -21,13 +21,13 @@ from services.notifier.api.webhook_shapes import (
     values_of,
 )
 from services.notifier.operations import webhooks as operations
-from services.notifier.queries.webhooks import find_posts, find_webhooks, get_post, get_webhook
+from services.notifier.queries.webhooks import POSTS, WEBHOOKS, find_posts, find_webhooks, get_post, get_webhook
 from services.notifier.rules.addresses import fault_of, networks
 from services.notifier.rules.webhooks import PostState, WebhookState, secret_of
 from shared.errors import FieldError, Invalid, nearest
 from shared.events import CATALOGUE
 from shared.sealing import Seal
-from shared.web import Actor, Cursor, Documents, IfMatch, Now, Page, Session, command_router, page, permits, set_etag
+from shared.web import Actor, Documents, IfMatch, Now, Order, Page, Session, command_router, page, permits, set_etag, sorted_by
 from shared.web.commands import runtime_of
 from shared.web.confidential import confidential
 from shared.web.paging import expect_version
@@ -65,13 +65,15 @@ async def subscribe(
 
 @router.get("/webhooks")
 async def list_webhooks(
-    session: Session, actor: Actor, documents: Documents, cursor: Cursor, state: WebhookState | None = None
+    session: Session,
+    actor: Actor,
+    documents: Documents,
+    order: Annotated[Order, sorted_by(WEBHOOKS)],
+    state: WebhookState | None = None,
 ) -> Page[WebhookShown]:
     """Las suscripciones, la más reciente primero."""
     permits(actor, documents, MANAGE)
-    after = cursor.after(UUID)
-    found = await find_webhooks(session, state=state, before=after[0] if after else None, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: [each.id], show=show)
+    return page(await find_webhooks(session, order, state=state), order, show=show)
 
 
 @router.get("/webhooks/{webhook_id}")
@@ -136,16 +138,14 @@ async def list_posts(
     session: Session,
     actor: Actor,
     documents: Documents,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(POSTS)],
     state: PostState | None = None,
     type: Annotated[str | None, Query(max_length=100, description="un tipo de evento, como billing.payment_confirmed.v1")] = None,
 ) -> Page[PostShown]:
     """Lo que se envió o se enviará a una suscripción, lo último primero."""
     permits(actor, documents, MANAGE)
     await get_webhook(session, webhook_id)
-    after = cursor.after(int)
-    found = await find_posts(session, webhook_id, state=state, event_type=type, before=after[0] if after else None, limit=cursor.limit + 1)
-    return page(found, cursor, key=lambda each: [each[0].id], show=show_post)
+    return page(await find_posts(session, webhook_id, order, state=state, event_type=type), order, show=show_post)
 
 
 @router.get("/webhooks/{webhook_id}/deliveries/{event_id}")

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.queries import messages, webhooks
 from services.notifier.queries.messages import (
+    MESSAGES,
     Known,
     MessageView,
     deliveries_of,
@@ -20,6 +21,7 @@ from services.notifier.queries.messages import (
 from shared.invariants import Sentences
 
 __all__ = [
+    "MESSAGES",
     "SENTENCES",
     "Known",
     "MessageView",

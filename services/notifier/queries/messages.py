@@ -13,6 +13,18 @@ from services.notifier.models import Assignment, Customer, Delivery, Invoice, Me
 from services.notifier.rules.states import DeliveryState, MessageState
 from shared.db import rows
 from shared.errors import NotFound
+from shared.sorting import Order, Placed, Sorting, identity, instant, text
+
+MESSAGES = Sorting(
+    "-id",
+    identity("message.id"),
+    id=identity("message.id"),
+    notice=text("message.notice", indexed=True),
+    state=text("message.state", indexed=True),
+    subject=text("message.subject"),
+    created_at=instant("message.created_at"),
+    accepted_at=instant("message.accepted_at", empty=True),
+)
 
 
 @dataclass(frozen=True)
@@ -51,21 +63,18 @@ async def known_facts(session: AsyncSession, *, customers: Collection[UUID], inv
 
 async def find_messages(
     session: AsyncSession,
+    order: Order,
     *,
     customer_id: UUID | None = None,
     notice: str | None = None,
     state: MessageState | None = None,
-    before: UUID | None = None,
-    limit: int = 50,
-) -> Sequence[Message]:
-    """Messages, the newest first."""
-    query = select(Message).order_by(col(Message.id).desc()).limit(limit)
+) -> list[Placed[Message]]:
+    """Messages."""
+    query = select(Message)
     for column, value in ((Message.customer_id, customer_id), (Message.notice, notice), (Message.state, state)):
         if value is not None:
             query = query.where(col(column) == value)
-    if before is not None:
-        query = query.where(col(Message.id) < before)
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, query)
 
 
 async def get_message(session: AsyncSession, message_id: UUID) -> MessageView:

@@ -12,7 +12,31 @@ from services.notifier.rules.webhooks import PostState, WebhookState
 from shared.db import rows
 from shared.errors import NotFound
 from shared.sealing import Seal
+from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
 
+WEBHOOKS = Sorting(
+    "-id",
+    identity("webhook.id"),
+    id=identity("webhook.id"),
+    url=text("webhook.url"),
+    description=text("webhook.description"),
+    state=text("webhook.state"),
+    failing_since=instant("webhook.failing_since", empty=True),
+    created_by=text("webhook.created_by"),
+    created_at=instant("webhook.created_at"),
+)
+POSTS = Sorting(
+    "-number",
+    number("webhook_post.id"),
+    number=number("webhook_post.id"),
+    type=text("webhook_event.type"),
+    happened_at=instant("webhook_event.at"),
+    state=text("webhook_post.state"),
+    attempts=number("webhook_post.attempts"),
+    next_attempt_at=instant("webhook_post.next_attempt_at", empty=True),
+    status=number("webhook_post.status", empty=True),
+    delivered_at=instant("webhook_post.delivered_at", empty=True),
+)
 # No earlier post of the same customer to the same subscriber is still under way.
 ITS_TURN = """NOT EXISTS (SELECT FROM webhook_post e WHERE e.webhook_id = d.webhook_id AND e.key = d.key AND e.id < d.id
     AND e.state IN ('QUEUED', 'SENDING'))"""
@@ -40,14 +64,12 @@ async def stale_secrets(session: AsyncSession, seal: Seal) -> bool:
     return seal.newest is not None and (await rows(session, f"SELECT EXISTS ({STALE}) AS found", seal.older))[0].found is True
 
 
-async def find_webhooks(session: AsyncSession, *, state: WebhookState | None, before: UUID | None, limit: int) -> Sequence[Webhook]:
-    """Subscriptions, the newest first."""
-    query = select(Webhook).order_by(col(Webhook.id).desc()).limit(limit)
+async def find_webhooks(session: AsyncSession, order: Order, *, state: WebhookState | None) -> list[Placed[Webhook]]:
+    """Subscriptions."""
+    query = select(Webhook)
     if state is not None:
         query = query.where(Webhook.state == state)
-    if before is not None:
-        query = query.where(col(Webhook.id) < before)
-    return (await session.execute(query)).scalars().all()
+    return await order.select(session, query)
 
 
 async def get_webhook(session: AsyncSession, webhook_id: UUID) -> Webhook:
@@ -59,18 +81,16 @@ async def get_webhook(session: AsyncSession, webhook_id: UUID) -> Webhook:
 
 
 async def find_posts(
-    session: AsyncSession, webhook_id: UUID, *, state: PostState | None, event_type: str | None, before: int | None, limit: int
-) -> Sequence[tuple[WebhookPost, WebhookEvent]]:
-    """What was sent or is to be sent to a subscription, the latest first."""
+    session: AsyncSession, webhook_id: UUID, order: Order, *, state: PostState | None, event_type: str | None
+) -> list[Placed[tuple[WebhookPost, WebhookEvent]]]:
+    """What was sent or is to be sent to a subscription."""
     query = select(WebhookPost, WebhookEvent).join(WebhookEvent, col(WebhookEvent.id) == col(WebhookPost.event_id))
-    query = query.where(WebhookPost.webhook_id == webhook_id).order_by(col(WebhookPost.id).desc()).limit(limit)
+    query = query.where(WebhookPost.webhook_id == webhook_id)
     if state is not None:
         query = query.where(WebhookPost.state == state)
     if event_type is not None:
         query = query.where(WebhookEvent.type == event_type)
-    if before is not None:
-        query = query.where(col(WebhookPost.id) < before)
-    return [(post, event) for post, event in (await session.execute(query)).all()]
+    return await order.select(session, query)
 
 
 async def get_post(session: AsyncSession, webhook_id: UUID, event_id: UUID) -> tuple[WebhookPost, WebhookEvent, Sequence[WebhookAttempt]]:

@@ -7,10 +7,11 @@ from pydantic import BaseModel
 
 from shared.errors import NotFound, nearest
 from shared.operator import Procedure
-from shared.web import Actor, Documents, command_router, permits
+from shared.web import Actor, Arranging, Documents, arranged_whole, command_router, permits
 from shared.web.shapes import example
 
 router = command_router(tags=["procedures"])
+PROCEDURES = Arranging("code", "version", "kind", "name", "desk")
 ProcedureCode = Annotated[str, Path(max_length=60)]
 
 
@@ -38,10 +39,12 @@ class ProcedureShown(BaseModel):
 
 
 @router.get("/procedures")
-async def read_procedures(actor: Actor, documents: Documents) -> list[ProcedureShown]:
+async def read_procedures(
+    actor: Actor, documents: Documents, sort: Annotated[str | None, arranged_whole(PROCEDURES)]
+) -> list[ProcedureShown]:
     """Lista los procedimientos del operador."""
     permits(actor, documents, "ticketing.read")
-    return [_shown(documents.procedures[code]) for code in sorted(documents.procedures)]
+    return PROCEDURES.arrange([_shown(documents.procedures[code]) for code in sorted(documents.procedures)], sort)
 
 
 @router.get("/procedures/{code}")

@@ -8,9 +8,9 @@ from pydantic import StringConstraints
 
 from services.ticketing.api.shapes import SwitchShown, show_switch
 from services.ticketing.operations.switches import resolve_switch
-from services.ticketing.queries.switches import list_switches
+from services.ticketing.queries.switches import SWITCHES, list_switches
 from services.ticketing.rules.states import SwitchState
-from shared.web import Actor, Cursor, Documents, Input, Now, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Input, Now, Order, Page, Session, command_router, page, permits, sorted_by
 from shared.web.shapes import example
 
 router = command_router(tags=["switches"])
@@ -29,14 +29,12 @@ async def read_switches(
     session: Session,
     actor: Actor,
     documents: Documents,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(SWITCHES)],
     state: Annotated[SwitchState | None, Query(description="UNKNOWN: las que una persona debe mirar")] = None,
 ) -> Page[SwitchShown]:
     """Lista las conmutaciones de la red, las más antiguas primero."""
     permits(actor, documents, "ticketing.read")
-    after = cursor.after(UUID)
-    found = await list_switches(session, state=state, after=after[0] if after else None, limit=cursor.limit)
-    return page(found, cursor, key=lambda each: (each.id,), show=show_switch)
+    return page(await list_switches(session, order, state=state), order, show=show_switch)
 
 
 @router.post("/switches/{switch_id}/resolve")

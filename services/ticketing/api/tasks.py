@@ -8,9 +8,9 @@ from fastapi import Query
 from pydantic import BaseModel
 
 from services.ticketing.api.shapes import CUSTOMER_ID, TICKET_ID, OutcomeShown
-from services.ticketing.queries.tickets import list_tasks
+from services.ticketing.queries.tickets import OPEN_TASKS, list_tasks
 from shared.operator import CaptureField, Procedure
-from shared.web import Actor, Cursor, Documents, Page, Session, command_router, page, permits
+from shared.web import Actor, Documents, Order, Page, Session, command_router, page, permits, sorted_by
 from shared.web.columns import NOT_IN_FILES
 from shared.web.shapes import example
 
@@ -67,7 +67,7 @@ async def read_tasks(
     session: Session,
     actor: Actor,
     documents: Documents,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(OPEN_TASKS)],
     desk: Annotated[
         str | None, Query(max_length=60, description="un escritorio; sin él, las tareas de quien pregunta y de sus escritorios")
     ] = None,
@@ -75,9 +75,7 @@ async def read_tasks(
     """Lista las tareas abiertas de un escritorio, o las propias, las más antiguas primero."""
     permits(actor, documents, "ticketing.read")
     desks, person = ([desk], None) if desk else (sorted(actor.desks), actor.person)
-    after = cursor.after(datetime, UUID, str)
-    found = await list_tasks(session, desks=desks, person=person, after=after, limit=cursor.limit)
-    return page(found, cursor, key=lambda row: (row.opened_at.isoformat(), row.ticket_id, row.code), show=_shown)
+    return page(await list_tasks(session, order, desks=desks, person=person), order, show=_shown)
 
 
 def _shown(row: Any) -> TaskShown:

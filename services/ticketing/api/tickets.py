@@ -10,9 +10,9 @@ from pydantic import Field, StringConstraints
 from services.ticketing.api.shapes import TicketShown, show_row, show_ticket
 from services.ticketing.operations.opening import open_by_hand
 from services.ticketing.operations.steps import finish_step
-from services.ticketing.queries.tickets import TicketView, list_tickets, view_ticket
+from services.ticketing.queries.tickets import TICKETS, TicketView, list_tickets, view_ticket
 from shared.operator import Operator
-from shared.web import Actor, Cursor, Documents, IfMatch, Input, Now, Page, Session, command_router, page, permits, set_etag
+from shared.web import Actor, Documents, IfMatch, Input, Now, Order, Page, Session, command_router, page, permits, set_etag, sorted_by
 from shared.web.shapes import example
 
 router = command_router(tags=["tickets"])
@@ -62,7 +62,7 @@ async def read_tickets(
     session: Session,
     actor: Actor,
     documents: Documents,
-    cursor: Cursor,
+    order: Annotated[Order, sorted_by(TICKETS)],
     desk: Annotated[str | None, Query(max_length=60, description="escritorio del ticket, o que tiene en él un paso abierto")] = None,
     state: Annotated[Literal["open", "closed"] | None, Query(description="abiertos o cerrados")] = None,
     customer_id: UUID | None = None,
@@ -70,17 +70,9 @@ async def read_tickets(
 ) -> Page[TicketShown]:
     """Lista los tickets, los más nuevos primero."""
     permits(actor, documents, "ticketing.read")
-    after = cursor.after(int)
-    found = await list_tickets(
-        session,
-        desk=desk,
-        is_open=None if state is None else state == "open",
-        customer_id=customer_id,
-        kind=kind,
-        before=after[0] if after else None,
-        limit=cursor.limit,
-    )
-    return page(found, cursor, key=lambda row: (row.number,), show=show_row)
+    is_open = None if state is None else state == "open"
+    found = await list_tickets(session, order, desk=desk, is_open=is_open, customer_id=customer_id, kind=kind)
+    return page(found, order, show=show_row)
 
 
 @router.get("/tickets/{ticket_id}")

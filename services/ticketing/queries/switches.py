@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from services.ticketing.models import NetworkSwitch
 from shared.db import Fetched, rows
 from shared.errors import NotFound
+from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
 
 # What is queued for a silent access node is due when its node is.
 NEXT_DUE = """
@@ -22,10 +23,23 @@ ELSE (
 ) END AS due
 """
 LIST = """
-SELECT s.*, t.number AS ticket_number, c.name AS customer_name, c.external_id
+SELECT s.*, t.number AS ticket_number, c.name AS customer_name, c.external_id {key}
 FROM network_switch s JOIN ticket t ON t.id = s.ticket_id JOIN customer c ON c.id = s.customer_id
-WHERE ($1::text IS NULL OR s.state = $1) AND ($2::uuid IS NULL OR s.id > $2) ORDER BY s.id LIMIT $3
+WHERE ($1::text IS NULL OR s.state = $1) {page}
 """
+SWITCHES = Sorting(
+    "id",
+    identity("s.id"),
+    id=identity("s.id"),
+    action=text("s.action"),
+    state=text("s.state", indexed=True),
+    access_node=text("s.access_node"),
+    network_login=text("s.network_login"),
+    attempts=number("s.attempts"),
+    queued_at=instant("s.queued_at"),
+    next_attempt_at=instant("s.next_attempt_at", empty=True),
+    settled_at=instant("s.settled_at", empty=True),
+)
 GAUGES = """
 SELECT 'switches' AS name, state AS label, count(*) AS value FROM network_switch GROUP BY state
 UNION ALL SELECT 'switches_untold', action, count(*) FROM network_switch WHERE state = 'UNKNOWN' AND NOT told GROUP BY action
@@ -67,9 +81,9 @@ async def next_switch_due(session: AsyncSession, now: datetime) -> datetime | No
     return (await rows(session, NEXT_DUE, now))[0].due  # type: ignore[no-any-return]
 
 
-async def list_switches(session: AsyncSession, *, state: str | None, after: UUID | None, limit: int) -> Sequence[Fetched]:
-    """Switches, oldest first, one more than `limit`."""
-    return await rows(session, LIST, state, after, limit + 1)
+async def list_switches(session: AsyncSession, order: Order, *, state: str | None) -> list[Placed[Fetched]]:
+    """Switches."""
+    return await order.rows(session, LIST, state)
 
 
 async def gauges(session: AsyncSession) -> Mapping[tuple[str, str], float]:

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +15,7 @@ from services.ticketing.rules.appointments import appointment_of
 from services.ticketing.rules.states import StepState
 from shared.db import Fetched, flush, rows
 from shared.errors import NotFound
+from shared.sorting import Order, Placed, Sorting, flag, identity, instant, number, text
 
 TOUCHED = """
 SELECT ticket_id, step, number, bool_or(state <> 'QUEUED' OR attempts > 0) AS touched
@@ -23,21 +23,49 @@ FROM (SELECT ticket_id, step, number, state, attempts FROM network_switch WHERE 
 GROUP BY ticket_id, step, number
 """
 LIST = """
-SELECT t.*, c.name AS customer_name, c.external_id FROM ticket t JOIN customer c ON c.id = t.customer_id
+SELECT t.*, c.name AS customer_name, c.external_id {key} FROM ticket t JOIN customer c ON c.id = t.customer_id
 WHERE ($1::text IS NULL OR t.desk = $1 OR EXISTS (
     SELECT 1 FROM ticket_step s WHERE s.ticket_id = t.id AND s.state = 'OPEN' AND s.desk = $1
 ))
 AND ($2::boolean IS NULL OR (t.closed_at IS NULL) = $2) AND ($3::uuid IS NULL OR t.customer_id = $3)
-AND ($4::text IS NULL OR t.kind = $4) AND ($5::bigint IS NULL OR t.number < $5) ORDER BY t.number DESC LIMIT $6
+AND ($4::text IS NULL OR t.kind = $4) {page}
 """
+TICKETS = Sorting(
+    "-number",
+    number("t.number"),
+    number=number("t.number"),
+    kind=text("t.kind"),
+    customer_name=text("lower(c.name)"),
+    external_id=text("c.external_id"),
+    desk=text("t.desk"),
+    requested_by=text("t.requested_by"),
+    agent=text("t.agent", empty=True),
+    opened_at=instant("t.opened_at"),
+    closed_at=instant("t.closed_at", empty=True),
+    outcome=text("t.outcome", empty=True),
+)
 TASKS = """
 SELECT s.ticket_id, s.code, s.number AS turn, s.desk, s.person, s.opened_at, s.deadline, s.late, t.number, t.kind, t.document, t.revision,
-    t.customer_id, t.requested_by, c.name AS customer_name, c.external_id
+    t.customer_id, t.requested_by, c.name AS customer_name, c.external_id {key}
 FROM ticket_step s JOIN ticket t ON t.id = s.ticket_id JOIN customer c ON c.id = t.customer_id
 WHERE s.state = 'OPEN' AND s.task AND (s.desk = ANY($1::text[]) OR s.person = $2)
-AND ($3::timestamptz IS NULL OR (s.opened_at, s.ticket_id, s.code) > ($3, $4::uuid, $5::text))
-ORDER BY s.opened_at, s.ticket_id, s.code LIMIT $6
+{page}
 """
+OPEN_TASKS = Sorting(
+    "opened_at",
+    (identity("s.ticket_id"), text("s.code")),
+    opened_at=instant("s.opened_at"),
+    deadline=instant("s.deadline", empty=True),
+    late=flag("s.late"),
+    ticket_number=number("t.number"),
+    kind=text("t.kind"),
+    step=text("s.code"),
+    customer_name=text("lower(c.name)"),
+    external_id=text("c.external_id"),
+    desk=text("s.desk", empty=True),
+    person=text("s.person", empty=True),
+    requested_by=text("t.requested_by"),
+)
 
 
 async def get_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
@@ -185,21 +213,12 @@ async def ticket_of_request(session: AsyncSession, request_id: UUID) -> UUID | N
 
 
 async def list_tickets(
-    session: AsyncSession,
-    *,
-    desk: str | None,
-    is_open: bool | None,
-    customer_id: UUID | None,
-    kind: str | None,
-    before: int | None,
-    limit: int,
-) -> Sequence[Fetched]:
-    """Tickets, newest first, one more than `limit`. A desk's are those assigned to it and those that wait for it."""
-    return await rows(session, LIST, desk, is_open, customer_id, kind, before, limit + 1)
+    session: AsyncSession, order: Order, *, desk: str | None, is_open: bool | None, customer_id: UUID | None, kind: str | None
+) -> list[Placed[Fetched]]:
+    """Tickets. A desk's are those assigned to it and those that wait for it."""
+    return await order.rows(session, LIST, desk, is_open, customer_id, kind)
 
 
-async def list_tasks(
-    session: AsyncSession, *, desks: Sequence[str], person: str | None, after: tuple[datetime, UUID, str] | None, limit: int
-) -> Sequence[Fetched]:
-    """Open tasks of these desks and of this person, oldest first, one more than `limit`."""
-    return await rows(session, TASKS, list(desks), person, *(after or (None, None, None)), limit + 1)
+async def list_tasks(session: AsyncSession, order: Order, *, desks: Sequence[str], person: str | None) -> list[Placed[Fetched]]:
+    """Open tasks of these desks and of this person."""
+    return await order.rows(session, TASKS, list(desks), person)
