@@ -22,8 +22,8 @@ OpeningEvent = Literal["equipment_off", "agreement_refused"]
 
 class Opening(Document):
     """People of these desks may open a ticket of the procedure, writing this down. `single`: not while one of the same customer is open;
-    `suspended`: only while the customer's service is suspended. `on` what the network or billing tells opens it too, without a form; what
-    billing could not carry out of a ticket begins with what was known in that one."""
+    `suspended`: only while the customer's service is suspended and what it was cut for is owed. `on` what the network or billing tells
+    opens it too, without a form; what billing could not carry out of a ticket begins with what was known in that one."""
 
     by: list[Code] = Field(min_length=1)
     rule: str | None = None
@@ -93,6 +93,8 @@ class Procedure(Document):
             raise ValueError(strange)
         if stop := standstill(self.steps, self.start, self.opening.capture if self.opening else [], self.ends):
             raise ValueError(stop)
+        if shared := shared_work(self):
+            raise ValueError(shared)
         return self
 
     def step(self, code: str) -> Step:
@@ -103,6 +105,19 @@ class Procedure(Document):
     def fields(self) -> list[CaptureField]:
         """Everything that may be written down in a ticket of this procedure."""
         return [*(self.opening.capture if self.opening else []), *(field for step in self.steps for field in step.capture)]
+
+
+def shared_work(procedure: Procedure) -> str | None:
+    """What does not go with a step's `work` (Spanish); None when there is nothing. Such a step may be done in another ticket, and then
+    nothing follows from it here: the ticket must be able to end without, and no order to cut or reconnect may hang on it."""
+    works = [step.work for step in procedure.steps if step.work is not None]
+    if not works:
+        return None
+    if procedure.ends is None:
+        return f"«{works[0]}» (`work`) se puede hacer en otro ticket, y este no se cerraría: indique `ends`"
+    if any(step.action in ("network.suspend", "network.reconnect") for step in procedure.steps):
+        return f"«{works[0]}» (`work`) se puede hacer en otro ticket: un procedimiento que suspende o reconecta no espera a otros"
+    return None
 
 
 def conditions_on_nothing(procedure: Procedure) -> str | None:

@@ -78,7 +78,10 @@ class Step(Document):
     """A piece of work. A task belongs to a desk (or to `requester`, who asked for the ticket); an automatic step is done by an action,
     whose outcomes are done, refused and cancelled. With `joins` it opens only once all these steps are finished or passed over; with
     `when` it is passed over where what is known of the ticket by then is something else: how the services are delivered (`delivery`: own,
-    third_party), or a choice or yes/no that was written down."""
+    third_party), or a choice or yes/no that was written down.
+
+    Steps with the same `work`, of whatever procedures, are one piece of work, which a customer's tickets do once: while another ticket has
+    it open the step waits; finished there it is passed over here, and dropped there (that ticket closed first) it opens here."""
 
     code: Code
     name: Text
@@ -92,6 +95,7 @@ class Step(Document):
     deadline: Deadline | None = None
     joins: list[Code] = []
     when: When = {}
+    work: Code | None = None
     outcomes: dict[Code, Outcome] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -100,6 +104,8 @@ class Step(Document):
             raise ValueError("un paso `task` necesita `role`; uno `automatic` no lo tiene")
         if (self.kind == "automatic") != (self.action is not None):
             raise ValueError("un paso `automatic` necesita `action`; uno `task` no la tiene")
+        if self.kind == "automatic" and self.work is not None:
+            raise ValueError("`work` es de los pasos `task`: lo que hace el sistema no se reparte entre tickets")
         if self.kind == "automatic" and (
             self.work_order is not None or (self.deadline is not None and self.deadline.on_expiry is not None)
         ):

@@ -1,6 +1,7 @@
 """«SUSPENSION DE SERVICIO A CLIENTES VIP», hoja 3: el cliente apaga los equipos después de la suspensión.
 
-October 2026 in Honduras: from Wednesday 7 to Friday 9 it is the Semana Morazánica.
+October 2026 in Honduras: from Wednesday 7 to Friday 9 it is the Semana Morazánica. The service is cut on the sixth, so that RECOGER MES is
+a month away: what happens when both come together is told in test_un_solo_trabajo.
 """
 
 from tests.flows.books import vip
@@ -10,15 +11,15 @@ from tests.support.house import TestHouse
 from tests.support.rules import rule
 
 OFF = "equipos_apagados_vip"
-SEEN = {"apagado_desde": "2026-10-04", "detalle": "La ONT no responde; sin avería en el nodo."}
+SEEN = {"apagado_desde": "2026-10-06", "detalle": "La ONT no responde; sin avería en el nodo."}
 
 
-async def cut_in_september(house: TestHouse, delivery: str) -> Customer:
-    """A VIP that was cut on the 28th of September and has not paid since March."""
+async def cut_in_october(house: TestHouse, delivery: str) -> Customer:
+    """A VIP that was cut on the sixth of October and has not paid since March."""
     (mine,) = await customers_of(house, vip("C-1", "Hotel Copantl", delivery=delivery))
-    await house.until("2026-09-26T09:00")
+    await house.until("2026-10-04T09:00")
     await mine.does("suspension-notices", {})
-    await house.until("2026-09-28T08:00")
+    await house.until("2026-10-06T08:00")
     await mine.does("suspensions", {})
     if delivery == "third_party":
         await mine.finishes("oscar.banegas", "confirmar", "Suspendido con el proveedor.")
@@ -43,25 +44,25 @@ async def told_late(case: Case) -> set[str]:
 @rule("VIP-18")
 async def test_third_party_sales_has_three_days_and_recoveries_five(courier_house: TestHouse) -> None:
     house = courier_house
-    mine = await cut_in_september(house, "third_party")
-    await house.until("2026-10-05T09:00")
+    mine = await cut_in_october(house, "third_party")
+    await house.until("2026-10-06T09:00")
     refused = await house.as_("sofia.mejia").post("/ticketing/tickets", json={"procedure": OFF, "customer_id": mine.id, "captured": SEEN})
     assert refused.status_code == 403
     case = await informs(house, mine)
 
-    # Ingeniería informará a Ventas, Recuperaciones, Cobros y Director de Proyectos; Ventas tiene 3 días hábiles: el 6, el 12 y el 13.
+    # Ingeniería informará a Ventas, Recuperaciones, Cobros y Director de Proyectos; Ventas tiene 3 días hábiles: el 12, el 13 y el 14.
     assert told(house, "Equipos apagados") == {"ventas", "recuperaciones", "cobros", "director.proyectos"}
     assert await case.open_steps() == {"recuperar_terceros"}
-    assert (await case.step("recuperar_terceros"))["deadline"] == "2026-10-14T06:00:00Z"
+    assert (await case.step("recuperar_terceros"))["deadline"] == "2026-10-15T06:00:00Z"
     again = await house.refused("/ticketing/tickets", {"procedure": OFF, "customer_id": mine.id, "captured": SEEN}, "oscar.banegas")
     assert "ya tiene abierto" in again["detail"]
 
-    # El día 13 Ventas informa que no lo recuperó: Recuperaciones tiene 5 días hábiles desde que recibe la información.
-    await house.until("2026-10-13T16:00")
+    # El día 14 Ventas informa que no lo recuperó: Recuperaciones tiene 5 días hábiles desde que recibe la información.
+    await house.until("2026-10-14T16:00")
     assert (await case.may_not_end("sofia.mejia", "recuperar_terceros", "lost"))["status"] == 409
     await case.ends("sofia.mejia", "recuperar_terceros", "lost", informe="Cambió de proveedor; atiende Julia Paz de 9 a 12.")
     assert await case.open_steps() == {"desinstalar_terceros", "migrar", "reubicar"}
-    assert (await case.step("desinstalar_terceros"))["deadline"] == "2026-10-21T06:00:00Z"
+    assert (await case.step("desinstalar_terceros"))["deadline"] == "2026-10-22T06:00:00Z"
     assert await told_late(case) == set()
 
     # Ingeniería solicita la migración del ancho de banda; el Director de Proyectos gestiona la reubicación con el proveedor.
@@ -69,12 +70,12 @@ async def test_third_party_sales_has_three_days_and_recoveries_five(courier_hous
     await case.ends("diego.lopez", "reubicar", reubicacion="Choloma")
 
     # Los cinco días pasan sin desinstalar: se informa a Gerencia y nadie lo da por hecho.
-    await house.until("2026-10-21T08:00")
+    await house.until("2026-10-22T08:00")
     assert await told_late(case) == {"gerente.cobros"}
     assert await case.open_steps() == {"desinstalar_terceros"}
 
     # Desinstalado, Cobros recibe la información de recuperación para el Área Legal, y el caso termina.
-    assert (await case.schedules("rosa.caceres", "desinstalar_terceros", "2026-10-22")).status_code == 200
+    assert (await case.schedules("rosa.caceres", "desinstalar_terceros", "2026-10-23")).status_code == 200
     await case.ends("rosa.caceres", "desinstalar_terceros", equipos=PIECES, firma={"name": "Julia Paz"}, comentario="Se retiró todo.")
     assert await case.tasks_of("ana.martinez") == {"area_legal"}
     await case.ends("ana.martinez", "area_legal", expediente="Legal 4", comentario="Debe desde marzo.")
@@ -84,29 +85,29 @@ async def test_third_party_sales_has_three_days_and_recoveries_five(courier_hous
 @rule("VIP-18")
 async def test_sales_days_run_out_in_the_morazan_week(courier_house: TestHouse) -> None:
     house = courier_house
-    mine = await cut_in_september(house, "third_party")
-    await house.until("2026-10-05T09:00")
+    mine = await cut_in_october(house, "third_party")
+    await house.until("2026-10-06T09:00")
     case = await informs(house, mine)
-    await house.until("2026-10-13T23:59")
+    await house.until("2026-10-14T23:59")
     assert await case.open_steps() == {"recuperar_terceros"}
 
     # Nadie de Ventas contestó: el caso sigue solo como no recuperado, con sus plazos, y su Gerente lo sabe.
-    await house.until("2026-10-14T08:00")
+    await house.until("2026-10-15T08:00")
     assert await case.open_steps() == {"desinstalar_terceros", "migrar", "reubicar"}
     sales = await case.step("recuperar_terceros")
     assert (sales["outcome"], sales["finished_by"], sales["late"]) == ("lost", "sistema", True)
     assert await told_late(case) == {"gerente.ventas"}
-    assert (await case.step("desinstalar_terceros"))["deadline"] == "2026-10-22T06:00:00Z"
+    assert (await case.step("desinstalar_terceros"))["deadline"] == "2026-10-23T06:00:00Z"
     assert (await case.may_not_end("sofia.mejia", "recuperar_terceros", "recovered", acuerdo="Vuelve"))["rule"] == "VIP-18"
 
 
 @rule("VIP-18")
 async def test_sales_wins_the_customer_back(courier_house: TestHouse) -> None:
     house = courier_house
-    mine = await cut_in_september(house, "third_party")
-    await house.until("2026-10-05T09:00")
+    mine = await cut_in_october(house, "third_party")
+    await house.until("2026-10-06T09:00")
     case = await informs(house, mine)
-    await case.ends("sofia.mejia", "recuperar_terceros", "recovered", acuerdo="Paga el 8 y enciende los equipos.")
+    await case.ends("sofia.mejia", "recuperar_terceros", "recovered", acuerdo="Paga el 12 y enciende los equipos.")
     assert (await case.ticket())["outcome"] == "recovered"
     await house.until("2026-10-20T08:00")
     assert await told_late(case) == set()
@@ -115,8 +116,8 @@ async def test_sales_wins_the_customer_back(courier_house: TestHouse) -> None:
 @rule("VIP-19")
 async def test_own_infrastructure_without_days_nor_bandwidth(courier_house: TestHouse) -> None:
     house = courier_house
-    mine = await cut_in_september(house, "own")
-    await house.until("2026-10-05T09:00")
+    mine = await cut_in_october(house, "own")
+    await house.until("2026-10-06T09:00")
     case = await informs(house, mine)
 
     # Ingeniería informa a Ventas, Recuperaciones y Cobros; el documento no da plazos ni trabajo de ancho de banda.
@@ -155,6 +156,9 @@ async def test_the_network_tells_it_too_and_only_of_the_suspended(courier_house:
     by_hand = await house.refused("/ticketing/tickets", {"procedure": OFF, "customer_id": other.id, "captured": SEEN}, "oscar.banegas")
     assert by_hand["rule"] == "VIP-18"
 
-    # Si paga, no hay nada más que hacer.
+    # Si paga, no hay nada más que hacer; y de quien pagó y espera la reconexión nadie dice a Ventas que lo recupere.
     await mine.reports_payment()
     assert (await Case(mine, OFF).ticket())["outcome"] == "paid"
+    assert (await house.post("/ticketing/network-events", {**seen, "detail": "Otra vez"}, "noc.turno"))["opened"] == []
+    paid = await house.refused("/ticketing/tickets", {"procedure": OFF, "customer_id": mine.id, "captured": SEEN}, "oscar.banegas")
+    assert (paid["rule"], "ya reportó el pago" in paid["detail"]) == ("VIP-18", True)

@@ -28,6 +28,7 @@ async def test_engineering_confirms_before_the_agent_completes(house: TestHouse)
     await mine.finishes("ana.martinez", "completar")
     assert await mine.status() == "SUSPENDIDO CLIENTE VIP"
     assert told(house, "SUSPENDIDO CLIENTE VIP") == set(SIX_DESKS)
+    assert not await house.is_on("c-7")
 
     # Reconexión: un ticket a Ingeniería, y la activación del gestor lo cierra sin esperar ningún comentario.
     await house.until("2026-03-29T10:00")
@@ -36,6 +37,39 @@ async def test_engineering_confirms_before_the_agent_completes(house: TestHouse)
     await mine.finishes("ana.martinez", "completar")
     assert await mine.status() == "ACTIVO TEMPORAL PAGO"
     assert told(house, "RECONEXION CLIENTE VIP") == set(SIX_DESKS)
+    assert await house.is_on("c-7")
+
+
+@rule("VIP-14", "VIP-22")
+async def test_who_never_confirms_and_who_never_completes_is_told_to_the_manager(courier_house: TestHouse) -> None:
+    house = courier_house
+    (mine,) = await customers_of(house, vip("C-10", "Molino del Valle", delivery="third_party"))
+    await mine.is_cut_after_the_notice()
+
+    # El 28 es sábado: Ingeniería tiene el lunes 30. Después se informa a Gerencia; nadie queda suspendido porque un plazo terminó.
+    await house.until("2026-03-30T23:59")
+    assert told(house, "Plazo vencido") == set()
+    await house.until("2026-03-31T08:00")
+    assert told(house, "Plazo vencido") == {"gerente.cobros"}
+    assert await mine.status() == "CLIENTE VIP"
+
+    # Confirmado el miércoles 1, jueves y viernes son Semana Santa: el gestor tiene el lunes 6, y se informa otra vez, una.
+    await house.until("2026-04-01T09:00")
+    await mine.finishes("oscar.banegas", "confirmar", "El proveedor suspendió hoy.")
+    await house.until("2026-04-07T08:00")
+    assert len(house.mails(subject="Plazo vencido")) == 2
+    assert await mine.status() == "CLIENTE VIP"
+    await mine.finishes("ana.martinez", "completar")
+    assert await mine.status() == "SUSPENDIDO CLIENTE VIP"
+
+    # Quien pagó y espera que el gestor lo active tampoco queda olvidado.
+    await mine.reports_payment()
+    await mine.reports_payment(period="2026-04")
+    await mine.does("reconnections", {"basis": "payment"})
+    await house.until("2026-04-09T08:00")
+    assert len(house.mails(subject="Plazo vencido")) == 3
+    await mine.finishes("ana.martinez", "completar")
+    assert await mine.status() == "ACTIVO TEMPORAL PAGO"
 
 
 @rule("VIP-12")

@@ -56,7 +56,7 @@ def _service(who: Customer, account: Row, cuts: Sequence[Row], off: bool, fees: 
     """Who has paid is on. Who has not is cut: a home by the system, a VIP when its agent's order was taken."""
     owed = who.total + fees
     cut = any(row["state"] in CUT for row in cuts)
-    if not who.third_party and off != cut:
+    if off != cut:
         yield f"the network has it {'off' if off else 'on'}, and its cut is {[row['state'] for row in cuts]}"
     if (account["status"] in ("suspended", "recovery")) != cut:
         yield f"its status is {account['status']}, and its cut is {[row['state'] for row in cuts]}"

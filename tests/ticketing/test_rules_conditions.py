@@ -6,12 +6,16 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.ticketing.rules.appointments import Appointment
 from services.ticketing.rules.engine import step
+from services.ticketing.rules.facts import covers
+from services.ticketing.rules.sharing import Elsewhere
 from services.ticketing.rules.states import StepState
 from services.ticketing.rules.ticket import (
     SYSTEM,
+    WORK_LEFT,
     Actor,
     DeadlinePassed,
     Effect,
@@ -20,6 +24,7 @@ from services.ticketing.rules.ticket import (
     Input,
     Late,
     Open,
+    OpenTask,
     Schedule,
     Scheduled,
     Ticket,
@@ -123,6 +128,56 @@ def test_own_infrastructure_has_no_deadlines_and_no_bandwidth_to_move() -> None:
     ticket, _ = play("equipos_apagados_vip", Open(), lost, facts=known)
     assert ticket.open == {"desinstalar_propio"}
     assert [turn.deadline for turn in ticket.turns] == [None] * len(ticket.turns)
+
+
+@rule("VIP-17", "VIP-18")
+def test_what_another_ticket_does_is_held_then_passed_over_or_opened() -> None:
+    procedure, now, calendar = operator().procedures["retiro_servicio_vip"], NOW, BusinessCalendar(operator())
+    fresh = Ticket(SYSTEM, "ana.martinez", {"delivery": OWN}, elsewhere={"desinstalacion": Elsewhere(7)})
+    held, _ = step(procedure, fresh, Open(), now, calendar)
+    assert (set(held.open), set(held.waiting)) == ({"caso_legal"}, {"desinstalar"})
+    with pytest.raises(Refused, match=r"ya está abierto en el ticket n\.º 7"):
+        step(procedure, held, Finish("desinstalar", "done", RECOVERIES, SIGNED), now, calendar)
+
+    freed, effects = step(procedure, replace(held, elsewhere={}), EventArrived(WORK_LEFT), now, calendar)
+    assert freed.open == {"caso_legal", "desinstalar"}
+    assert any(isinstance(each, OpenTask) and each.step == "desinstalar" for each in effects)
+
+    over = replace(held, elsewhere={"desinstalacion": Elsewhere(7, done=True), "caso_legal": Elsewhere(7)})
+    passed, _ = step(procedure, over, EventArrived(WORK_LEFT), now, calendar)
+    skipped = passed.latest("desinstalar")
+    assert skipped is not None
+    assert (skipped.state, skipped.comment) == (StepState.SKIPPED, "Este trabajo ya se hizo en el ticket n.º 7.")
+    assert passed.open == {"caso_legal"}, "what is open here is not taken away"
+    all_done = {work: Elsewhere(7, done=True) for work in ("desinstalacion", "caso_legal")}
+    nothing, _ = step(procedure, replace(fresh, elsewhere=all_done), Open(), now, calendar)
+    assert nothing.closed is not None
+
+
+def test_a_ticket_is_about_what_another_is_about_or_not() -> None:
+    way = {"name": "delivery", "kind": "choice"}
+    own, third, both = ({**way, "value": value} for value in (OWN, THIRD, BOTH))
+    line, tower = ({"name": "servicio", "kind": "service", "value": {"id": each, "label": each}} for each in ("a", "b"))
+    assert covers([both], [own])
+    assert not covers([third], [both])
+    assert covers([own], [own, line])
+    assert covers([own, line], [own, line])
+    assert not covers([own, line], [own])
+    assert not covers([own, line], [own, tower])
+
+
+def test_work_that_is_shared_wants_a_procedure_that_can_end_without_it() -> None:
+    over = {"label": "Listo", "closes": "closed"}
+    shared = task("a", {"done": over}, work="retiro")
+    switch: dict[str, Any] = {"code": "b", "name": "Red", "kind": "automatic", "action": "network.suspend"}
+    switch["outcomes"] = dict.fromkeys(("done", "refused", "cancelled"), over)
+    document = made(shared).model_dump(by_alias=True, exclude_none=True)
+    with pytest.raises(ValidationError, match="no se cerraría: indique `ends`"):
+        Procedure.model_validate({**document, "ends": None})
+    with pytest.raises(ValidationError, match="un procedimiento que suspende o reconecta no espera a otros"):
+        Procedure.model_validate({**document, "start": ["a", "b"], "steps": [shared, switch]})
+    with pytest.raises(ValidationError, match="`work` es de los pasos `task`"):
+        Procedure.model_validate({**document, "start": ["b"], "steps": [{**switch, "work": "retiro"}]})
 
 
 def test_who_joins_a_step_that_is_passed_over_does_not_wait_for_it() -> None:

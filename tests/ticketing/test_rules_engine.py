@@ -171,13 +171,15 @@ def test_own_delivery_asks_the_network_at_once_and_closes_on_its_answer() -> Non
 def test_third_party_delivery_goes_from_engineering_to_the_agent_to_the_network() -> None:
     procedure = operator().procedures["suspendido_cliente_vip"]
     _, effects = play(procedure, Open())
-    assert effects == [OpenTask("confirmar", Owner("ingenieria"))]
+    monday = datetime(2026, 3, 31, 6, 0, tzinfo=UTC)  # ordered on Friday 27: one business day, our choice
+    assert effects == [ArmDeadline("confirmar", 1, monday), OpenTask("confirmar", Owner("ingenieria"))]
     confirm = Finish("confirmar", "done", ENGINEER, comment="Suspendido")
     ticket, effects = play(procedure, Open(), confirm)
-    assert effects == [OpenTask("completar", Owner(None, "ana.martinez"))]
+    opened = [ArmDeadline("completar", 1, monday), OpenTask("completar", Owner(None, "ana.martinez"))]
+    assert effects == [CancelDeadline("confirmar", 1), *opened]
     assert not cancellable(procedure, ticket)
     _, effects = play(procedure, Open(), confirm, Finish("completar", "done", AGENT))
-    assert effects == [SwitchNetwork("suspender", "network.suspend")]
+    assert effects == [CancelDeadline("completar", 1), SwitchNetwork("suspender", "network.suspend")]
     for early, remedy in ((Finish("completar", "done", AGENT), "Antes debe terminarse «Ingeniería"), (confirm, None)):
         given = (Open(), early) if remedy else (Open(), confirm, confirm)
         with pytest.raises(Refused) as refusal:

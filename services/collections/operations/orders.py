@@ -13,7 +13,7 @@ from services.collections.rules.cuts import cut_reason
 from services.collections.rules.debts import believed_open, overdue, owed, reported_between, unpaid
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.facts import Suspension as Cut
-from services.collections.rules.holds import held_services, running_holds, told_hold
+from services.collections.rules.holds import delivery_to_cut, held_services, running_holds, told_hold
 from services.collections.rules.states import SYSTEM, Source, WithdrawCause
 from shared.db import execute, new_id
 from shared.events.collections import (
@@ -76,13 +76,13 @@ def order_cut(changes: Changes, facts: Facts, *, agent: str, resumes: UUID | Non
     """Order the cut for what is overdue; answers the suspension's id. It is the request, not the cut: ticketing opens the procedure of
     this policy and delivery."""
     terms, now = changes.terms(facts.policy), changes.now
-    suspension, debts = terms.policy.suspension, overdue(facts, now)
+    suspension, debts, delivery = terms.policy.suspension, overdue(facts, now), delivery_to_cut(facts, now)
     why = cut_reason(facts, terms, now)
     event = SuspensionRequested(
         suspension_id=new_id(),
         customer_id=facts.account_id,
-        procedure=getattr(suspension.procedure, facts.delivery),
-        delivery=facts.delivery,
+        procedure=getattr(suspension.procedure, delivery),
+        delivery=delivery,
         rule=terms.policy.rules["day"],
         reason=f"{why} {reason}" if reason else why,
         amount=owed(debts, now),
@@ -152,13 +152,14 @@ def order_reconnection(changes: Changes, facts: Facts, cut: Cut, *, basis: str, 
     reconnection, made = terms.policy.reconnection, new_id()
     target = reconnection.target_status[basis]  # type: ignore[index]
     rests_on = reported_between(facts, cut.requested_at, now, now) if basis == "payment" else []
+    delivery = cut.delivery if cut.source != Source.IMPORT else facts.delivery
     changes.insert(RECONNECT, cut.id, made, now, agent, basis, target, f"{{{','.join(str(each.id) for each in rests_on)}}}")
     event = ReconnectionRequested(
         reconnection_id=made,
         suspension_id=cut.id,
         customer_id=facts.account_id,
-        procedure=getattr(reconnection.procedure, facts.delivery),
-        delivery=facts.delivery,
+        procedure=getattr(reconnection.procedure, delivery),
+        delivery=delivery,
         basis=basis,
         target_status=target,
         rule=terms.policy.rules["reconnection"],

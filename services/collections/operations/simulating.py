@@ -11,6 +11,7 @@ from services.collections.models import CutSimulation
 from services.collections.operations.looking import look_soon
 from services.collections.queries.facts import load_facts
 from services.collections.rules.facts import Facts
+from services.collections.rules.holds import delivery_to_cut
 from services.collections.rules.simulating import Step, simulate
 from services.collections.rules.states import SimulationState
 from services.collections.rules.terms import Book
@@ -106,14 +107,14 @@ async def _simulate_chunk(session: AsyncSession, simulation: Fetched, ids: Seque
         return
     monthly = {row.id: row.amount for row in await rows(session, MONTHLY, list({each.account_id for each, _ in shown}), now)}
     table = [
-        (new_id(), each.account_id, *_amounts(step, each.currency, monthly[each.account_id]), *_whose(each), *_why(step))
+        (new_id(), each.account_id, *_amounts(step, each.currency, monthly[each.account_id]), *_whose(each, step), *_why(step))
         for each, step in shown
     ]
     await execute(session, STEPS, simulation.id, *map(list, zip(*table, strict=True)))
 
 
-def _whose(facts: Facts) -> tuple[Any, ...]:
-    return facts.policy, facts.delivery, facts.agent
+def _whose(facts: Facts, step: Step) -> tuple[Any, ...]:
+    return facts.policy, delivery_to_cut(facts, step.at), facts.agent
 
 
 def _amounts(step: Step, currency: str, monthly: Any) -> tuple[Any, ...]:

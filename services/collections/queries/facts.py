@@ -81,7 +81,7 @@ WHERE account_id = ANY($1::uuid[]) AND requested_at > $2 ORDER BY account_id, re
 SUSPENSIONS = """
 SELECT account_id, id, agent, requested_at, state, source, invoice_ids, withdrawn_at, withdraw_cause, ended_at, suspended_at,
     reconnection_requested_at, basis, target_status, reconnected_at, holds_until, reconnection_refused_at,
-    recovery_requested_at, recovery_ended_at, recovery_id, rests_on
+    recovery_requested_at, recovery_ended_at, recovery_id, delivery, rests_on
 FROM suspension
 WHERE account_id = ANY($1::uuid[]) AND coalesce(ended_at, reconnected_at, 'infinity') > $2 ORDER BY account_id, requested_at, id
 """
@@ -104,7 +104,7 @@ COVERS = """
 SELECT agent, covered_by, from_at, until, ended_at FROM portfolio_cover WHERE agent = ANY($1::text[]) AND until > $2 ORDER BY from_at, id
 """
 SERVICES = """
-SELECT a.id, array_agg((s ->> 'service_id')::uuid) FROM account a, jsonb_array_elements(a.services) AS s
+SELECT a.id, array_agg((s ->> 'service_id')::uuid), array_agg(s ->> 'delivery') FROM account a, jsonb_array_elements(a.services) AS s
 WHERE a.id = ANY($1::uuid[]) AND coalesce((s ->> 'active_to')::date, 'infinity') >= $2 GROUP BY a.id
 """
 CHANGED = "SELECT policy, cut_since, recovery_since FROM policy_in_force WHERE coalesce(cut_since, recovery_since) IS NOT NULL"
@@ -151,7 +151,8 @@ async def load_facts(session: AsyncSession, ids: Sequence[UUID], *, now: datetim
     if present.fee:
         found["fees"] = _by_account(await reader.read(FEES, reader.ids), Fee)
     if single := [key for key, holds in found.get("holds", {}).items() if any(each.service_id is not None for each in holds)]:
-        found["services"] = {row[0]: row[1] for row in await reader.read(SERVICES, single, now.date())}
+        sold = await reader.read(SERVICES, single, now.date())
+        found |= {"services": {row[0]: row[1] for row in sold}, "deliveries": {row[0]: row[2] for row in sold}}
     covers = await _covers(reader, accounts, settled) if present.portfolio_cover else {}
     outages = await _outages(reader, accounts)
     made = {row[0]: _facts(row, found, outages, covers) for row in accounts}

@@ -153,6 +153,7 @@ class Suspension:
     recovery_requested_at: datetime | None = None
     recovery_ended_at: datetime | None = None
     recovery_id: UUID | None = None
+    delivery: str = "own"
     rests_on: tuple[UUID, ...] | None = None
 
 
@@ -214,8 +215,9 @@ class Approval:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything about one account. `status` and `status_since` are what was last told. Lists are in the order of their instants,
-    invoices in that of their due dates. `services` are the ids of those that it has now, read only where one of them is on hold.
-    `recovery_since` is when the policy began to hand cases to recovery on other days than before."""
+    invoices in that of their due dates. `services` are the ids of those that it has now and `deliveries` how each is delivered, read only
+    where one of them is on hold; `delivery` is that of all: third_party where one is. `recovery_since` is when the policy began to hand
+    cases to recovery on other days than before."""
 
     account_id: UUID
     policy: str
@@ -240,6 +242,7 @@ class Facts:
     covers: tuple[Cover, ...] = ()
     approvals: tuple[Approval, ...] = ()
     services: tuple[UUID, ...] = ()
+    deliveries: tuple[str, ...] = ()
     last_contact_at: datetime | None = None
     fees: tuple[Fee, ...] = ()
     recovery_since: datetime | None = None

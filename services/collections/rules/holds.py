@@ -28,6 +28,15 @@ def held_services(facts: Facts, now: datetime) -> list[UUID]:
     return list(dict.fromkeys(each.service_id for each in running_holds(facts, now) if each.service_id is not None))
 
 
+def delivery_to_cut(facts: Facts, now: datetime) -> str:
+    """How the services are delivered that a cut is for: those that are left out do not count (VIP-13, VIP-14)."""
+    spared = set(held_services(facts, now))
+    ways = {way for service, way in zip(facts.services, facts.deliveries, strict=True) if service not in spared}
+    if not spared or not ways:
+        return facts.delivery
+    return "third_party" if "third_party" in ways else "own"
+
+
 def expired(facts: Facts, now: datetime) -> list[Hold]:
     """The holds whose instant has come and of which that was not told yet."""
     return [each for each in facts.holds if each.ended_at is None and each.until <= now]

@@ -51,8 +51,9 @@ def _next_month(period: date) -> date:
 def recovery_reason(cut: Suspension, facts: Facts, terms: Terms, now: datetime) -> str:
     """Why the case goes to recovery, in a sentence for tickets and mails."""
     debts = unpaid(facts, now)
-    months = listed(list(dict.fromkeys(month(terms.operator, each.period) for each in debts)))
+    months = list(dict.fromkeys(month(terms.operator, each.period) for each in debts))
+    unpaid_since = f"{listed(months)} {'siguen' if len(months) > 1 else 'sigue'} sin pagarse"
     cut_on = moment(terms.operator, cut.suspended_at or cut.requested_at)
     came = f"Importado como {terms.policy.statuses['recovery']}" if in_recovery(cut, now) else f"Suspendido desde el {cut_on}"
     amount, today = money(terms.operator, owed(debts, now), facts.currency), day(terms.operator, terms.calendar.today(now))
-    return f"{came}; {months} sigue sin pagarse el {today}: debe {amount}."
+    return f"{came}; {unpaid_since} el {today}: debe {amount}."

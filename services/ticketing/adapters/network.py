@@ -18,10 +18,12 @@ from shared.settings import Settings
 DONE = Answer("done")
 SILENT = Answer("unknown", "El equipo de acceso no contestó a tiempo.")
 REFUSED = Answer("refused", "La red rechazó el cambio.")
-# One statement. Two at once for one switch: the second meets the first one's effect (its unique index), and what it did is unknown.
+# One statement; `$5`: does it go by the login's plan? Two at once for one switch: the second meets the first one's effect (its unique
+# index), and what it did is unknown.
 SWITCH = """
 WITH plan AS (
-    UPDATE simulated_plan SET used = used + 1 WHERE login = $2::text RETURNING string_to_array(answers, ',') AS answers, used, slow_ms
+    UPDATE simulated_plan SET used = used + 1 WHERE login = $2::text AND $5::boolean
+    RETURNING string_to_array(answers, ',') AS answers, used, slow_ms
 ), said AS (
     SELECT coalesce((SELECT btrim(answers[least(used, cardinality(answers))]) FROM plan), 'done') AS answer,
         coalesce((SELECT slow_ms FROM plan), 0) AS slow_ms,
@@ -79,7 +81,7 @@ class SimulatedNetwork:
 
     async def switch(self, claim: Claim) -> Answer:
         async with self._database.look() as session:
-            said = (await rows(session, SWITCH, claim.id, claim.login, claim.action, claim.plan))[0]
+            said = (await rows(session, SWITCH, claim.id, claim.login, claim.action, claim.plan, True))[0]
         await asyncio.sleep(_takes(said.answer, said.slow_ms))
         if said.answer.startswith("unknown"):
             return SILENT
@@ -96,6 +98,18 @@ class SimulatedNetwork:
         if silent:
             return SILENT
         return DONE if done else None
+
+
+class SimulatedProvider(ConfirmedByTicket):
+    """Third parties where the network is simulated: what the ticket confirms is so in its tables, too."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def switch(self, claim: Claim) -> Answer:
+        async with self._database.look() as session:
+            await rows(session, SWITCH, claim.id, claim.login, claim.action, claim.plan, False)
+        return await super().switch(claim)
 
 
 async def _next_answer(session: AsyncSession, login: str) -> tuple[str, float]:
@@ -116,5 +130,5 @@ def _takes(answer: str, slow_ms: int) -> float:
 def network_for(claim: Claim, settings: Settings, database: Database) -> Network:
     """Who does this switch."""
     if claim.adapter == "manual":
-        return ConfirmedByTicket()
+        return SimulatedProvider(database) if settings.network == "simulated" else ConfirmedByTicket()
     return SimulatedNetwork(database) if settings.network == "simulated" else ByHand()

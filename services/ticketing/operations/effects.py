@@ -26,6 +26,8 @@ from services.ticketing.rules.ticket import (
     SwitchNetwork,
     SwitchResult,
     TellAgreement,
+    Timed,
+    Told,
 )
 from services.ticketing.rules.ticket import Ticket as EngineTicket
 from shared import timers
@@ -37,7 +39,8 @@ DEADLINE = "step_deadline"
 
 @dataclass
 class Course:
-    """A ticket under way through one input: what the engine is to know next, what is to be told at the end, what begins beside it."""
+    """A ticket under way through one input: what the engine is to know next, what is to be told at the end, what begins beside it, which
+    pieces of work other tickets may have now."""
 
     ticket: Ticket
     customer: Customer
@@ -47,6 +50,7 @@ class Course:
     inputs: list[Input] = field(default_factory=list)
     told: list[Outgoing] = field(default_factory=list)
     started: list[StartProcedure] = field(default_factory=list)
+    left: set[str] = field(default_factory=set)
 
 
 async def carry_out(session: AsyncSession, course: Course, state: EngineTicket, effects: Sequence[Effect]) -> None:
@@ -73,7 +77,7 @@ async def carry_out(session: AsyncSession, course: Course, state: EngineTicket, 
                 pass  # tasks are in the steps' rows
 
 
-async def _time(session: AsyncSession, course: Course, effect: ArmDeadline | CancelDeadline) -> None:
+async def _time(session: AsyncSession, course: Course, effect: Timed) -> None:
     """Have the clock look at a step at its deadline, or not any more."""
     key = f"{course.ticket.id}/{effect.step}/{effect.number}"
     if isinstance(effect, CancelDeadline):
@@ -83,7 +87,7 @@ async def _time(session: AsyncSession, course: Course, effect: ArmDeadline | Can
     await timers.arm(session, kind=DEADLINE, key=key, due_at=effect.at, payload=payload)
 
 
-def _tell(course: Course, state: EngineTicket, effect: Closed | Late | Scheduled) -> None:
+def _tell(course: Course, state: EngineTicket, effect: Told) -> None:
     """Keep for the end what there is to tell."""
     ticket = course.ticket
     if isinstance(effect, Closed):

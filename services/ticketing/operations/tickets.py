@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -14,11 +14,12 @@ from services.ticketing.models import Customer, Ticket, TicketStep
 from services.ticketing.operations.effects import Course, carry_out
 from services.ticketing.operations.telling import finished_tasks, told_opened
 from services.ticketing.queries.facts import deliveries_on
-from services.ticketing.queries.tickets import Seen, as_engine, engine_tickets
+from services.ticketing.queries.tickets import Seen, as_engine, engine_tickets, tickets_that_wait_for, works_elsewhere
 from services.ticketing.rules import engine
 from services.ticketing.rules.facts import DELIVERY, Fact, delivered, learned
 from services.ticketing.rules.refusals import NotTheirs, gone_procedure
-from services.ticketing.rules.ticket import Input, Open, StartProcedure, Turn
+from services.ticketing.rules.states import StepState
+from services.ticketing.rules.ticket import WORK_LEFT, EventArrived, Input, Open, StartProcedure, Turn
 from services.ticketing.rules.ticket import Ticket as EngineTicket
 from shared.calendar import BusinessCalendar
 from shared.db import new_id, rows
@@ -106,6 +107,8 @@ async def _advance(
         ticket, before = move.ticket, seen[move.ticket.id].state
         procedure = procedure_of(ticket)
         calendar = await _calendar(session, procedure, operator, now)
+        if any(each.work for each in procedure.steps):
+            before = replace(before, elsewhere=await works_elsewhere(session, ticket))
         course = Course(ticket, move.customer, procedure, operator, now, inputs=[move.given])
         courses.append(course)
         kept = {(row.code, row.number): row for row in seen[ticket.id].rows}
@@ -123,6 +126,16 @@ async def _advance(
     await publish_many(session, [*told, *(each for course in courses for each in course.told)], now=now)
     if news:
         await open_tickets(session, news=news, operator=operator, now=now)
+    for course in courses:
+        await _leave(session, course)
+
+
+async def _leave(session: AsyncSession, course: Course) -> None:
+    """Let the customer's other tickets have the pieces of work that this one left (rules/sharing.py). The customer is locked."""
+    if course.left:
+        for ticket in await tickets_that_wait_for(session, customer_id=course.customer.id, works=course.left):
+            given = Move(ticket, course.customer, EventArrived(WORK_LEFT))
+            await advance(session, moves=[given], operator=course.operator, now=course.now)
 
 
 def _started(course: Course, start: StartProcedure, state: EngineTicket) -> NewTicket:
@@ -151,6 +164,9 @@ def _store(
     known = {(turn.code, turn.number): turn for turn in before.turns}
     changed = [(place, turn) for place, turn in enumerate(after.turns) if known.get((turn.code, turn.number)) != turn]
     for place, turn in changed:
+        was, work = known.get((turn.code, turn.number)), course.procedure.step(turn.code).work
+        if work is not None and was is not None and was.state is StepState.OPEN is not turn.state:
+            course.left.add(work)
         row = _row(course.ticket, course.procedure, after, place, turn, course.operator)
         if (old := kept.get((turn.code, turn.number))) is not None:
             for name, value in row.model_dump().items():

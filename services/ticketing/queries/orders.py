@@ -60,8 +60,9 @@ async def reconnected_suspensions(session: AsyncSession, suspensions: Sequence[U
 
 
 async def is_suspended(session: AsyncSession, customer_id: UUID) -> bool:
-    """Is the customer's service cut by us and not on again?"""
-    return any(each.state == SuspensionState.SUSPENDED for each in await live_suspensions(session, [customer_id]))
+    """Is the customer's service cut by us and not on again, and is what it was cut for still owed? Who paid only waits for the service."""
+    cut = any(each.state == SuspensionState.SUSPENDED for each in await live_suspensions(session, [customer_id]))
+    return cut and not await debt_is_covered(session, customer_id)
 
 
 async def debt_is_covered(session: AsyncSession, customer_id: UUID) -> bool:

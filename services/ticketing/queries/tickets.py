@@ -1,7 +1,7 @@
 """Tickets, their steps, and the tasks of each desk."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -12,6 +12,8 @@ from services.ticketing.models import Customer, NetworkSwitch, Ticket, TicketSte
 from services.ticketing.queries.facts import owed_by
 from services.ticketing.rules import ticket as engine
 from services.ticketing.rules.appointments import appointment_of
+from services.ticketing.rules.facts import covers
+from services.ticketing.rules.sharing import Elsewhere
 from services.ticketing.rules.states import StepState
 from shared.db import Fetched, flush, rows
 from shared.errors import NotFound
@@ -204,6 +206,39 @@ async def tickets_that_end_on(session: AsyncSession, *, events: Sequence[str], c
         list(customers),
         list(events),
     )
+
+
+WORKS = """
+SELECT p.step ->> 'work' AS work, t.number, t.facts, s.state = 'FINISHED' AS done
+FROM ticket t JOIN ticket_step s ON s.ticket_id = t.id
+JOIN LATERAL jsonb_array_elements(t.document -> 'steps') AS p(step) ON p.step ->> 'code' = s.code
+WHERE t.customer_id = $1 AND t.id <> $2 AND p.step ->> 'work' IS NOT NULL
+AND (s.state = 'OPEN' OR (s.state = 'FINISHED' AND (t.closed_at IS NULL OR s.finished_at >= (
+    SELECT max(c.settled_at) FROM suspension c WHERE c.customer_id = $1 AND c.state = 'SUSPENDED'
+))))
+ORDER BY done DESC, t.number DESC
+"""
+WAITING_FOR = """
+SELECT DISTINCT t.id, t.number FROM ticket t JOIN ticket_step s ON s.ticket_id = t.id
+JOIN LATERAL jsonb_array_elements(t.document -> 'steps') AS p(step) ON p.step ->> 'code' = s.code
+WHERE t.customer_id = $1 AND t.closed_at IS NULL AND s.state = 'WAITING' AND p.step ->> 'work' = ANY($2::text[]) ORDER BY t.number
+"""
+
+
+async def works_elsewhere(session: AsyncSession, ticket: Ticket) -> dict[str, Elsewhere]:
+    """What the customer's other tickets do, and have done, of the pieces of work that tickets share: of closed ones what was done since the
+    customer was cut. The customer is locked."""
+    await flush(session)
+    found = await rows(session, WORKS, ticket.customer_id, ticket.id)
+    # what is open comes last, and counts before what is done
+    return {row.work: Elsewhere(row.number, row.done) for row in found if covers(row.facts, ticket.facts)}
+
+
+async def tickets_that_wait_for(session: AsyncSession, *, customer_id: UUID, works: Collection[str]) -> Sequence[Ticket]:
+    """The customer's open tickets that hold a step because another one had its piece of work, oldest first. The customer is locked."""
+    found = await rows(session, WAITING_FOR, customer_id, sorted(works))
+    tickets = await get_tickets(session, [row.id for row in found])
+    return [tickets[row.id] for row in found]
 
 
 async def ticket_of_request(session: AsyncSession, request_id: UUID) -> UUID | None:

@@ -1,12 +1,26 @@
-"""When a task at the customer's is done, and by whom."""
+"""When a step has to be done, and when and by whom where that is at the customer's."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from shared.calendar import BusinessCalendar
 from shared.errors import FieldError
+from shared.operator.steps import Deadline
+
+
+def deadline_at(deadline: Deadline, opened_at: datetime, calendar: BusinessCalendar, known: Mapping[str, Any]) -> datetime:
+    """When a step that opens now has to be finished (UTC): counted from its opening, or from a day that is known of the ticket."""
+    day = known.get(deadline.from_) if deadline.from_ else None
+    if day is not None and deadline.business_days is not None:
+        return calendar.end_of_day(calendar.nth_business_day(date.fromisoformat(day), deadline.business_days))
+    if deadline.hours is not None:
+        return opened_at + timedelta(hours=deadline.hours)
+    if deadline.business_hours is not None:
+        return calendar.add_business_hours(opened_at, deadline.business_hours)
+    assert deadline.business_days is not None
+    return calendar.add_business_days(opened_at, deadline.business_days)
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,8 @@ def _node(procedure: Procedure, step: Step, names: Mapping[str, str], ticket: Ti
         words += _lines("espera a: " + ", ".join(procedure.step(code).name for code in step.joins))
     if step.when:
         words += _lines("solo si " + _conditions(procedure, step.when))
+    if step.work is not None:
+        words += _lines("no se repite si otro ticket del cliente ya lo hace")
     if step.work_order is not None:
         words += _lines(step.work_order.name)
     if step.deadline is not None:

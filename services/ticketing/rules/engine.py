@@ -7,10 +7,10 @@ both, and a join is satisfied by last turns alone. A step that is already open o
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from services.ticketing.rules.appointments import mistakes_of
+from services.ticketing.rules.appointments import deadline_at, mistakes_of
 from services.ticketing.rules.capture import Form, comment_of, read_form
 from services.ticketing.rules.refusals import (
     cannot_cancel,
@@ -27,6 +27,7 @@ from services.ticketing.rules.refusals import (
 from services.ticketing.rules.states import StepState
 from services.ticketing.rules.ticket import (
     SYSTEM,
+    WORK_LEFT,
     Actor,
     ArmDeadline,
     Cancel,
@@ -58,7 +59,7 @@ from services.ticketing.rules.ticket import (
 from shared.calendar import BusinessCalendar
 from shared.operator.conditions import all_hold
 from shared.operator.procedures import Procedure
-from shared.operator.steps import REQUESTER, Deadline, Step
+from shared.operator.steps import REQUESTER, Step
 
 RAN_OUT = "El plazo terminó sin que nadie cerrara el paso."
 
@@ -90,19 +91,6 @@ def cancellable(procedure: Procedure, ticket: Ticket) -> bool:
     past = {turn.code for turn in ticket.turns if turn.state is StepState.FINISHED}
     touched = any(turn.claimed for turn in ticket.turns) or past & automatic
     return not touched and past.isdisjoint(procedure.cancel.until)
-
-
-def deadline_at(deadline: Deadline, opened_at: datetime, calendar: BusinessCalendar, known: Mapping[str, Any]) -> datetime:
-    """When a step that opens now has to be finished (UTC): counted from its opening, or from a day that is known of the ticket."""
-    day = known.get(deadline.from_) if deadline.from_ else None
-    if day is not None and deadline.business_days is not None:
-        return calendar.end_of_day(calendar.nth_business_day(date.fromisoformat(day), deadline.business_days))
-    if deadline.hours is not None:
-        return opened_at + timedelta(hours=deadline.hours)
-    if deadline.business_hours is not None:
-        return calendar.add_business_hours(opened_at, deadline.business_hours)
-    assert deadline.business_days is not None
-    return calendar.add_business_days(opened_at, deadline.business_days)
 
 
 @dataclass
@@ -177,8 +165,13 @@ class _Change:
     def arrive(self, given: EventArrived) -> None:
         known = self.ticket.known()
         close = next((each for each in self.procedure.closes_on if each.event == given.code and all_hold(each.when, known)), None)
-        if close is not None and self.ticket.closed is None:
+        if self.ticket.closed is not None:
+            return
+        if close is not None:
             self._close(close.outcome, None)
+        elif given.code == WORK_LEFT:
+            self._release()
+            self._end_if_idle(None)
 
     def cancel(self, given: Cancel) -> None:
         if not cancellable(self.procedure, self.ticket):
@@ -211,16 +204,21 @@ class _Change:
         self._release()
 
     def _release(self) -> None:
-        """Open whatever is held and has all its joins finished; what does not apply to this ticket is passed over, which may free more."""
+        """Open whatever is held and has all its joins finished; what does not apply to this ticket is passed over, which may free more.
+        What another ticket is doing stays held, and what it did is passed over."""
         passed = False
         for code in sorted(self.ticket.waiting):
             task, turn = self.procedure.step(code), self.ticket.latest(code)
             if turn is None or not self.ticket.past.issuperset(task.joins):
                 continue
-            if all_hold(task.when, self.ticket.known()):
+            applies = all_hold(task.when, self.ticket.known())
+            other = self.ticket.elsewhere.get(task.work) if applies and task.work else None
+            if applies and other is None:
                 self._start(task, turn)
+            elif other is not None and not other.done:
+                self._put(replace(turn, comment=other.words))
             else:
-                self._put(replace(turn, state=StepState.SKIPPED, finished_at=self.now))
+                self._put(replace(turn, state=StepState.SKIPPED, finished_at=self.now, comment=other.words if other else None))
                 passed = True
         if passed:
             self._release()
@@ -228,7 +226,7 @@ class _Change:
     def _start(self, task: Step, turn: Turn) -> None:
         known = self.ticket.known()
         deadline = deadline_at(task.deadline, self.now, self.calendar, known) if task.deadline else None
-        self._put(replace(turn, state=StepState.OPEN, opened_at=self.now, deadline=deadline))
+        self._put(replace(turn, state=StepState.OPEN, opened_at=self.now, deadline=deadline, comment=None))
         if deadline is not None:
             self.effects.append(ArmDeadline(task.code, turn.number, deadline))
         if any(field.fill for field in task.capture):

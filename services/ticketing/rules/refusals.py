@@ -60,7 +60,9 @@ def not_open(procedure: Procedure, ticket: Ticket, task: Step) -> Refused:
     if turn is not None and turn.state is StepState.FINISHED:
         return Refused(rule, f"El paso «{task.name}» ya lo terminó {turn.by}.", remedy=REREAD)
     if turn is not None and turn.state is StepState.SKIPPED:
-        return Refused(rule, f"El paso «{task.name}» no corresponde a este caso.", remedy=REREAD)
+        return Refused(rule, turn.comment or f"El paso «{task.name}» no corresponde a este caso.", remedy=REREAD)
+    if turn is not None and turn.state is StepState.WAITING and turn.comment:
+        return Refused(rule, turn.comment, remedy="Siga con ese ticket; si se cierra sin hacerlo, el paso se abre aquí.")
     before = [each.name for each in procedure.steps if leads_to(each, task.code)]
     if turn is not None and turn.state is StepState.WAITING:
         before = [procedure.step(code).name for code in task.joins if code not in ticket.past]
@@ -131,8 +133,8 @@ def may_not_open(procedure: Procedure, name: str, desks: Sequence[str], allowed:
 def not_suspended(procedure: Procedure, customer: str) -> Refused:
     return Refused(
         (procedure.opening.rule if procedure.opening else None) or rule_of(procedure),
-        f"{procedure.kind} es para clientes suspendidos, y el servicio de {customer} no lo está.",
-        remedy="Si el servicio falla sin estar suspendido, es una falla: repórtela al NOC.",
+        f"{procedure.kind} es para clientes suspendidos que deben, y {customer} no está suspendido o ya reportó el pago.",
+        remedy="Si falla sin estar suspendido, es una falla: repórtela al NOC. Si ya pagó, espera la reconexión.",
     )
 
 

@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from services.ticketing.rules.appointments import Appointment
 from services.ticketing.rules.capture import Named
+from services.ticketing.rules.sharing import Elsewhere
 from services.ticketing.rules.states import StepState
 from shared.operator.steps import Action
 
 SYSTEM = "sistema"
+WORK_LEFT = "work_left"  # another ticket has a piece of work open no longer
 Cause = Literal["payment", "withdrawn"]
 SwitchOutcome = Literal["done", "refused", "cancelled"]
 
@@ -48,13 +50,15 @@ class Closure:
 @dataclass(frozen=True)
 class Ticket:
     """A procedure under way. `requester` asked for it (SYSTEM: no person did); `agent` looks after the customer. `facts` is what was known
-    when it began: how its services are delivered, what was written down to open it, what the ticket knew that started it."""
+    when it began: how its services are delivered, what was written down to open it, what the ticket knew that started it. `elsewhere` is
+    what the customer's other tickets do of the `work` of its steps."""
 
     requester: str
     agent: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     turns: tuple[Turn, ...] = ()
     closed: Closure | None = None
+    elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
 
     def latest(self, code: str) -> Turn | None:
         """The step's last turn; None when it never came up."""
@@ -158,7 +162,7 @@ class SwitchResult:
 
 @dataclass(frozen=True)
 class EventArrived:
-    """Something happened elsewhere that may close the ticket (`closes_on`)."""
+    """Something happened elsewhere that may close the ticket (`closes_on`), or WORK_LEFT."""
 
     code: str
 
@@ -284,16 +288,6 @@ class Closed:
     comment: str | None
 
 
-Effect = (
-    OpenTask
-    | FillIn
-    | SwitchNetwork
-    | TellAgreement
-    | StartProcedure
-    | CancelSwitch
-    | ArmDeadline
-    | CancelDeadline
-    | Late
-    | Scheduled
-    | Closed
-)
+Timed = ArmDeadline | CancelDeadline
+Told = Late | Scheduled | Closed
+Effect = OpenTask | FillIn | SwitchNetwork | TellAgreement | StartProcedure | CancelSwitch | Timed | Told
