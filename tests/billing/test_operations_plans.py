@@ -12,7 +12,7 @@ from shared.errors import Invalid, NotFound, Refused
 from shared.events.billing import AgreementRefused, CreditNoteIssued, CustomerChanged, InvoiceIssued, ServicePlanChanged
 from shared.events.collections import FeeDue
 from shared.events.ticketing import AgreementReached
-from tests.billing.books import Book, customer_id, line, local, report, vip
+from tests.billing.books import Book, customer_id, faults, line, local, report, vip
 from tests.billing.money import billed, confirm, dispute, invoice_of, owed, plan, service_of
 from tests.support.rules import rule
 from tests.support.service import Served
@@ -250,3 +250,68 @@ async def test_of_a_customer_with_several_services_an_agreement_must_say_which(b
     named = await agreed(billing, "C-1", "upgrade", "hogar_200", service_id=await service_of(billing, "C-1"))
     await billing.deliver(named)
     assert await kept(billing, named.agreement_id) == ("CARRIED_OUT", None)
+
+
+async def sent(billing: Served, external_id: str, **service: Any) -> tuple[int, dict[str, Any], str | None]:
+    """The customer's service with other values, by PATCH: status, body and ETag of the answer."""
+    client, path = billing.as_("ines.reyes"), f"/customers/{await customer_id(billing, external_id)}"
+    found = await client.get(path)
+    old = found.json()["services"][0]
+    kept = {name: old[name] for name in ("code", "plan_code", "monthly_amount", "delivery", "active_from", "active_to")}
+    answer = await client.patch(path, json={"services": [{**kept, **service}]}, headers={"if-match": found.headers["etag"]})
+    return answer.status_code, answer.json(), answer.headers.get("etag")
+
+
+@rule("FACT-6")
+async def test_a_plan_that_is_changed_with_the_customers_data_is_prorated_from_today_on(book_of_vips: Served) -> None:
+    billing = book_of_vips
+    await billing.at(local("2026-03-16"))
+    status, _, etag = await sent(billing, "V-2", plan_code=UP, monthly_amount="780.00")
+    assert (status, etag) == (200, '"2"')
+    issued = (await billing.published(InvoiceIssued))[-1].event
+    assert (issued.base, await billed(billing, "V-2", "2026-03")) == (Decimal("170.3200"), Decimal("620.3200"))
+    assert issued.lines[0].description.startswith("Cambio de plan desde el 16 de marzo de 2026: Corporativo 50 Mbps → Corporativo 100 Mbps")
+    told = await billing.published(ServicePlanChanged, CustomerChanged)
+    assert [each.type for each in told[-2:]] == [ServicePlanChanged.TYPE, CustomerChanged.TYPE]
+    assert (told[-2].event.effective_from, told[-2].event.reason) == (date(2026, 3, 16), "Cambio en los datos del cliente")
+    assert (await sent(billing, "V-2"))[2] == '"2"', "the same again is nothing"
+    await sent(billing, "V-1", plan_code=DOWN, monthly_amount="450.00", active_to="2026-03-20")
+    exact = (780 * 15 + 450 * 5) / Decimal(31)  # both at once: the days that it was sold, each at its plan
+    assert abs(await billed(billing, "V-1", "2026-03") - exact) < Decimal("0.01")
+    await billing.at(local("2026-04-01"))
+    assert await billed(billing, "V-2", "2026-04") == Decimal("780.0000")
+
+
+@rule("FACT-6")
+async def test_a_plan_that_is_decided_already_is_not_overtaken_by_the_customers_data_or_a_file(book_of_vips: Served, book: Book) -> None:
+    billing = book_of_vips
+    await billing.at(local("2026-03-10"))
+    await plan(billing, "V-2", UP, "2026-03-20")
+    status, problem, _ = await sent(billing, "V-2", plan_code="dedicado_20", monthly_amount="600.00")
+    assert (status, problem["rule"]) == (409, "FACT-6")
+    assert "ya tiene decidido otro desde el 2026-03-20" in problem["detail"] and "/plan" in problem["remedy"]
+    assert (await sent(billing, "V-2", network_login="v-2"))[0] == 200
+    batch = await book.customers(billing, vip(id="V-1"), vip(id="V-2", plan="dedicado_20", contacto="Eva"))
+    assert batch.rows_changed == 1
+    await billing.at(local("2026-03-21"))
+    found = await billing.sql("SELECT plan_code FROM service WHERE id = $1", await service_of(billing, "V-2"))
+    assert (found[0].plan_code, len(await billing.published(ServicePlanChanged))) == (UP, 1)
+
+
+@rule("FACT-6")
+async def test_plans_and_ends_that_a_file_brings_are_prorated_from_its_day_on(book_of_vips: Served, book: Book) -> None:
+    billing = book_of_vips
+    await book.customers(billing, vip(id="V-1"), vip(id="V-2", plan=DOWN), vip(id="V-3", plan2="telefonia"), vip(id="V-4"))
+    await billing.at(local("2026-03-16"))
+    await dispute(billing, await invoice_of(billing, "V-4"), "890.00")
+    file = (vip(id="V-1", plan=DOWN), vip(id="V-2", plan=UP), vip(id="V-3"), vip(id="V-4", plan=DOWN))
+    batch = await book.customers(billing, *file)
+    assert (batch.rows_changed, batch.notices) == (4, 1)
+    [(_, column, _, why)] = await faults(billing, batch)
+    assert column == "(servicios)" and why.startswith("El cambio del servicio se aplicó, pero el mes facturado no se ajustó: ")
+    months = {each: await billed(billing, each, "2026-03") for each in ("V-1", "V-2", "V-3", "V-4")}
+    ended = (Decimal("19.90") * 15 / 31).quantize(Decimal("0.01"))
+    assert months == {"V-1": Decimal("609.68"), "V-2": Decimal("620.32"), "V-3": 780 + ended, "V-4": Decimal(780)}
+    told = len(await billing.published())
+    await book.customers(billing, *file)
+    assert len(await billing.published()) == told, "the same file again"

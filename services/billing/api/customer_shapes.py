@@ -72,7 +72,8 @@ class CustomerInput(Input):
 
 
 class CustomerChange(Input):
-    """What is to be changed; what is left out stays. `services` are changed or added by their codes; one ends by its `active_to`."""
+    """What is to be changed; what is left out stays. `services` are changed or added by their codes, with their plans and prices from today
+    on; one ends by its `active_to`."""
 
     model_config = example(name="Cafetería El Carmen, S. de R.L.", contacts=[CONTACT])
     name: Name = Field(default_factory=str)  # no default is shown: an empty name may not be sent

@@ -160,7 +160,9 @@ async def change_customer(
     actor: Actor,
     documents: Documents,
 ) -> CustomerShown:
-    """Change what the body names; If-Match keeps two people from overwriting each other."""
+    """Change what the body names; If-Match keeps two people from overwriting each other. Another plan or price of a service counts from
+    today on, and a month that is billed already is charged or credited by days (FACT-6); POST …/services/{service_id}/plan names another
+    day."""
     permits(actor, documents, "billing.customers")
     given = body.model_dump(exclude_unset=True, exclude={"contract", "services"})
     today = BusinessCalendar(documents).today(now)

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.adapters.csv_files import open_records
+from services.billing.adapters.price_functions import price_functions
 from services.billing.jobs.blocks import blocks
 from services.billing.models import ImportBatch
 from services.billing.operations import bank, imports, merging, staging
@@ -21,10 +22,9 @@ from services.billing.operations.terms import book_terms
 from services.billing.queries.imports import get_import, imports_under_way
 from services.billing.rules.bank import BankReader
 from services.billing.rules.book import BookReader
-from services.billing.rules.cells import Fault
 from services.billing.rules.csv_text import Unreadable
 from services.billing.rules.mapping import CustomerMapping, Mapping, PaymentMapping
-from services.billing.rules.states import ImportState, Severity
+from services.billing.rules.states import ImportState
 from shared.background import in_the_background
 from shared.calendar import BusinessCalendar
 from shared.db import Database
@@ -196,9 +196,7 @@ async def _merge_book(work: Work, mapping: CustomerMapping) -> None:
     await _merge_blocks(work, _mapped(mapping))
     async with work.database.transaction() as session:
         missing = await merging.list_missing(session, batch_id=batch.id, source=batch.source)
-        others = await merging.count_other_openings(session, batch_id=batch.id, source=batch.source)
-        came = await merging.came_in_recovery(session, batch_id=batch.id, source=batch.source, operator=work.operator, now=work.now)
-        notices = [*([_other_openings(others)] if others else []), *(_in_recovery(*row) for row in came)]
+        notices = await merging.notices_of(session, batch_id=batch.id, source=batch.source, operator=work.operator, now=work.now)
         await imports.keep_faults(session, batch_id=batch.id, faults=notices)
         await work.count(session, ImportState.MERGING, rows_missing=missing, notices=len(notices))
 
@@ -229,14 +227,18 @@ async def _merge_blocks(work: Work, mapped: list[str]) -> None:
 
 
 async def _merge(work: Work, block: merging.Block, before: asyncio.Task[None] | None) -> None:
-    """Apply one block, and commit when the one before it is committed: what `merged_line` passes is applied."""
+    """Apply one block, and commit when the one before it is committed: what `merged_line` passes is applied. Not before that are billed
+    months put right, for the next fiscal number is one block's at a time."""
     by = f"importación {work.batch.id}"
     async with work.database.transaction() as session:
         merged = await merging.merge_block(session, block=block, calendar=work.calendar, by=by, now=work.now)
         if before is not None:
             await before
+        settling = merging.Settling(f"import:{work.batch.id}", by, work.operator, price_functions(work.operator), work.now)
+        unsettled = await merging.settle_block(session, merged=merged, settling=settling)
+        await imports.keep_faults(session, batch_id=work.batch.id, faults=unsettled)
         counts = {"rows_new": merged.new, "rows_changed": merged.changed, "rows_unchanged": merged.unchanged}
-        await work.count(session, ImportState.MERGING, block.last_line, **counts)
+        await work.count(session, ImportState.MERGING, block.last_line, notices=len(unsettled), **counts)
 
 
 async def _read_bank(work: Work, mapping: PaymentMapping) -> None:
@@ -273,29 +275,6 @@ def _mapped(mapping: CustomerMapping) -> list[str]:
         "contract_end": contract,
     }
     return [name for name, there in present.items() if there]
-
-
-def _other_openings(count: int) -> Fault:
-    return Fault(
-        0,
-        "(saldo inicial)",
-        str(count),
-        f"{count} clientes traen otro estado inicial que el que se tomó cuando eran nuevos; no se cambia.",
-        "Registre sus pagos o facturas en facturación: desde el alta, los saldos los lleva este sistema.",
-        Severity.NOTICE,
-    )
-
-
-def _in_recovery(status: str, customers: int, owing_nothing: int) -> Fault:
-    later = f" {owing_nothing} no traen ninguna factura abierta: su caso se abre con la primera impaga." if owing_nothing else ""
-    return Fault(
-        0,
-        "(estado inicial)",
-        status,
-        f"{customers} clientes llegan en {status}: con lo que deben se abre el caso de cada uno, sin mandar correos.{later}",
-        "Los trabajos de cada caso están en las listas de sus escritorios: GET /ticketing/tasks.",
-        Severity.NOTICE,
-    )
 
 
 JOB = Job("imports", next_due, run)

@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import select
 
 from services.billing.models import Contract, Customer, Service
-from services.billing.operations.prorating import Cause, settle_dates
+from services.billing.operations.prorating import RULE, keep_plans, settle_rows
 from services.billing.queries.plans import services_sold
 from services.billing.rules.prices import Price
+from services.billing.rules.proration import Sold
 from services.billing.rules.values import search_key
 from shared.calendar import BusinessCalendar
 from shared.db import execute, lock, new_id, ring, rows
-from shared.errors import Conflict, FieldError, Invalid, Problem
+from shared.errors import Conflict, FieldError, Invalid, Problem, Refused
 from shared.events.billing import CustomerChanged, CustomerRegistered, CustomerState
 from shared.log import current_traceparent
 from shared.operator import Operator
@@ -178,9 +179,11 @@ async def change_customer(
     now: datetime,
 ) -> Customer:
     """Change a customer's own fields, its contract's, and services by their codes; what does not differ changes nothing and tells nothing.
-    A service that begins or ends in a month that is billed already is charged or credited by days (FACT-6).
+    A service that begins or ends, or that has another plan or price from today on, in a month that is billed already is charged or credited
+    by days (FACT-6).
 
-    `seen` is the version that the person has read. Raises NotFound, Invalid, and Stale when somebody else was faster.
+    `seen` is the version that the person has read. Raises NotFound, Invalid, Stale when somebody else was faster, and Refused for another
+    plan of a service whose next one is decided already, and when the difference of a month cannot be charged or credited.
     """
     today = BusinessCalendar(operator).today(now)
     customer = await lock(session, Customer, customer_id)
@@ -192,14 +195,31 @@ async def change_customer(
     customer.search_name = search_key(customer.name)
     if contract:
         await _change_contract(session, customer_id, contract)
+    _check_plans(sold, services)
     await _change_services(session, customer, services)
     await session.flush()
+    await keep_plans(session, before=sold, reason="Cambio en los datos del cliente", by=by, today=today, now=now)
     await tell_changes(session, before, by=by, today=today, now=now)
     await session.refresh(customer)
     if services:
-        cause = Cause(f"services:{customer.version}", "Alta o baja de servicio", by)
-        await settle_dates(session, customer_id=customer_id, before=sold, cause=cause, operator=operator, prices=prices, now=now)
+        key = f"services:{customer.version}"
+        await settle_rows(session, before={customer_id: sold}, key=key, by=by, operator=operator, prices=prices, now=now)
     return customer
+
+
+def _check_plans(sold: Sequence[Sold], services: Sequence[SoldService]) -> None:
+    """A plan that is decided for a day to come is not overtaken by one of today."""
+    known = {each.code: each for each in sold}
+    for new in services:
+        old = known.get(new.code)
+        decided = next((each.effective_from for each in old.changes if not each.applied), None) if old is not None else None
+        if old is None or decided is None or (old.plan_code, old.monthly_amount) == (new.plan_code, new.monthly_amount):
+            continue
+        raise Refused(
+            RULE,
+            f"El plan de «{new.code}» no se cambia así: ya tiene decidido otro desde el {decided}.",
+            remedy=f"Deje el plan que tiene, o decida otro con su día: POST /customers/{old.customer_id}/services/{old.id}/plan.",
+        )
 
 
 async def _change_contract(session: AsyncSession, customer_id: UUID, terms: Mapping[str, Any]) -> None:

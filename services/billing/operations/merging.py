@@ -1,8 +1,9 @@
 """Staged rows become customers: a block of lines per transaction, set-based. New ones are registered with their opening state, changed ones
 updated with history, unchanged ones left alone."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
@@ -11,8 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.billing.operations.customers import customer_states, tell_changes, tell_customers
 from services.billing.operations.openings import take_openings
 from services.billing.operations.planning import by_index
+from services.billing.operations.prorating import keep_plans, settle_rows
+from services.billing.queries.plans import services_of
+from services.billing.rules.cells import Fault
+from services.billing.rules.prices import Price
+from services.billing.rules.proration import Sold
+from services.billing.rules.states import Severity
 from shared.calendar import BusinessCalendar
-from shared.db import Fetched, execute, new_id, rows
+from shared.db import execute, new_id, rows
+from shared.errors import Refused
 from shared.events.billing import CustomerRegistered
 from shared.operator import Operator
 
@@ -63,7 +71,8 @@ ON CONFLICT (customer_id) DO UPDATE SET number = coalesce(excluded.number, contr
     end_date = CASE WHEN $4 THEN excluded.end_date ELSE contract.end_date END
 """
 
-# $4 the ids' prefix, $5 today: a service without a date begins when it first comes in. $6 the currency.
+# $4 the ids' prefix, $5 today: a service without a date begins when it first comes in. $6 the currency. A plan that is decided for a day to
+# come is not overtaken by the file's.
 SERVICES = f"""
 INSERT INTO service (id, customer_id, code, plan_code, plan_kind, delivery, network_login, access_node, monthly_amount, currency,
     active_from, active_to)
@@ -72,9 +81,13 @@ SELECT ($4 || lpad(to_hex(row_number() OVER (ORDER BY s.line, x.code)), 12, '0')
     coalesce(x."from", (SELECT old.active_from FROM service old WHERE old.customer_id = t.id AND old.code = x.code), $5), x."to"
 {STAGED} CROSS JOIN LATERAL jsonb_to_recordset(s.services) AS x(code text, plan text, kind text, amount numeric, delivery text, login text,
     node text, "from" date, "to" date)
-ON CONFLICT (customer_id, code) DO UPDATE SET plan_code = excluded.plan_code, plan_kind = excluded.plan_kind, delivery = excluded.delivery,
-    network_login = excluded.network_login, access_node = excluded.access_node, monthly_amount = excluded.monthly_amount,
-    active_from = excluded.active_from, active_to = excluded.active_to
+ON CONFLICT (customer_id, code) DO UPDATE SET delivery = excluded.delivery, network_login = excluded.network_login,
+    access_node = excluded.access_node, active_from = excluded.active_from, active_to = excluded.active_to,
+    (plan_code, plan_kind, monthly_amount) = (
+        SELECT CASE WHEN waits THEN service.plan_code ELSE excluded.plan_code END,
+            CASE WHEN waits THEN service.plan_kind ELSE excluded.plan_kind END,
+            CASE WHEN waits THEN service.monthly_amount ELSE excluded.monthly_amount END
+        FROM (SELECT EXISTS (SELECT FROM plan_change p WHERE p.service_id = service.id AND p.applied_at IS NULL) AS waits) AS decided)
 """
 
 # A service that the source no longer has ended yesterday.
@@ -128,11 +141,14 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Merged:
-    """What became of a block's good rows."""
+    """What became of a block's good rows. `sold` are the services of known customers as they were, whose billed months are yet to be put
+    right (`settle_block`); `lines` are theirs."""
 
     new: int
     changed: int
     unchanged: int
+    sold: Mapping[UUID, Sequence[Sold]] = field(default_factory=dict)
+    lines: Mapping[UUID, int] = field(default_factory=dict)
 
 
 async def next_block(session: AsyncSession, *, batch_id: UUID, after: int, size: int) -> tuple[int, int] | None:
@@ -149,21 +165,26 @@ async def next_block(session: AsyncSession, *, batch_id: UUID, after: int, size:
 
 
 async def merge_block(session: AsyncSession, *, block: Block, calendar: BusinessCalendar, by: str, now: datetime) -> Merged:
-    """Apply a block of staged rows. Applying it again changes nothing and tells nothing."""
+    """Apply a block of staged rows. Applying it again changes nothing and tells nothing. Plans and prices that differ count from today on;
+    `settle_block` puts billed months right."""
     await by_index(session)
-    lines = (block.batch_id, block.first_line, block.last_line, block.source)
-    good = (await rows(session, GOOD, *lines[:3]))[0].good
-    made = [row.id for row in await rows(session, REGISTER, *lines, str(new_id())[:24], block.currency, now)]
+    span = (block.batch_id, block.first_line, block.last_line, block.source)
+    good = (await rows(session, GOOD, *span[:3]))[0].good
+    made = [row.id for row in await rows(session, REGISTER, *span, str(new_id())[:24], block.currency, now)]
     new = Pairs([each.int & LINE for each in made], made)
-    found = await rows(session, CHANGED, *lines, new.lines) if len(made) < good else []
+    found = await rows(session, CHANGED, *span, new.lines) if len(made) < good else []
     known = Pairs([row.line for row in found], [row.id for row in found])
     before = await customer_states(session, known.ids, today=block.today) if found else {}
+    sold = await services_of(session, known.ids) if found else {}
     await _write(session, block, new, known)
+    were = [each for services in sold.values() for each in services]
+    await keep_plans(session, before=were, reason=f"Archivo de {block.source}", by=by, today=block.today, now=now)
     if made:
         await tell_customers(session, made, CustomerRegistered, today=block.today, now=now)
         await take_openings(session, batch_id=block.batch_id, lines=new.lines, ids=made, calendar=calendar, now=now)
     changed = await tell_changes(session, before, by=by, today=block.today, now=now) if found else 0
-    return Merged(len(made), changed, good - len(made) - changed)
+    lines = dict(zip(known.ids, known.lines, strict=True))
+    return Merged(len(made), changed, good - len(made) - changed, {key: sold.get(key, []) for key in known.ids}, lines)
 
 
 async def _write(session: AsyncSession, block: Block, new: Pairs, known: Pairs) -> None:
@@ -178,18 +199,69 @@ async def _write(session: AsyncSession, block: Block, new: Pairs, known: Pairs) 
         await execute(session, END_SERVICES, block.batch_id, known.lines, known.ids, block.today)
 
 
+@dataclass(frozen=True)
+class Settling:
+    """By what billed months are put right."""
+
+    key: str
+    by: str
+    operator: Operator
+    prices: Mapping[str, Price]
+    now: datetime
+
+
+async def settle_block(session: AsyncSession, *, merged: Merged, settling: Settling) -> list[Fault]:
+    """Charge or credit what the changed services of a block cost in months that are billed already (FACT-6), all together; where a rule
+    speaks against one of them each by itself, so that only that one is left to people. Answers those, and why."""
+    faults = list[Fault]()
+    if not merged.sold:
+        return faults
+    with contextlib.suppress(Refused):
+        async with session.begin_nested():
+            await settle_rows(session, before=merged.sold, **vars(settling))
+        return []
+    for customer_id, services in merged.sold.items():
+        try:
+            async with session.begin_nested():
+                await settle_rows(session, before={customer_id: services}, **vars(settling))
+        except Refused as problem:
+            why = f"El cambio del servicio se aplicó, pero el mes facturado no se ajustó: {problem.detail}"
+            remedy = "Ajústelo con una factura o una nota de crédito."
+            faults.append(Fault(merged.lines[customer_id], "(servicios)", "", why, remedy, Severity.NOTICE))
+    return faults
+
+
 async def list_missing(session: AsyncSession, *, batch_id: UUID, source: str) -> int:
     """List the source's customers that the file does not have; nothing else happens to them. Answers how many."""
     return await execute(session, MISSING, batch_id, source)
 
 
-async def count_other_openings(session: AsyncSession, *, batch_id: UUID, source: str) -> int:
-    """How many customers come with another opening state than the one that was taken when they were new."""
-    return (await rows(session, OTHER_OPENING, batch_id, source))[0].others  # type: ignore[no-any-return]
+async def notices_of(session: AsyncSession, *, batch_id: UUID, source: str, operator: Operator, now: datetime) -> list[Fault]:
+    """What is to be said once of a whole file: how many customers come with another opening state than the one that was taken when they
+    were new, and which new ones come in recovery (VIP-16)."""
+    others = (await rows(session, OTHER_OPENING, batch_id, source))[0].others
+    came = [row for row in await rows(session, CAME, batch_id, source, now) if "recovery" in operator.statuses_named(row.status).values()]
+    return [*([_other_openings(others)] if others else []), *(_in_recovery(*row) for row in came)]
 
 
-async def came_in_recovery(session: AsyncSession, *, batch_id: UUID, source: str, operator: Operator, now: datetime) -> list[Fetched]:
-    """The states in which new customers of this import come and that mean that their case is in recovery (VIP-16), with how many they are
-    and how many of those bring no open invoice."""
-    found = await rows(session, CAME, batch_id, source, now)
-    return [row for row in found if "recovery" in operator.statuses_named(row.status).values()]
+def _other_openings(count: int) -> Fault:
+    return Fault(
+        0,
+        "(saldo inicial)",
+        str(count),
+        f"{count} clientes traen otro estado inicial que el que se tomó cuando eran nuevos; no se cambia.",
+        "Registre sus pagos o facturas en facturación: desde el alta, los saldos los lleva este sistema.",
+        Severity.NOTICE,
+    )
+
+
+def _in_recovery(status: str, customers: int, owing_nothing: int) -> Fault:
+    later = f" {owing_nothing} no traen ninguna factura abierta: su caso se abre con la primera impaga." if owing_nothing else ""
+    return Fault(
+        0,
+        "(estado inicial)",
+        status,
+        f"{customers} clientes llegan en {status}: con lo que deben se abre el caso de cada uno, sin mandar correos.{later}",
+        "Los trabajos de cada caso están en las listas de sus escritorios: GET /ticketing/tasks.",
+        Severity.NOTICE,
+    )

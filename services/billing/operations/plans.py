@@ -10,16 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.models import Customer, PlanChange
 from services.billing.operations.customers import customer_states, tell_changes
-from services.billing.operations.prorating import Cause, earliest_settled, settle_months
+from services.billing.operations.prorating import Cause, Months, earliest_settled, settle_months, told_change, words_of
 from services.billing.queries.plans import services_sold
 from services.billing.rules.prices import Price
 from services.billing.rules.proration import Change, Sold, terms
 from shared.calendar import BusinessCalendar
 from shared.db import execute, lock, rows
 from shared.errors import FieldError, Invalid, NotFound, Refused, nearest
-from shared.events.billing import ServicePlanChanged
 from shared.money import round_money
-from shared.operator import Operator, Plan, words
+from shared.operator import Operator, Plan
 from shared.outbox import publish
 
 RULE = "FACT-6"
@@ -76,21 +75,13 @@ async def change_plan(session: AsyncSession, *, new: NewPlan, operator: Operator
     )  # fmt: skip
     session.add(change)
     await session.flush()
-    await publish(session, _told(change), subject=f"plan_change/{change.id}", version=1, now=now)
+    await publish(session, told_change(change), subject=f"plan_change/{change.id}", version=1, now=now)
     await _apply(session, [customer.id], by=new.by, today=today, now=now)
     decided = Change(new.effective_from, from_plan, from_amount, plan.code, amount, applied=False)
     after = [replace(each, changes=[*each.changes, decided]) if each.id == sold.id else each for each in before]
-    await settle_months(
-        session,
-        customer_id=customer.id,
-        before=before,
-        after=after,
-        since=new.effective_from,
-        cause=Cause(f"plan:{change.id}", _text(change, operator), new.by),
-        operator=operator,
-        prices=prices,
-        now=now,
-    )
+    said = words_of(change.effective_from, change.from_plan, change.to_plan, operator)
+    months = Months(customer.id, before, after, new.effective_from, Cause(f"plan:{change.id}", said, new.by))
+    await settle_months(session, [months], operator=operator, prices=prices, now=now)
     return change
 
 
@@ -134,27 +125,6 @@ def _check_day(sold: Sold, day: date, today: date) -> None:
             f"El plan no puede cambiar desde el {day}{why}.",
             remedy=f"Elija un día del {max(earliest, decided)} al {latest}.",
         )
-
-
-def _text(change: PlanChange, operator: Operator) -> str:
-    names = {each.code: each.name for each in operator.plans}
-    old, new = (names.get(code, code) for code in (change.from_plan, change.to_plan))
-    day = words.day(operator, change.effective_from)
-    return f"Cambio de plan desde el {day}: {old} → {new}" if old != new else f"Cambio de precio desde el {day}: {new}"
-
-
-def _told(change: PlanChange) -> ServicePlanChanged:
-    return ServicePlanChanged(
-        customer_id=change.customer_id,
-        service_id=change.service_id,
-        from_plan=change.from_plan,
-        to_plan=change.to_plan,
-        monthly_amount=change.to_amount,
-        currency=change.currency,
-        effective_from=change.effective_from,
-        reason=change.reason,
-        reference=change.reference,
-    )
 
 
 async def only_service(session: AsyncSession, customer_id: UUID, today: date) -> UUID | None:

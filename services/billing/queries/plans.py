@@ -14,7 +14,7 @@ from shared.errors import NotFound
 from shared.sorting import Order, Placed, Sorting, amount, day, identity, instant, text
 
 COLUMNS = "s.id, s.customer_id, s.code, s.plan_code, s.monthly_amount, s.active_from, s.active_to"
-SERVICES = f"SELECT {COLUMNS} FROM service s WHERE s.customer_id = $1 ORDER BY s.code"
+SERVICES = f"SELECT {COLUMNS} FROM service s WHERE s.customer_id = ANY($1::uuid[]) ORDER BY s.customer_id, s.code"
 CHANGES = """
 SELECT service_id, effective_from, from_plan, from_amount, to_plan, to_amount, applied_at IS NOT NULL AS applied
 FROM plan_change WHERE service_id = ANY($1::uuid[]) ORDER BY effective_from, id
@@ -45,7 +45,15 @@ AGREEMENTS = Sorting(
 
 async def services_sold(session: AsyncSession, customer_id: UUID) -> list[Sold]:
     """A customer's services by code, with their changes of plan."""
-    return await with_changes(session, await rows(session, SERVICES, customer_id))
+    return (await services_of(session, [customer_id])).get(customer_id, [])
+
+
+async def services_of(session: AsyncSession, customer_ids: Sequence[UUID]) -> dict[UUID, list[Sold]]:
+    """These customers' services by code, with their changes of plan; whoever has none is absent."""
+    found: dict[UUID, list[Sold]] = {}
+    for each in await with_changes(session, await rows(session, SERVICES, list(customer_ids))):
+        found.setdefault(each.customer_id, []).append(each)
+    return found
 
 
 async def with_changes(session: AsyncSession, services: Sequence[Fetched]) -> list[Sold]:
