@@ -55,7 +55,8 @@ def _kind(title: str, field: Schema) -> str:
     if {each.get("type") for each in field.get("anyOf", [])} - {"null"} == {"number", "string"}:
         return 'importe, `"2.00"`'
     if "anyOf" in field:
-        return " o ".join(dict.fromkeys(_kind(title, each) for each in field["anyOf"] if each.get("type") != "null"))
+        passed = {"null", "boolean"} if any(each.get("type") == "string" for each in field["anyOf"]) else {"null"}  # true is a word, too
+        return " o ".join(dict.fromkeys(_kind(title, each) for each in field["anyOf"] if each.get("type") not in passed))
     if "enum" in field or "const" in field:
         return " · ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
     if field.get("type") == "array":

@@ -1,20 +1,28 @@
 """`when:` in an operator's files: what fields or facts must be for something to hold."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from shared.operator.base import Code, Document
+
+
+def _as_word(value: Any) -> Any:
+    """A yes or no is asked for as `true` or `false`, as YAML has it."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+Word = Annotated[str, BeforeValidator(_as_word, json_schema_input_type=str | bool)]
 
 
 class Unless(Document):
     """`{not: …}`: any value but these."""
 
-    other_than: str | list[str] = Field(alias="not")
+    other_than: Word | list[Word] = Field(alias="not")
 
 
-Condition = str | list[str] | Unless
+Condition = Word | list[Word] | Unless
 When = dict[Code, Condition]
 
 

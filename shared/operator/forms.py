@@ -18,10 +18,10 @@ OUTCOME = "outcome"  # in a field's `when`: what the step is being finished with
 class CaptureField(Document):
     """Something that must (or may) be written down to finish a step, or to open a ticket. `comment` is the comment that finishes the step.
 
-    `fill` is looked up by the system when the step opens; a person confirms it by leaving it, or writes what is right. `when` says when
-    the field is asked for at all: by what is known of the ticket, by earlier fields of the form, or by the `outcome`. `told` fields go
-    with the ticket's events, so that mails can show them. `names` are the choices as people read them. `items` are pieces of equipment or
-    material (code, description, serial, quantity), with `choices` in one of these conditions; `signature` is who signed, with name.
+    `fill` is looked up by the system when the step (or the ticket) is opened; a person confirms it by leaving it, or writes what is right.
+    `when` says when the field is asked for at all: by what is known of the ticket, by earlier fields of the form, or by the `outcome`.
+    `told` fields go with the ticket's events, so that mails can show them. `names` are the choices as people read them. `items` are pieces
+    of equipment or material (code, description, serial, quantity), with `choices` in one of these conditions; `signature` is who signed.
     """
 
     name: Code

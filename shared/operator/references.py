@@ -26,6 +26,8 @@ from shared.operator.templates import mistakes as template_mistakes
 # What collections waits for when it has a service cut or reconnected: the ticket's action, and the outcomes by which it may close.
 SUSPENDING = ("network.suspend", "suspended")
 RECONNECTING = ("network.reconnect", "reconnected")
+# What is printed, by its template: every operator can be asked for these; a work order only where a procedure has one.
+PAPERS = {"invoice.typ": "las facturas", "credit_note.typ": "las notas de crédito", "dossier.typ": "los expedientes"}
 RECOVERED = "paid"  # how a recovery's ticket closes when the debt is covered
 
 
@@ -265,6 +267,10 @@ def _check_templates(operator: Operator, wrong: Wrong) -> None:
     logo = operator.brand.logo
     if logo is not None and not (operator.folder / "templates" / logo).is_file():
         wrong("operator.yaml", ("brand", "logo"), f"falta templates/{logo}")
+    orders = any(step.work_order for procedure in operator.procedures.values() for step in procedure.steps)
+    for name, printed in (PAPERS | ({"work_order.typ": "las órdenes de trabajo"} if orders else {})).items():
+        if not (operator.folder / "templates" / name).is_file():
+            wrong(f"templates/{name}", (), f"falta esta plantilla, con la que se imprimen {printed}: copie la de deploy/operators/vip_isp")
     environment = Environment(autoescape=True)
     for path in sorted((operator.folder / "templates").glob("*.j2")):
         name = path.relative_to(operator.folder).as_posix()

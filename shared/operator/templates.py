@@ -2,7 +2,7 @@
 
 A mail has three templates: `<code>.subject.txt.j2`, `<code>.txt.j2` and `<code>.mjml.j2`; in the last every value is escaped. All know
 `event`, `customer`, `invoice`, `open_invoices`, `agent`, `policy`, `rules`, `notice`, `operator` and `now`, and the filters `money`, `day`,
-`weekday`, `instant`, `month`, `person`, `desk` and `plan`. A name that does not exist is an error, never an empty place.
+`weekday`, `instant`, `hour`, `month`, `person`, `desk` and `plan`. A name that does not exist is an error, never an empty place.
 """
 
 import re
@@ -23,7 +23,7 @@ from shared.operator.operator import Operator
 FOLDER = "templates"
 ENDINGS = ("subject.txt.j2", "mjml.j2", "txt.j2")
 NAMES = frozenset({"event", "customer", "invoice", "open_invoices", "agent", "policy", "rules", "notice", "operator", "now"})
-WORDS = ("money", "day", "weekday", "instant", "month")
+WORDS = ("money", "day", "weekday", "instant", "hour", "month")
 FILTERS = (*WORDS, "person", "desk", "plan")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # Unicode's Cc, but for the ends of lines and tabs, and Cs
 

@@ -1,6 +1,6 @@
 """Amounts, days and months as the operator's people and customers read them: its locale, its time zone, its money pattern."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 
@@ -51,8 +51,15 @@ def weekday(operator: Operator, value: date | str) -> str:
 def instant(operator: Operator, value: datetime | str) -> str:
     """`28 de marzo de 2026, 8:05 a. m.` on the operator's clock."""
     found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    hour = "\u00a0".join(format_time(found, "h:mm a", tzinfo=operator.zone, locale=operator.locale).split())
-    return f"{day(operator, found)}, {hour}"
+    return f"{day(operator, found)}, {hour(operator, found)}"
+
+
+def hour(operator: Operator, value: time | datetime | str) -> str:
+    """`8:05 a. m.`: an hour of the operator's day; of an instant, the one on the operator's clock."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value) if "T" in value else time.fromisoformat(value)
+    zone = operator.zone if isinstance(value, datetime) else None
+    return "\u00a0".join(format_time(value, "h:mm a", tzinfo=zone, locale=operator.locale).split())
 
 
 def month(operator: Operator, period: str) -> str:

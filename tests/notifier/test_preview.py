@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
+from tests.support.another_operator import another_operator
 from tests.support.service import OPERATOR_FOLDER, operator
 
 
@@ -16,6 +17,20 @@ def test_every_notice_can_be_looked_at(tmp_path: Path) -> None:
     page, text = (tmp_path / f"factura_del_mes.{ending}" for ending in ("html", "txt"))
     assert "data:image/png;base64," in page.read_text() and "cid:" not in page.read_text(), "it can be opened as it is"
     assert text.read_text().startswith("Su factura de ")
+
+
+@pytest.mark.parametrize(
+    ("code", "shows"),
+    [
+        ("traslado_cita", "entre las 8:00 a. m. y las 8:00 a. m., llega Wilmer Antúnez."),
+        ("traslado_sin_cobertura", "Hotel Maya Real, S. A.: ejemplo: ejemplo."),
+    ],
+)
+def test_hours_are_read_as_hours_and_a_list_has_something_in_it(tmp_path: Path, code: str, shows: str) -> None:
+    folder = another_operator(tmp_path / "altiplano")
+    answer = CliRunner().invoke(app, ["notice", "preview", code, "--operator", str(folder), "--to", str(tmp_path)])
+    assert answer.exit_code == 0, answer.output
+    assert shows in " ".join((tmp_path / f"{code}.txt").read_text(encoding="utf-8").split())
 
 
 @pytest.mark.parametrize("code", ["pago_recibdo"])

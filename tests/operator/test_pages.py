@@ -48,6 +48,7 @@ MISTAKES = [
     ("procedures/pymes_corte.yaml", "action: network.suspend", "action: network.cut", "network.suspend"),
     ("procedures/pymes_corte.yaml", "kind: task   ", "kind: tarea  ", "debe ser uno de: 'task' o 'automatic'"),
     ("procedures/pymes_retiro.yaml", "outcome: lost}", "outcome: perdido}", "resultados que el paso no tiene: perdido"),
+    ("procedures/traslado.yaml", "when: {edificio: true}", "when: {edificio: no}", "nunca vale no; puede ser: false, true"),
     ("procedures/pymes_retiro.yaml", "kind: file, label", "kind: archivo, label", "'file'"),
     ("procedures/pymes_retiro.yaml", "fill: contract_end", "fill: balance", "`fill: balance` llena un campo de `kind: money`"),
     ("procedures/pymes_retiro.yaml", "when: {tipo: cliente}", "when: {tipos: cliente}", "tipos"),
@@ -68,6 +69,13 @@ MISTAKES = [
     ("templates/pymes_cobro.txt.j2", "| day", "| dia", "no existe el filtro «dia» (¿quiso decir «day»?)"),
     ("templates/pymes_factura.txt.j2", "customer.name", "cliente.name", "no existe «cliente»"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("paper", ["invoice.typ", "credit_note.typ", "dossier.typ", "work_order.typ"])
+def test_a_paper_that_cannot_be_printed_is_told_before_somebody_asks_for_it(folder: Path, paper: str) -> None:
+    (folder / "templates" / paper).unlink()
+    (found,) = [str(each) for each in check_operator(folder)[1]]
+    assert found.startswith(f"templates/{paper}:") and "falta esta plantilla" in found
 
 
 @pytest.mark.parametrize(("name", "stood", "put", "says"), MISTAKES, ids=[f"{each[0].split('/')[1]}-{each[2][:24]}" for each in MISTAKES])

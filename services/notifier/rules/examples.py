@@ -28,6 +28,7 @@ TEXTS = {
     "description": "Descripción de ejemplo",
     "host": "crm.example",
     "channel": "transferencia",
+    "technician": "Wilmer Antúnez",
 }
 PEOPLE = ("requested_by", "resolved_by", "opened_by", "agreed_by", "placed_by", "agent", "reported_by", "refunded_by", "finished_by")
 
@@ -99,9 +100,8 @@ def _value(operator: Operator, name: str, kind: Any, now: datetime) -> Any:
     if origin in {Union, UnionType}:
         return _value(operator, name, next(each for each in get_args(kind) if each is not NoneType), now)
     if origin is list:
-        inner = get_args(kind)[0]
-        return [_value(operator, name, inner, now)] if isinstance(inner, type) and issubclass(inner, str) else []
+        return [_value(operator, name, get_args(kind)[0], now)]
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return _values(operator, kind, now, {})
-    plain = {UUID: ID, Decimal: AMOUNT, bool: False, int: 5, date: now.date() + timedelta(days=3), datetime: now, time: now.time()}
+    plain = {UUID: ID, Decimal: AMOUNT, bool: False, int: 5, date: now.date() + timedelta(days=3), datetime: now, time: time(8, 0)}
     return plain.get(kind, TEXTS.get(name, "ejemplo"))

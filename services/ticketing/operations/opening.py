@@ -47,7 +47,8 @@ async def open_by_hand(
         raise not_suspended(found, customer.name)
     day = now.astimezone(operator.zone).date()
     named = await what_may_be_named(session, customer=customer, fields=opening.capture, given=captured, operator=operator, day=day)
-    form = read_form(Form(opening.capture, opening.rule, day), captured, None, named)
+    filled = {each.name: {"value": named.looked_up.get(each.fill)} for each in opening.capture if each.fill}
+    form = read_form(Form(opening.capture, opening.rule, day, filled=filled), captured, None, named)
     if form.missing or form.wrong:
         raise wrong_opening(found, opening, form.missing, form.wrong)
     facts = [_delivery(customer, form.values, day), *written(operator, opening.capture, form.values)]

@@ -136,7 +136,7 @@ def _number(asked: CaptureField, value: Any, named: Named) -> str:
     try:
         number = Decimal(value)
     except InvalidOperation:
-        raise ValueError("no es un número decimal") from None
+        raise ValueError('no es un número: escríbalo con punto, por ejemplo "12.50"') from None
     if not number.is_finite():
         raise ValueError("no es un número finito")
     return str(number)
@@ -160,7 +160,7 @@ def _date(asked: CaptureField, value: Any, named: Named) -> str:
 
 def _yes_no(asked: CaptureField, value: Any, named: Named) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("debe ser true o false")
+        raise ValueError("debe ser true (sí) o false (no), sin comillas")
     return value
 
 

@@ -10,6 +10,7 @@ from shared.operator.forms import CaptureField
 MOST_ITEMS, LONGEST = 200, 300
 ITEM = ("code", "description", "serial", "quantity", "condition")
 SIGNED = ("name", "identity", "signed_at")
+SIGNATURE = '{"name": "Julia Paz", "identity": "0501-1980-01234"}'
 EXAMPLE = '{"code": "ONT", "description": "Router óptico", "serial": "SN123"}'
 
 
@@ -27,7 +28,7 @@ def read_items(asked: CaptureField, value: Any, _: object) -> list[dict[str, str
 
 def _item(asked: CaptureField, given: Mapping[str, Any], number: int) -> dict[str, str]:
     where = f"pieza {number}"
-    found = _texts(given, ITEM, ("code", "description"), where)
+    found = _texts(given, ITEM, ("code", "description"), where, EXAMPLE)
     quantity = found.get("quantity", "1")
     try:
         if not 0 < Decimal(quantity) < 1_000_000:
@@ -44,8 +45,8 @@ def _item(asked: CaptureField, given: Mapping[str, Any], number: int) -> dict[st
 def read_signature(asked: CaptureField, value: Any, _: object) -> dict[str, str]:
     """Who signed: the name, the number of the identity card if it was shown, when if it was not just now. Raises ValueError (Spanish)."""
     if not isinstance(value, Mapping):
-        raise ValueError('debe decir quién firmó, por ejemplo {"name": "Julia Paz", "identity": "0501-1980-01234"}')
-    found = _texts(value, SIGNED, ("name",), "firma")
+        raise ValueError(f"debe decir quién firmó, por ejemplo {SIGNATURE}")
+    found = _texts(value, SIGNED, ("name",), "firma", SIGNATURE)
     if "signed_at" in found:
         try:
             signed_at = datetime.fromisoformat(found["signed_at"])
@@ -56,7 +57,7 @@ def read_signature(asked: CaptureField, value: Any, _: object) -> dict[str, str]
     return found
 
 
-def _texts(given: Mapping[str, Any], known: tuple[str, ...], needed: tuple[str, ...], where: str) -> dict[str, str]:
+def _texts(given: Mapping[str, Any], known: tuple[str, ...], needed: tuple[str, ...], where: str, example: str) -> dict[str, str]:
     """The texts of a piece of a form, without what is empty."""
     if strange := sorted(set(map(str, given)) - set(known)):
         raise ValueError(f"{where}: no se conoce {', '.join(strange)}; se puede escribir: {', '.join(known)}")
@@ -70,5 +71,5 @@ def _texts(given: Mapping[str, Any], known: tuple[str, ...], needed: tuple[str, 
         if value.strip():
             found[name] = value.strip()
     if missing := [name for name in needed if name not in found]:
-        raise ValueError(f"{where}: falta {', '.join(missing)}")
+        raise ValueError(f"{where}: falta {', '.join(missing)}; por ejemplo {example}")
     return found
