@@ -104,11 +104,13 @@ class Placed(Generic[T]):
 
 
 class Sorting:
-    """How a list may be sorted: its fields by the names that its items give them. `default` is its own order (`-` before the name: the
-    largest first); `last` tells rows apart whose field is the same, in the same direction."""
+    """How a list may be sorted: its fields by the names that its items give them, each by its key and, where it has several, at the same
+    value by the next. `default` is its own order (`-` before the name: the largest first); `last` tells rows apart that are the same in all
+    of that. All go in the same direction."""
 
-    def __init__(self, default: str, last: Key | tuple[Key, ...], /, **fields: Key) -> None:
-        self.default, self.fields = default, fields
+    def __init__(self, default: str, last: Key | tuple[Key, ...], /, **fields: Key | tuple[Key, ...]) -> None:
+        self.default, self._keys = default, {name: each if isinstance(each, tuple) else (each,) for name, each in fields.items()}
+        self.fields = {name: each[0] for name, each in self._keys.items()}
         self._last = last if isinstance(last, tuple) else (last,)
         if default.removeprefix("-") not in fields:
             raise ValueError(f"the list has no field {default} of its own order")
@@ -120,8 +122,8 @@ class Sorting:
 
     def keys(self, sort: str) -> tuple[Key, ...]:
         """The sort key of an order: the field, then what tells rows apart."""
-        first = self.fields[sort.removeprefix("-")]
-        return (first, *(each for each in self._last if each.sql != first.sql))
+        own = self._keys[sort.removeprefix("-")]
+        return (*own, *(each for each in self._last if each.sql not in {key.sql for key in own}))
 
     def order(self, sort: str | None = None, *, limit: int = 50, after: tuple[Any, ...] | None = None) -> "Order":
         """An order that `names` has, or the list's own."""

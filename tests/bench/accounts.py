@@ -52,8 +52,8 @@ INSERT INTO account_review (account_id, due_at)
 SELECT {ACCOUNT}, CASE kind WHEN 'plan' THEN '2026-03-20 06:00Z'::timestamptz WHEN 'vip' THEN '2026-03-26 06:00Z'
     ELSE '2026-03-20 15:00Z' END FROM book WHERE kind IN ('cut', 'remind', 'looked', 'plan', 'promise', 'vip')""",
     f"""
-INSERT INTO worklist (account_id, agent, urgency, weight)
-SELECT {ACCOUNT}, {AGENT}, {ORDER.index(Reason.RECEIPT_NOT_CONFIRMED)}, -39.90 FROM book WHERE kind = 'vip'""",
+INSERT INTO worklist (account_id, agent, urgency, weight, overdue_since)
+SELECT {ACCOUNT}, {AGENT}, {ORDER.index(Reason.RECEIPT_NOT_CONFIRMED)}, -39.90, '2026-03-10' FROM book WHERE kind = 'vip'""",
     f"""
 INSERT INTO status_change (account_id, version, previous, code, label, rule, reason, changed_at)
 SELECT {ACCOUNT}, 1, 'active', CASE kind WHEN 'plan' THEN 'payment_plan' WHEN 'suspended' THEN 'suspended' ELSE 'under_review' END,

@@ -125,8 +125,8 @@ SERVICES = (
                 [{}, {"agent": "carlos.rivera"}, {"agent": "carlos.rivera", "sort": "-owed"}, {"agent": "carlos.rivera", "sort": "name"}],
                 {
                     "": lambda n: ("urgency", "9", "-10", _id("8000", n)),
-                    "owed": lambda n: ("10", "-10", _id("8000", n)),
-                    "name": lambda n: (f"cliente {n:08}", "-10", _id("8000", n)),
+                    "owed": lambda n: ("10", _id("8000", n)),
+                    "name": lambda n: (f"cliente {n:08}", _id("8000", n)),
                 },
             ),
         ],

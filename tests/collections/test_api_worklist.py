@@ -53,6 +53,28 @@ async def test_a_contact_does_the_days_work_until_something_new_comes_up(databas
         assert names(await items(told)) == [("C-1", "promise_broken", False), ("C-2", "follow_up", False)]
 
 
+@rule("VIP-8")
+async def test_the_list_by_debt_by_days_and_by_name_as_it_is_now(database: OpenDatabase) -> None:
+    """Also of an agent and of those for whom it stands in, whose lists are read one by one."""
+    async with scene(database) as told:
+        for code, amount, period in (("C-1", "900.00", "2026-03"), ("C-2", "100.00", "2026-02"), ("C-3", "500.00", "2026-03")):
+            await told.invoice(await told.vip(code), amount, period)
+
+        async def sorted_by(sort: str, person: str = MANAGER) -> list[tuple[str, int]]:
+            first = await told.get(f"/worklist?limit=2&sort={sort}", person)
+            rest = await told.get(f"/worklist?limit=2&sort={sort}&cursor={first['next']}", person)
+            return [(each["name"][-3:], each["days_overdue"]) for each in first["items"] + rest["items"]]
+
+        await told.served.at(local("2026-03-03 09:00"))
+        assert await sorted_by("-days_overdue") == [("C-2", 26), ("C-1", 0), ("C-3", 0)]
+        await told.served.at(local("2026-03-08 09:00"))
+        for person in (MANAGER, "ana.martinez"):
+            assert await sorted_by("-days_overdue", person) == [("C-2", 31), ("C-1", 3), ("C-3", 3)]
+            assert await sorted_by("days_overdue", person) == [("C-3", 3), ("C-1", 3), ("C-2", 31)]
+            assert await sorted_by("-owed", person) == [("C-1", 3), ("C-3", 3), ("C-2", 31)]
+            assert await sorted_by("name", person) == [("C-1", 3), ("C-2", 31), ("C-3", 3)]
+
+
 @rule("VIP-5", "VIP-7")
 async def test_a_sent_invoice_is_no_talk(database: OpenDatabase) -> None:
     """What is to be done after the sending is done with the customer, and the sending itself by nobody else."""

@@ -80,7 +80,7 @@ class AccountReview(Table, table=True):
 
 class ListedAccount(Table, table=True):
     """An account of the worklist, where the last review put it: the more urgent reason first (`urgency`, see rules/worklist.py), then the
-    larger debt (`weight` is what is owed, below zero)."""
+    larger debt (`weight` is what is owed, below zero). `overdue_since` is the oldest due date that has passed unpaid."""
 
     __tablename__ = "worklist"
     __table_args__ = (
@@ -91,6 +91,7 @@ class ListedAccount(Table, table=True):
     agent: str | None = None
     urgency: int = Field(sa_column=Column(SmallInteger, nullable=False))
     weight: Decimal = money_column()
+    overdue_since: date | None = None
 
 
 # What the release before this one writes on the account counts, too; both go when that release does.

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -62,7 +61,7 @@ AGREED = "el estado de cada compromiso y de cada plan es el que dice la polític
 DONE = "nada de lo que la política manda está sin hacer"
 SETTLED = f"""SELECT id FROM account WHERE id > $2 AND NOT EXISTS (
     SELECT FROM account_review WHERE account_id = id AND due_at <= $1) ORDER BY id LIMIT {CHUNK}"""
-LISTED = "SELECT account_id, agent, urgency, weight FROM worklist WHERE account_id = ANY($1::uuid[])"
+LISTED = "SELECT account_id, agent, urgency, weight, overdue_since FROM worklist WHERE account_id = ANY($1::uuid[])"
 ORDERED = f"""
 SELECT s.id, a.policy, s.account_id, s.requested_at, (SELECT min(n.accepted_at) FROM suspension_notice n
     WHERE n.account_id = s.account_id AND n.accepted_at <= s.requested_at AND n.failed_at IS NULL AND n.requested_at >= coalesce((
@@ -120,7 +119,7 @@ async def _accounts(snapshot: Snapshot, operator: Operator) -> AsyncIterator[tup
     while last is not None:
         async with snapshot() as (session, now):
             ids = [row.id for row in await rows(session, SETTLED, now, last)]
-            listed = {row.account_id: (row.agent, row.urgency, row.weight) for row in await rows(session, LISTED, ids)}
+            listed = {row.account_id: tuple(row)[1:] for row in await rows(session, LISTED, ids)}
             known = await load_facts(session, ids, now=now)
         for facts in known.values():
             for each in _judged(facts, book.terms(facts.policy), listed.get(facts.account_id), now):
@@ -128,7 +127,7 @@ async def _accounts(snapshot: Snapshot, operator: Operator) -> AsyncIterator[tup
         last = ids[-1] if len(ids) == CHUNK else None
 
 
-def _judged(facts: Facts, terms: Terms, listed: tuple[str | None, int, Decimal] | None, now: datetime) -> Iterator[tuple[str, str]]:
+def _judged(facts: Facts, terms: Terms, listed: tuple[object, ...] | None, now: datetime) -> Iterator[tuple[str, str]]:
     said = assess(facts, terms, now)
     yield from _differs(STORED, facts.account_id, facts.status, said.standing.code)
     yield from _differs(PLACED, facts.account_id, listed, _listed(facts, terms, now))
@@ -140,7 +139,7 @@ def _judged(facts: Facts, terms: Terms, listed: tuple[str | None, int, Decimal] 
         yield DONE, f"{facts.account_id}: {each}"
 
 
-def _listed(facts: Facts, terms: Terms, now: datetime) -> tuple[str | None, int, Decimal] | None:
+def _listed(facts: Facts, terms: Terms, now: datetime) -> tuple[object, ...] | None:
     stands = place(facts, terms, now) if for_people(facts, terms) else None
     return stands and (facts.agent, *stands)
 

@@ -63,8 +63,8 @@ SIMULATIONS = Sorting(
 )
 STEPS = Sorting(
     "at",
-    (amount("cut_simulation_step.weight"), identity("cut_simulation_step.id")),
-    at=instant("cut_simulation_step.at"),
+    identity("cut_simulation_step.id"),
+    at=(instant("cut_simulation_step.at"), amount("cut_simulation_step.weight")),
     name=text("account.search_name"),
     policy=text("cut_simulation_step.policy"),
     agent=text("cut_simulation_step.agent", empty=True),

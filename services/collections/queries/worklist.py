@@ -24,15 +24,17 @@ SELECT w.account_id {key} FROM worklist w JOIN account a ON a.id = w.account_id 
 PAGE_OF = (
     f"SELECT w.* FROM unnest($2::text[]) AS whose(agent) CROSS JOIN LATERAL ({PAGE} AND w.agent = whose.agent {{page}}) AS w {{merged}}"
 )
+DAYS = "coalesce(DATE '2000-01-01' - w.overdue_since, -1000000)"  # grows as the days do that are shown; whoever is not late has the least
 WORKLIST = Sorting(
     "urgency",
-    (amount("w.weight"), identity("w.account_id")),
-    urgency=number("w.urgency"),
+    identity("w.account_id"),
+    urgency=(number("w.urgency"), amount("w.weight")),
     name=text("a.search_name"),
     policy=text("a.policy"),
     agent=text("w.agent", empty=True),
     status=text("a.status"),
     owed=amount("(-w.weight)"),
+    days_overdue=(number(DAYS), amount("(-w.weight)")),
 )
 COUNT = """
 SELECT count(*) AS total FROM (SELECT FROM worklist WHERE ($2::int[] IS NULL OR urgency = ANY($2::int[])) {whose} LIMIT $1) AS counted

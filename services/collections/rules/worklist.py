@@ -6,7 +6,7 @@ when something comes up after the talk, or the next day begins. What only a comm
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -71,14 +71,18 @@ def for_people(facts: Facts, terms: Terms) -> bool:
     return policy.decided_by == "person" or policy.invoice.sent_by == "agent" or (policy.worked_by_agents and facts.agent is not None)
 
 
-def place(facts: Facts, terms: Terms, now: datetime) -> tuple[int, Decimal] | None:
-    """Where the account stands in the list: what is done for today last, then the most urgent reason first, then the larger debt. None
-    when it can be left alone."""
+Place = tuple[int, Decimal, date | None]
+
+
+def place(facts: Facts, terms: Terms, now: datetime) -> Place | None:
+    """Where the account stands in the list: what is done for today last, then the most urgent reason first, then the larger debt; and
+    since which due date it is overdue. None when it can be left alone."""
     todo = tasks(facts, terms, now)
     if not todo:
         return None
     done = DONE if done_today(todo, facts, terms, now) else 0
-    return done + ORDER.index(todo[0].reason), -owed(facts.invoices, now)
+    since = min((each.due_date for each in overdue(facts, now)), default=None)
+    return done + ORDER.index(todo[0].reason), -owed(facts.invoices, now), since
 
 
 def done_today(todo: Sequence[Task], facts: Facts, terms: Terms, now: datetime) -> bool:
