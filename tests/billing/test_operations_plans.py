@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from services.billing.jobs import imports
 from shared.db import new_id
 from shared.errors import Invalid, NotFound, Refused
 from shared.events.billing import AgreementRefused, CreditNoteIssued, CustomerChanged, InvoiceIssued, ServicePlanChanged
@@ -299,7 +300,11 @@ async def test_a_plan_that_is_decided_already_is_not_overtaken_by_the_customers_
 
 
 @rule("FACT-6")
-async def test_plans_and_ends_that_a_file_brings_are_prorated_from_its_day_on(book_of_vips: Served, book: Book) -> None:
+@pytest.mark.parametrize("together", [200, 1])
+async def test_plans_and_ends_that_a_file_brings_are_prorated_from_its_day_on(
+    book_of_vips: Served, book: Book, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    monkeypatch.setattr(imports, "REPRICED_ROWS", together)
     billing = book_of_vips
     await book.customers(billing, vip(id="V-1"), vip(id="V-2", plan=DOWN), vip(id="V-3", plan2="telefonia"), vip(id="V-4"))
     await billing.at(local("2026-03-16"))

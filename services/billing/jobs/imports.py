@@ -36,6 +36,7 @@ from shared.operator import Operator
 log = get_logger("billing.imports")
 GATHER_ROWS = 20_000
 MERGE_ROWS = 2_000
+REPRICED_ROWS = 200
 Progress = Callable[[ImportBatch], None]
 
 
@@ -209,7 +210,7 @@ async def _merge_blocks(work: Work, mapped: list[str]) -> None:
     try:
         while True:
             async with work.database.transaction() as session:
-                span = await merging.next_block(session, batch_id=batch.id, after=line, size=MERGE_ROWS)
+                span = await _next_span(session, batch, line)
             if span is not None:
                 block = merging.Block(batch.id, batch.source, *span, mapped, work.operator.currency, today)
                 following, line = asyncio.create_task(_merge(work, block, before)), span[1]
@@ -224,6 +225,14 @@ async def _merge_blocks(work: Work, mapped: list[str]) -> None:
         for each in running:
             each.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _next_span(session: AsyncSession, batch: ImportBatch, after: int) -> tuple[int, int] | None:
+    """The next lines to be applied together; few where many prices change, whose transaction holds the fiscal numbers for a while."""
+    span = await merging.next_block(session, batch_id=batch.id, after=after, size=MERGE_ROWS)
+    if span is not None and await merging.is_repriced(session, batch_id=batch.id, source=batch.source, span=span, many=REPRICED_ROWS):
+        return await merging.next_block(session, batch_id=batch.id, after=after, size=REPRICED_ROWS)
+    return span
 
 
 async def _merge(work: Work, block: merging.Block, before: asyncio.Task[None] | None) -> None:

@@ -97,6 +97,16 @@ UPDATE service v SET active_to = greatest($4::date - 1, v.active_from - 1)
   AND NOT EXISTS (SELECT FROM jsonb_array_elements(s.services) AS x WHERE x ->> 'code' = v.code)
 """
 
+# Whether the lines have more than so many known services ($5) with another plan or price.
+REPRICED = """
+SELECT count(*) > $5 AS many FROM (
+    SELECT FROM staged_customer s
+    JOIN customer c ON c.external_source = $4::text AND c.external_id = s.external_id AND c.source_hash IS DISTINCT FROM s.hash
+    CROSS JOIN LATERAL jsonb_to_recordset(s.services) AS x(code text, plan text, amount numeric)
+    JOIN service v ON v.customer_id = c.id AND v.code = x.code AND (v.plan_code, v.monthly_amount) IS DISTINCT FROM (x.plan, x.amount)
+    WHERE s.batch_id = $1 AND s.line BETWEEN $2 AND $3 AND NOT s.broken LIMIT $5 + 1
+) AS found
+"""
 GOOD = "SELECT count(*) AS good FROM staged_customer WHERE batch_id = $1 AND line BETWEEN $2 AND $3 AND NOT broken"
 
 MISSING = """
@@ -149,6 +159,12 @@ class Merged:
     unchanged: int
     sold: Mapping[UUID, Sequence[Sold]] = field(default_factory=dict)
     lines: Mapping[UUID, int] = field(default_factory=dict)
+
+
+async def is_repriced(session: AsyncSession, *, batch_id: UUID, source: str, span: tuple[int, int], many: int) -> bool:
+    """Do these lines bring another plan or price for more than so many services? Months that are billed take their time to be put right."""
+    await by_index(session)
+    return bool((await rows(session, REPRICED, batch_id, *span, source, many))[0].many)
 
 
 async def next_block(session: AsyncSession, *, batch_id: UUID, after: int, size: int) -> tuple[int, int] | None:
