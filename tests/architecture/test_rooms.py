@@ -197,6 +197,7 @@ def test_the_ground_floor() -> None:
         "performance.md",
         "reliability.md",
         "webhooks.md",
+        "api.md",
         "campos.md",
         "escribir-una-politica.md",
         "escribir-un-procedimiento.md",

@@ -147,6 +147,7 @@ async def test_a_policy_that_decides_by_itself_says_what_the_system_will_do(data
         found = await explained(told, customer, "marta.zelaya")
         assert (found["policy"], found["decided_by"], found["status"]["label"]) == ("residencial", "system", "ACTIVO")
         assert by_action(found)["suspend"]["by"] == "el sistema"
+        assert by_action(found)["confirm_receipt"]["reason"].startswith("La factura se envió; Clientes residenciales no pide confirmar")
         upcoming = [each["text"] for each in found["next"]]
         assert any("El sistema le recuerda al cliente" in each for each in upcoming)
         assert any("el sistema suspende el servicio" in each for each in upcoming)

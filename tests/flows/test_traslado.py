@@ -65,6 +65,14 @@ async def test_a_customer_moves_at_the_second_attempt_and_says_nothing_more(hous
     assert (facts["saldo"], facts["edificio"]) == ("Q1,120.00", "sí"), "nobody wrote the balance; it was looked up"
     assert facts["servicio"] == "Empresa 50 Mbps · p-1", "the only service that there is"
 
+    # Lo que viene después no se pide antes: la negativa nombra lo que falta primero, no las vueltas.
+    early = await house.as_(CREDIT).post(
+        f"/ticketing/tickets/{ticket['id']}/steps/mover/finish",
+        json={"outcome": "done"},
+        headers={"Idempotency-Key": "antes", "If-Match": f'"{ticket["version"]}"'},
+    )
+    assert early.json()["remedy"] == "Antes debe terminarse «Operaciones revisa si hay cobertura»."
+
     # Con cobertura hacen falta el permiso y la cita; el aviso al cliente dice el día y las horas.
     assert await finishes(house, ticket, "factibilidad", OPERATIONS, metros="120.5") == ["permiso"]
     letter = await house.as_(CREDIT).post(

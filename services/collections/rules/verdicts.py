@@ -173,6 +173,8 @@ def _yes_invoice(facts: Facts, terms: Terms, now: datetime) -> str:
 
 
 def _yes_receipt(facts: Facts, terms: Terms, now: datetime) -> str:
+    if not terms.policy.invoice.confirm_receipt:
+        return f"La factura se envió; {terms.policy.name} no pide confirmar que la recibió, y se puede anotar si el cliente lo dice."
     return "La factura se envió; falta confirmar con el cliente que la recibió."
 
 

@@ -63,11 +63,22 @@ def not_open(procedure: Procedure, ticket: Ticket, task: Step) -> Refused:
         return Refused(rule, turn.comment or f"El paso «{task.name}» no corresponde a este caso.", remedy=REREAD)
     if turn is not None and turn.state is StepState.WAITING and turn.comment:
         return Refused(rule, turn.comment, remedy="Siga con ese ticket; si se cierra sin hacerlo, el paso se abre aquí.")
-    before = [each.name for each in procedure.steps if leads_to(each, task.code)]
     if turn is not None and turn.state is StepState.WAITING:
-        before = [procedure.step(code).name for code in task.joins if code not in ticket.past]
-    wanted = " y ".join(f"«{name}»" for name in before)
+        wanted = " y ".join(f"«{procedure.step(code).name}»" for code in task.joins if code not in ticket.past)
+    else:
+        wanted = " o ".join(f"«{each.name}»" for each in _before(procedure, task.code))
     return Refused(rule, f"El paso «{task.name}» todavía no está abierto.", remedy=f"Antes debe terminarse {wanted}.")
+
+
+def _before(procedure: Procedure, code: str) -> list[Step]:
+    """The steps that open this one for the first time: not those that are only reached through it and send the case back."""
+    reached, coming = set(), [*procedure.start]
+    while coming:
+        at = coming.pop()
+        if at not in reached and at != code:
+            reached.add(at)
+            coming += [each for outcome in procedure.step(at).outcomes.values() for each in outcome.opens]
+    return [each for each in procedure.steps if each.code in reached and leads_to(each, code)]
 
 
 def leads_to(task: Step, code: str) -> bool:
