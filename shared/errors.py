@@ -1,6 +1,7 @@
 """What goes wrong, told to people: RFC 9457 problems with a Spanish title, the rule that refused, and what to do about it."""
 
 import difflib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -154,6 +155,8 @@ def spanish(error: Mapping[str, Any]) -> str:
         return FORMS[context["pattern"]]
     if kind in MESSAGES:
         return MESSAGES[kind].format(**{name: str(value).replace(" or ", " o ") for name, value in context.items()})
+    if kind.startswith("datetime_") and re.search(r"T\S+ \d\d:\d\d$", str(error.get("input"))):
+        return "el + de la zona llegó como un espacio: en una dirección se escribe %2B"
     found = next((text for prefix, text in KINDS.items() if kind.startswith(prefix + "_")), None)
     return found or "no es un valor válido"
 

@@ -60,6 +60,7 @@ class Form(BaseModel):
         (UUID, "x", "no es un identificador (UUID)"),
         (AwareDatetime, "2026-03-01T08:00:00", "falta la zona horaria: escriba por ejemplo 2026-03-01T08:00:00-06:00"),
         (datetime, "mañana", "no es una fecha con hora: escriba 2026-03-01T08:00:00-06:00"),
+        (datetime, "2026-03-01T08:00:00 00:00", "el + de la zona llegó como un espacio: en una dirección se escribe %2B"),
         (date, "31/02/2026", "no es una fecha: escriba 2026-03-01"),
         (date, "2026-02-30", "no es una fecha: escriba 2026-03-01"),
         (time, "8am", "no es una hora: escriba 08:00"),
