@@ -126,17 +126,17 @@ class Sink(Protocol):
 
 
 def to_envelope(row: Any, source: str) -> Envelope:
-    """An outbox row as the event under way that it is."""
+    """An outbox row as the event under way that it is. By name in brackets: as an attribute it would be looked for in vain first."""
     return Envelope.model_construct(
-        id=row.event_id,
-        type=row.type,
+        id=row["event_id"],
+        type=row["type"],
         source=source,
-        subject=row.subject,
-        sequence=row.sequence,
-        key=row.key,
-        time=row.occurred_at,
-        traceparent=row.traceparent,
-        data=row.data,
+        subject=row["subject"],
+        sequence=row["sequence"],
+        key=row["key"],
+        time=row["occurred_at"],
+        traceparent=row["traceparent"],
+        data=row["data"],
     )
 
 

@@ -24,6 +24,7 @@ from shared.jobs import Job, JobContext
 from shared.kafka import KafkaSource
 from shared.lease import Fenced, Lease
 from shared.log import get_logger
+from shared.loop import give_way
 from shared.operator import Operator
 from shared.outbox import Relay, Sink
 from shared.parking import EVENT, to_envelope
@@ -35,6 +36,7 @@ INBOX_BATCH = 500
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 PACE_SECONDS = 0.02  # while rings keep coming a loop looks no more often than this: a burst of commits is one look
+GIVE_WAY_SECONDS = 0.5
 WAITING_SECONDS = 5.0
 IDLE_SECONDS = 600.0  # a loop that the lookout wakes looks by itself, too, but hardly ever
 LOOK = """SELECT EXISTS (SELECT 1 FROM outbox_held) AS redelivery, EXISTS (SELECT 1 FROM parked_event WHERE reason <> 'dead') AS parked"""
@@ -43,7 +45,9 @@ LOOK = """SELECT EXISTS (SELECT 1 FROM outbox_held) AS redelivery, EXISTS (SELEC
 @dataclass(frozen=True)
 class Service:
     """A service as its `app.py` wires it. `paces`: these loops (`relay`, `inbox`, a job by its name) look no more often than every so many
-    seconds (machine time), for nobody waits for them: what comes meanwhile is done together, and those who are waited for go first."""
+    seconds (machine time), for nobody waits for them: what comes meanwhile is done together, and those who are waited for go first. Where
+    there is more than that they wait between two steps until the process has time to spare, GIVE_WAY_SECONDS at most. `inbox_batch`: so
+    many events at most in one transaction of the inbox; few where one of them takes milliseconds."""
 
     name: str
     description: str
@@ -56,6 +60,7 @@ class Service:
     resources: Callable[[Settings, Operator], Mapping[str, Any]] = lambda settings, operator: {}
     metrics: Callable[[AsyncSession], Awaitable[Mapping[tuple[str, str], float]]] | None = None
     paces: Mapping[str, float] = field(default_factory=dict)
+    inbox_batch: int = INBOX_BATCH
 
 
 @dataclass
@@ -102,8 +107,9 @@ class Worker:
         self.inbox = Inbox(runtime.database, runtime.service.events, runtime.operator, runtime.clock)
         shards = runtime.settings.outbox_shards
         self._relays = [Relay(runtime.database, sink, holder=runtime.holder, shard=n, shards=shards) for n in range(shards)]
-        self.courier_inbox = CourierInbox(self.inbox, Lease(runtime.database, "inbox", runtime.holder)) if courier_inbox else None
-        self._source = KafkaSource(runtime.settings, self.inbox) if kafka else None
+        lease, batch = Lease(runtime.database, "inbox", runtime.holder), runtime.service.inbox_batch
+        self.courier_inbox = CourierInbox(self.inbox, lease, batch) if courier_inbox else None
+        self._source = KafkaSource(runtime.settings, self.inbox, batch=batch) if kafka else None
         self._waiting_at = 0.0
         self._look = {name: self._bell(name) for name in ("redelivery", "parked", *(job.name for job in runtime.jobs))}
 
@@ -182,13 +188,16 @@ class Worker:
     async def _loop(
         self, name: str, step: Callable[[], Awaitable[bool]], bell: asyncio.Event, poll: float = IDLE_SECONDS, pace: float = 0.0
     ) -> None:
-        """Step while there is more to do, then wait for the bell, or for the slow poll behind it; look no more often than at this pace."""
+        """Step while there is more to do, then wait for the bell, or for the slow poll behind it; look no more often than at this pace, and
+        with one let others go first between two steps."""
         clock = asyncio.get_running_loop().time
         while True:
             bell.clear()
             looked_at = clock()
             try:
                 if await step():
+                    if pace:
+                        await give_way(GIVE_WAY_SECONDS)
                     continue
                 wait = poll
             except (Fenced, ClockNotSet):  # another process leads; nobody has set the test clock yet

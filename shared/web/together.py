@@ -23,7 +23,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import audit, idempotency
 from shared.audit import Done
 from shared.auth import Principal
-from shared.db import execute
 from shared.idempotency import Answer, Command
 from shared.log import current_traceparent, get_logger
 from shared.operator import Operator
@@ -31,7 +30,7 @@ from shared.worker import Runtime
 
 log = get_logger("web")
 MOST = 50  # commands in one transaction
-LOCK_WAIT = "SET LOCAL lock_timeout = '500ms'"
+LOCK_WAIT = "500ms"
 CROWDS = 2  # under way at once: while the database works for one, the next is read
 Given = TypeVar("Given", bound=BaseModel)
 
@@ -112,8 +111,7 @@ class Crowds:
     async def _carry_out(self, asked: Sequence[Asked[Any]]) -> list[Response | None]:
         found: dict[Command, Response] = {}
         async with self._runtime.database.transaction() as session:
-            await execute(session, LOCK_WAIT)
-            free = await idempotency.free(session, [each.command for each in asked])
+            free = await idempotency.free(session, [each.command for each in asked], lock_wait=LOCK_WAIT)
             begun = list({each.command: each for each in asked if each.command in free}.values())
             now = await self._runtime.clock.now(session)
             answers = await self._how.work(session, begun, self._runtime.operator, now) if begun else []

@@ -1,12 +1,14 @@
 """Loops are woken inside a process at once and across processes by NOTIFY; never by what was rolled back."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 import pytest
 
 from shared.db import Database, execute, ring
+from shared.loop import give_way
 from shared.wakeup import Wakeup
 
 Url = Callable[[str], Awaitable[str]]
@@ -93,3 +95,22 @@ async def test_a_broken_connection_is_made_anew(pair: tuple[Database, Database])
         while not bell.is_set():
             one.wakeup.ring()
             await asyncio.sleep(0.1)
+
+
+async def test_who_gives_way_waits_until_the_thread_has_time_to_spare_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = True
+
+    async def works() -> None:
+        while busy:
+            sum(range(50_000))
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr("shared.loop.time.thread_time", lambda: time.monotonic() if busy else 0.0)
+    working, waiting = asyncio.create_task(works()), asyncio.create_task(give_way(60))
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    await asyncio.wait_for(give_way(0.05), 10)
+    assert not waiting.done()
+    busy = False
+    await asyncio.wait_for(waiting, 10)
+    await working

@@ -23,6 +23,7 @@ from shared.discretion import told
 from shared.jobs import Job, JobContext
 from shared.lease import prolonged
 from shared.log import get_logger
+from shared.loop import give_way
 from shared.pdf import PdfFailed
 
 log = get_logger("notifier.deliveries")
@@ -43,6 +44,7 @@ async def run(context: JobContext) -> int:
     carrier: Carrier = context.resources["mail"]
     async with prolonged(batch.renew), carrier.open() as line:
         for each in claimed:
+            await give_way()  # a mail is put together before it is sent
             batch.tries.append(Try(each.delivery.id, await batch.send(line, each), context.instant()))
             if not carrier.repeatable and not await batch.record():
                 break
