@@ -107,6 +107,7 @@ async def test_who_asks_to_leave_in_recovery_and_then_pays_is_still_uninstalled_
     await mine.ends("rosa.caceres", "recuperacion_dx_vip", "recuperar", "lost", **final)
     first, leaving = sorted((each for each in await mine.tickets() if each["procedure"] == RETIREMENT), key=lambda each: each["number"])
     assert await states(house, leaving) == {"desinstalar": "WAITING", "caso_legal": "WAITING"}
+    assert await house.invariants() == []
 
     # Paga lo que debe: el retiro por falta de pago se cierra, y quien pidió irse se va igual; su equipo se recoge por este.
     await mine.reports_payment()
@@ -121,3 +122,25 @@ async def states(house: TestHouse, ticket: dict[str, str]) -> dict[str, str]:
     """The states of a ticket's steps, but for what does not apply to it."""
     steps = (await house.get(f"/ticketing/tickets/{ticket['id']}"))["steps"]
     return {each["code"]: each["state"] for each in steps if each["state"] != "SKIPPED"}
+
+
+@rule("VIP-16", "VIP-30")
+async def test_the_sixth_day_of_who_is_being_uninstalled_already_asks_for_nothing_twice(courier_house: TestHouse) -> None:
+    house = courier_house
+    cut = await suspended(house)
+    mine = Leaving(house, cut.id, "ana.martinez")
+    notice = await mine.writes(LETTER, "carta.pdf")
+    await house.until("2026-03-30T08:00")
+    await house.post("/ticketing/tickets", mine.request("2026-03-30", notice["id"]), "elena.paz")
+    await mine.ends("ana.martinez", "solicitud_dx_vip", "consultar")
+    await mine.ends("sofia.mejia", "solicitud_dx_vip", "negociar", "lost", **LOST)
+    final = {"ofrecido_recuperaciones": "Dos meses gratis.", "justificacion_final": "Se va."}
+    await mine.ends("rosa.caceres", "recuperacion_dx_vip", "recuperar", "lost", **final)
+
+    # El día 06 llega a quien ya se retira: el estatus y el correo, y los mismos trabajos una sola vez.
+    await house.until("2026-04-06T08:00")
+    assert await mine.status() == "RECOGER MES CLIENTE VIP"
+    first, unpaid = sorted((each for each in await mine.tickets() if each["procedure"] == RETIREMENT), key=lambda each: each["number"])
+    assert await states(house, first) == {"desinstalar": "OPEN", "caso_legal": "OPEN"}
+    assert await states(house, unpaid) == {"desinstalar": "WAITING", "caso_legal": "WAITING"}
+    assert await house.invariants() == []

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import SMTP
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,15 @@ def test_no_name_and_no_subject_adds_a_header(name: str, subject: str) -> None:
         ["Message-ID", "Date", "From", "To", "Subject", "Auto-Submitted", "X-Reconecta-Notice", "MIME-Version", "Content-Type"]
     )
     assert [each.addr_spec for each in read["To"].addresses] == ["pagos@hotelmaya.example"]
+
+
+@pytest.mark.parametrize("name", ["Hotel Copantl (cliente C-1)", "Hotel Copán, S.A. de C.V. (cliente C-20001)"])
+@pytest.mark.parametrize("words", ["Se retira el servicio: {}, ticket n.º 5", "DX de {}: contrato y saldos, ticket n.º 1", "Aviso: {}"])
+def test_a_subject_is_read_as_it_was_written(name: str, words: str) -> None:
+    """Also where the library breaks the line before a word with an accent."""
+    one = Recipient("Cobros y Créditos", "cobros@redsula.example")
+    mail = Mail("<1@redsula.example>", NOW, one, one, None, words.format(name), text="Hola", html="<p>Hola</p>", notice="prueba")
+    assert str(message_from_bytes(compose(mail).as_bytes(), policy=SMTP)["Subject"]) == words.format(name)
 
 
 def test_the_address_of_a_mail_server_is_an_url() -> None:

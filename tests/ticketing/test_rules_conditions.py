@@ -158,12 +158,14 @@ def test_a_ticket_is_about_what_another_is_about_or_not() -> None:
     way = {"name": "delivery", "kind": "choice"}
     own, third, both = ({**way, "value": value} for value in (OWN, THIRD, BOTH))
     line, tower = ({"name": "servicio", "kind": "service", "value": {"id": each, "label": each}} for each in ("a", "b"))
-    assert covers([both], [own])
-    assert not covers([third], [both])
-    assert covers([own], [own, line])
-    assert covers([own, line], [own, line])
-    assert not covers([own, line], [own])
-    assert not covers([own, line], [own, tower])
+    two, one = frozenset({"a", "b"}), frozenset({"a"})
+    assert covers([both], [own], two)
+    assert not covers([third], [both], two)
+    assert covers([own], [own, line], two)
+    assert covers([own, line], [own, line], two)
+    assert not covers([own, line], [own], two)
+    assert not covers([own, line], [own, tower], two)
+    assert covers([own, line], [own], one), "who names the only service means all of them"
 
 
 def test_work_that_is_shared_wants_a_procedure_that_can_end_without_it() -> None:

@@ -41,7 +41,8 @@ class MailPolicy(EmailPolicy):
 
 @lru_cache(maxsize=1000)
 def _folded(name: str, value: str) -> bytes:
-    return SMTP.fold_binary(name, value)
+    # the library leaves the blank before an encoded word at the line's end, and readers count the one that begins the next line, too
+    return SMTP.fold_binary(name, value).replace(b" \r\n ", b"\r\n ")
 
 
 POLICY = MailPolicy(linesep="\r\n", header_factory=KnownHeaders())

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.ticketing.models import Customer, Ticket, TicketStep
 from services.ticketing.operations.effects import Course, carry_out
 from services.ticketing.operations.telling import finished_tasks, told_opened
-from services.ticketing.queries.facts import deliveries_on
+from services.ticketing.queries.facts import deliveries_on, services_on
 from services.ticketing.queries.tickets import Seen, as_engine, engine_tickets, tickets_that_wait_for, works_elsewhere
 from services.ticketing.rules import engine
 from services.ticketing.rules.facts import DELIVERY, Fact, delivered, learned
@@ -108,7 +108,9 @@ async def _advance(
         procedure = procedure_of(ticket)
         calendar = await _calendar(session, procedure, operator, now)
         if any(each.work for each in procedure.steps):
-            before = replace(before, elsewhere=await works_elsewhere(session, ticket))
+            services = services_on(move.customer, now.astimezone(operator.zone).date())
+            elsewhere = await works_elsewhere(session, ticket, (str(each.service_id) for each in services))
+            before = replace(before, elsewhere=elsewhere)
         course = Course(ticket, move.customer, procedure, operator, now, inputs=[move.given])
         courses.append(course)
         kept = {(row.code, row.number): row for row in seen[ticket.id].rows}

@@ -11,9 +11,15 @@ CHECKS = {
     "un caso cerrado no tiene nada por hacer": """
         SELECT t.id FROM ticket t JOIN ticket_step s ON s.ticket_id = t.id
         WHERE t.closed_at IS NOT NULL AND s.state IN ('OPEN', 'WAITING')""",
-    "un caso abierto espera algún paso": """
+    "un caso abierto espera algún paso, o a otro caso del cliente que hace lo mismo": """
         SELECT t.id FROM ticket t WHERE t.closed_at IS NULL
-        AND NOT EXISTS (SELECT FROM ticket_step s WHERE s.ticket_id = t.id AND s.state = 'OPEN')""",
+        AND NOT EXISTS (SELECT FROM ticket_step s WHERE s.ticket_id = t.id AND s.state = 'OPEN')
+        AND NOT EXISTS (
+            SELECT FROM ticket_step s JOIN LATERAL jsonb_array_elements(t.document -> 'steps') AS p(step) ON p.step ->> 'code' = s.code
+            JOIN ticket o ON o.customer_id = t.customer_id AND o.id <> t.id
+            JOIN ticket_step w ON w.ticket_id = o.id AND w.state = 'OPEN'
+            JOIN LATERAL jsonb_array_elements(o.document -> 'steps') AS q(step) ON q.step ->> 'code' = w.code
+            WHERE s.ticket_id = t.id AND s.state = 'WAITING' AND p.step ->> 'work' = q.step ->> 'work')""",
     "a un caso cerrado no le queda ninguna conmutación": """
         SELECT s.id FROM network_switch s JOIN ticket t ON t.id = s.ticket_id
         WHERE t.closed_at IS NOT NULL AND s.state IN ('QUEUED', 'CLAIMED', 'UNKNOWN')""",

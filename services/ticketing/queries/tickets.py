@@ -225,13 +225,14 @@ WHERE t.customer_id = $1 AND t.closed_at IS NULL AND s.state = 'WAITING' AND p.s
 """
 
 
-async def works_elsewhere(session: AsyncSession, ticket: Ticket) -> dict[str, Elsewhere]:
+async def works_elsewhere(session: AsyncSession, ticket: Ticket, services: Iterable[str]) -> dict[str, Elsewhere]:
     """What the customer's other tickets do, and have done, of the pieces of work that tickets share: of closed ones what was done since the
-    customer was cut. The customer is locked."""
+    customer was cut. `services` are the ids of those that the customer has. The customer is locked."""
     await flush(session)
+    every = frozenset(services)
     found = await rows(session, WORKS, ticket.customer_id, ticket.id)
     # what is open comes last, and counts before what is done
-    return {row.work: Elsewhere(row.number, row.done) for row in found if covers(row.facts, ticket.facts)}
+    return {row.work: Elsewhere(row.number, row.done) for row in found if covers(row.facts, ticket.facts, every)}
 
 
 async def tickets_that_wait_for(session: AsyncSession, *, customer_id: UUID, works: Collection[str]) -> Sequence[Ticket]:

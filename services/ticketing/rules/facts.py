@@ -74,15 +74,15 @@ def learned(operator: Operator, procedure: Procedure, ticket: Ticket, facts: Seq
     return list(found.values())
 
 
-def covers(theirs: Sequence[Mapping[str, Any]], ours: Sequence[Mapping[str, Any]]) -> bool:
+def covers(theirs: Sequence[Mapping[str, Any]], ours: Sequence[Mapping[str, Any]], services: frozenset[str]) -> bool:
     """Is a ticket with their facts about all that a ticket with ours is about? By the ways in which the services are delivered, and by the
-    services that the forms name: one that names none is about all of them."""
-    return _ways(theirs) >= _ways(ours) and (not _named(theirs) or (bool(_named(ours)) and _named(theirs) >= _named(ours)))
+    services that the forms name: one that names none is about all that the customer has (`services`, by id)."""
+    return _ways(theirs) >= _ways(ours) and (_named(theirs) or services) >= (_named(ours) or services)
 
 
-def _ways(facts: Sequence[Mapping[str, Any]]) -> set[str]:
-    return {way for each in facts if each["name"] == DELIVERY for way in each["value"]}
+def _ways(facts: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(way for each in facts if each["name"] == DELIVERY for way in each["value"])
 
 
-def _named(facts: Sequence[Mapping[str, Any]]) -> set[str]:
-    return {each["value"]["id"] for each in facts if each["kind"] == "service"}
+def _named(facts: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(each["value"]["id"] for each in facts if each["kind"] == "service")

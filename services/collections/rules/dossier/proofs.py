@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -178,7 +179,7 @@ def _ticket(story: Story, opened: TicketOpened) -> Iterator[Block]:
         *((each.label, each.value) for each in opened.details),
         ("Cerrado", f"{story.stamp(closed.closed_at)}: {end}" if closed else "sigue abierto"),
     ])  # fmt: skip
-    rows = sorted([*_tasks(story, opened.ticket_id), *_visits(story, opened.ticket_id)])
+    rows = sorted([*_tasks(story, opened.ticket_id), *_visits(story, opened.ticket_id)], key=itemgetter(0))
     if rows:
         yield table(("Fecha", "*Tarea", "*Resultado", "Quién", "*Lo que se registró"), [row[1:] for row in rows], none="")
 

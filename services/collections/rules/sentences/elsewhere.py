@@ -30,7 +30,7 @@ ENDED = {
 @says(TicketOpened, "tickets", at="opened_at")
 def ticket_opened(words: Words, told: TicketOpened) -> Said:
     text = f"Se abre el ticket {told.number} «{told.kind}» en {_desk(words, told.desk)}."
-    details = "; ".join(f"{each.label}: {each.value}" for each in told.details)
+    details = "; ".join(f"{each.label}: {each.value.rstrip('.')}" for each in told.details)
     text = f"{text} {details}." if details else text
     return Said("ticket_opened", text, told.requested_by, words.procedure_rule(told.procedure), told.ticket_id)
 
@@ -47,7 +47,7 @@ def ticket_closed(words: Words, told: TicketClosed) -> Said:
 @says(StepFinished, "tickets", at="finished_at")
 def step_finished(words: Words, told: StepFinished) -> Said:
     late = ", fuera de plazo" if told.late else ""
-    captured = "; ".join(f"{each.label}: {each.value}" for each in told.captured if each.kind != "comment")
+    captured = "; ".join(f"{each.label}: {each.value.rstrip('.')}" for each in told.captured if each.kind != "comment")
     parts = [f"Ticket {told.number}, {told.name}: {told.label.rstrip('.')}{late}."]
     parts += [f"{captured}."] if captured else []
     parts += [f"«{told.comment}»"] if told.comment else []
