@@ -20,5 +20,5 @@ SERVICE = Service(
     metrics=gauges,
     sentences=SENTENCES,
     paces=dict.fromkeys(("relay", "inbox", "deliveries"), 0.25),
-    inbox_batch=25,  # to write a mail takes a millisecond or two, and the transaction has five seconds
+    inbox_batch=50,  # to write a mail takes a millisecond or two, and the transaction has five seconds
 )
