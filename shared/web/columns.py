@@ -103,12 +103,19 @@ def _cell(value: Any, kind: Kind, zone: ZoneInfo) -> Cell:
     if isinstance(value, float):
         return Decimal(str(value))
     if isinstance(value, str) and _of(kind.type, Decimal):
-        return Decimal(value)
+        return _tidy(value)
     if isinstance(value, str) and _of(kind.type, datetime, AwareDatetime):
         return datetime.fromisoformat(value).astimezone(zone)
     if isinstance(value, str) and _of(kind.type, date):
         return date.fromisoformat(value)
     return _told(value, kind, zone)
+
+
+def _tidy(value: str) -> Decimal:
+    """A figure without the zeros behind its cents."""
+    found = Decimal(value)
+    cents = round(found, 2)
+    return cents if found == cents and found.as_tuple().exponent < -2 else found  # type: ignore[operator]
 
 
 def _of(kind: Any, *wanted: Any) -> bool:
@@ -117,18 +124,22 @@ def _of(kind: Any, *wanted: Any) -> bool:
 
 def _told(value: Any, kind: Kind, zone: ZoneInfo) -> str:
     """A value in a cell as one would say it: names and values of ours in Spanish (those that are data stay), instants as on the wall, an
-    amount before its currency."""
+    amount before its currency, an object that one of its fields says (`TOLD_BY` of its class) by that."""
     if isinstance(value, list):
         return "; ".join(_told(each, kind, zone) for each in value)
+    model = inside(kind.type)
+    if isinstance(value, dict) and (one := getattr(model, "TOLD_BY", None)):
+        return str(value[one])
     if isinstance(value, dict) and set(value) == MONEY:
-        return f"{value['amount']} {value['currency']}"
+        return f"{_tidy(value['amount']):f} {value['currency']}"
     if isinstance(value, dict):
-        model = inside(kind.type)
         known = kinds_of(model) if _is_model(model) else {}
         parts = ((name, each, known.get(name, kind)) for name, each in value.items() if not known or name in known)
         return ", ".join(f"{word(name)}: {_told(each, of, zone)}" for name, each, of in parts if each not in (None, "", [], {}))
     if isinstance(value, bool):
         return "sí" if value else "no"
-    if isinstance(value, str) and _of(inside(kind.type), datetime, AwareDatetime):
+    if isinstance(value, str) and _of(model, Decimal):
+        return f"{_tidy(value):f}"
+    if isinstance(value, str) and _of(model, datetime, AwareDatetime):
         return datetime.fromisoformat(value).astimezone(zone).strftime("%Y-%m-%d %H:%M")
     return kind.words.get(value, value) if isinstance(value, str) else str(value)

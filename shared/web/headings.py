@@ -106,9 +106,9 @@ WORDS = {
     "from_at": "desde",
     "from_plan": "plan anterior",
     "happened_at": "ocurrido el",
-    "hold": "retención",
-    "hold_id": "id de la retención",
-    "holds": "retenciones",
+    "hold": "exclusión",
+    "hold_id": "id de la exclusión",
+    "holds": "exclusiones",
     "id": "id",
     "invoice_id": "id de la factura",
     "invoices": "facturas",
@@ -139,7 +139,6 @@ WORDS = {
     "name": "nombre",
     "network_login": "usuario de red",
     "next": "siguiente",
-    "next_action": "qué hacer",
     "next_attempt_at": "próximo intento",
     "next_step": "próximo paso",
     "notice": "aviso",
@@ -150,7 +149,7 @@ WORDS = {
     "opened_at": "abierto el",
     "opened_by": "abierto por",
     "origin": "origen",
-    "outage_id": "id de la avería",
+    "outage_id": "id de la falla",
     "outcome": "resultado (código)",
     "outcome_label": "resultado",
     "outcomes": "resultados",
@@ -239,6 +238,7 @@ WORDS = {
     "state": "estado",
     "status": "estado",
     "step": "paso",
+    "statuses": "por estado",
     "steps": "pasos",
     "subject": "asunto",
     "suspension_id": "id de la suspensión",
@@ -272,8 +272,9 @@ WORDS = {
 
 
 def heading(path: tuple[str, ...]) -> str:
-    """The heading of a field, and of one inside another: `Adeudado: monto`. Raises KeyError for a field without a word."""
-    text = ": ".join(WORDS[each] for each in path)
+    """The heading of a field, and of one inside another: `Adeudado: monto`; an amount's amount is said once. Raises KeyError for a field
+    without a word."""
+    text = ": ".join(dict.fromkeys(WORDS[each] for each in path))
     return text[:1].upper() + text[1:]
 
 

@@ -88,6 +88,7 @@ VALUES: Mapping[str, Mapping[str, str]] = {
         "CANCELLED": "cancelado",
     },
     "SwitchShown.action": {"suspend": "suspender", "reconnect": "reconectar", "change": "cambiar"},
+    "SwitchShown.adapter": {"network": "red propia", "manual": "una persona"},
     "TicketShown.state": {"open": "abierto", "closed": "cerrado"},
     # noc
     "OutageState": {"OPEN": "abierta", "CLOSED": "cerrada"},

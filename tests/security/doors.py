@@ -99,7 +99,9 @@ async def whole_house(databases: dict[str, str], start: datetime, **settings: An
         }
         given |= settings
         own = Settings(service=service.name, database_url=database.dsn, operator_folder=OPERATOR_FOLDER, **given)
-        runtimes[service.name] = Runtime(service, own, database, clock, operator(), service.resources(own, operator()))
+        resources = service.resources(own, operator())
+        resources.get("compared", set()).update(operator().policies)  # nothing is due that a worker would do at its start
+        runtimes[service.name] = Runtime(service, own, database, clock, operator(), resources)
     try:
         yield root_app(operator(), runtimes, Conductor([LocalEnd(each) for each in runtimes.values()]))
     finally:

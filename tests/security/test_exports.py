@@ -79,6 +79,7 @@ async def test_a_file_holds_all_pages_and_nothing_of_it_is_a_formula(database: O
         assert sorted(kept) == sorted(each.external_id for each in events)
         assert [kept[f"X-{n}"]["Nombre"][0] for n, name in enumerate(HOSTILE) if name[0] in "=+-@"] == ["'"] * 4
         assert (kept["C-000"]["Adeudado: monto"], kept["C-000"]["Adeudado: moneda"]) == ("1234.50", "USD")
+        assert "Adeudado: texto" not in kept["C-000"], "that is for people who see no columns"
 
         answer = await told.served.as_("marta.zelaya").get("/customers", headers={"accept": XLSX})
         rows = list(openpyxl.load_workbook(io.BytesIO(answer.content)).active.rows)  # type: ignore[union-attr]
@@ -301,6 +302,10 @@ def test_no_list_has_a_name_or_a_value_of_ours_without_its_word() -> None:
     """Also in what is told inside a cell."""
     missing = {each for service in SERVICES for listed in lists_of(service) for each in _wordless(listed.item, listed.item.__name__)}
     assert missing == set()
+    twice = {
+        listed.item.__name__ for service in SERVICES for listed in lists_of(service) if len(set(listed.headings)) < len(listed.headings)
+    }
+    assert twice == set(), "two columns of one name"
 
 
 def lists_of(service: Service) -> Iterator[Listed]:

@@ -1,5 +1,6 @@
 """Portfolios: which agent looks after which customers (VIP-4), and what all of them do (VIP-31)."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated
 from uuid import UUID
@@ -16,7 +17,9 @@ from services.collections.rules.terms import Book
 from services.collections.rules.wording import who
 from services.collections.rules.worklist import Reason
 from shared.errors import FieldError, Invalid
+from shared.operator.policies import Policy
 from shared.web import Actor, Documents, Input, Now, Order, Page, Session, arranged_whole, command_router, page, permits, sorted_by
+from shared.web.columns import NOT_IN_FILES
 
 router = command_router(tags=["carteras"])
 MAX_CUSTOMERS = 5000
@@ -53,14 +56,15 @@ class AssignmentView(BaseModel):
 
 
 class PortfolioView(BaseModel):
-    """The accounts of one agent (`agent` null: of nobody) under one policy, by status."""
+    """The accounts of one agent (`agent` null: of nobody) under one policy, by status, and by the operator's word for it."""
 
     agent: str | None
     agent_name: str
     policy: str
     policy_name: str
     customers: int
-    by_status: dict[str, int]
+    by_status: Annotated[dict[str, int], NOT_IN_FILES]
+    statuses: dict[str, int]
 
 
 class PortfolioChangeView(BaseModel):
@@ -120,9 +124,15 @@ async def get_portfolios(
             policy_name=documents.policy(each.policy).name,
             customers=sum(each.by_status.values()),
             by_status=each.by_status,
+            statuses=_by_word(documents.policy(each.policy), each.by_status),
         )
         for each in queries.PORTFOLIOS.arrange(found, sort)
     ]
+
+
+def _by_word(policy: Policy, by_status: Mapping[str, int]) -> dict[str, int]:
+    words = {str(code): text for code, text in policy.statuses.items()}
+    return {words.get(code, code): count for code, count in by_status.items()}
 
 
 @router.get("/portfolios/changes")

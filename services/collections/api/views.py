@@ -1,19 +1,22 @@
 """What several answers show in the same way."""
 
 from decimal import Decimal
+from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, BaseModel
 
 from services.collections.rules.wording import money
 from shared.money import round_money
 from shared.operator import Operator
+from shared.web.columns import NOT_IN_FILES
 from shared.web.shapes import MoneyShown
 
 
 class MoneyView(MoneyShown):
     """An amount: exact for programs, `text` for people."""
 
-    text: str
+    TOLD_BY: ClassVar = "text"
+    text: Annotated[str, NOT_IN_FILES]
 
     model_config = {"json_schema_extra": {"examples": [{"amount": "460.00", "currency": "USD", "text": "$460.00"}]}}
 
@@ -21,6 +24,7 @@ class MoneyView(MoneyShown):
 class RuleView(BaseModel):
     """A rule of the operator's documents: its id, its words, where it stands, and what the operator decided where it is silent."""
 
+    TOLD_BY: ClassVar = "id"
     id: str
     text: str
     page: str

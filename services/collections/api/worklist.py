@@ -18,6 +18,7 @@ from services.collections.rules.wording import who
 from services.collections.rules.worklist import Reason, Task
 from shared.operator import Operator
 from shared.web import Actor, Documents, Now, Order, Page, Session, command_router, page, sorted_by
+from shared.web.columns import NOT_IN_FILES
 
 router = command_router(tags=["lista de trabajo"])
 
@@ -28,7 +29,7 @@ class TaskView(BaseModel):
     reason: Reason
     text: str
     rule: RuleView
-    next_action: str
+    next_action: Annotated[str, NOT_IN_FILES]
 
 
 class LatestContactView(BaseModel):
@@ -44,7 +45,7 @@ class LatestContactView(BaseModel):
 class StepView(BaseModel):
     """The next step of the ladder: whether it is allowed now, or from when on by time alone (`allowed_from`), and what is in its way."""
 
-    action: str
+    action: Annotated[str, NOT_IN_FILES]
     label: str
     allowed: bool
     allowed_from: AwareDatetime | None

@@ -24,6 +24,7 @@ from services.notifier.queries import (
 from services.notifier.rules.states import DeliveryState, MessageState
 from shared.errors import FieldError, Invalid
 from shared.web import Actor, Documents, Now, Order, Page, Session, command_router, page, permits, sorted_by
+from shared.web.columns import NOT_IN_FILES
 
 router = command_router(tags=["mensajes"])
 READ, RETRY = "notifier.read", "notifier.retry"
@@ -62,7 +63,7 @@ class MessageSummary(BaseModel):
     model_config = {"json_schema_extra": {"examples": [SUMMARY]}}
     id: UUID
     notice: str
-    event_type: str
+    event_type: Annotated[str, NOT_IN_FILES]
     customer_id: UUID | None
     reference: str
     state: MessageState

@@ -10,6 +10,7 @@ from services.notifier.models import Webhook, WebhookAttempt, WebhookEvent, Webh
 from services.notifier.rules.addresses import LONGEST
 from services.notifier.rules.webhooks import PostState, WebhookState
 from shared.web import Input
+from shared.web.columns import NOT_IN_FILES
 from shared.web.shapes import example
 
 Url = Annotated[str, StringConstraints(min_length=8, max_length=LONGEST)]
@@ -114,7 +115,7 @@ class PostShown(BaseModel):
     state: PostState
     attempts: int
     next_attempt_at: datetime | None
-    status: int | None
+    status: Annotated[int | None, NOT_IN_FILES]  # `detail` says it in words
     detail: str
     delivered_at: datetime | None
 
