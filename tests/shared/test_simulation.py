@@ -255,7 +255,7 @@ class Restless:
 
 
 async def test_what_comes_and_goes_and_leads_to_nothing_is_named() -> None:
-    with pytest.raises(SimulationStuck, match="billing: (inbox|job review)"):
+    with pytest.raises(SimulationStuck, match=r"billing: (inbox|job review)"):
         await Conductor([Restless()], stuck_seconds=0.1).settle()
 
 
