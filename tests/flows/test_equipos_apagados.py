@@ -162,3 +162,16 @@ async def test_the_network_tells_it_too_and_only_of_the_suspended(courier_house:
     assert (await house.post("/ticketing/network-events", {**seen, "detail": "Otra vez"}, "noc.turno"))["opened"] == []
     paid = await house.refused("/ticketing/tickets", {"procedure": OFF, "customer_id": mine.id, "captured": SEEN}, "oscar.banegas")
     assert (paid["rule"], "ya reportó el pago" in paid["detail"]) == ("VIP-18", True)
+
+
+@rule("VIP-18", "VIP-16")
+async def test_who_came_suspended_from_another_system_may_switch_it_off_too(courier_house: TestHouse) -> None:
+    house = courier_house
+    (mine,) = await customers_of(
+        house, vip("C-1", "Hotel Copantl", delivery="third_party").replace("CLIENTE VIP", "SUSPENDIDO CLIENTE VIP")
+    )
+    assert await mine.status() == "SUSPENDIDO CLIENTE VIP"
+    await house.until("2026-03-02T09:00")
+    seen = {"apagado_desde": "2026-03-02", "detalle": "Sin señal."}
+    await house.post("/ticketing/tickets", {"procedure": OFF, "customer_id": mine.id, "captured": seen}, "oscar.banegas")
+    assert await Case(mine, OFF).open_steps() == {"recuperar_terceros"}

@@ -54,7 +54,7 @@ FROM (
     GROUP BY payment, invoice
 ) t WHERE a.payment_id = t.payment AND a.invoice_id = t.invoice
 """
-ABOUT = {"contract_start", "contract_end", "monthly_amount", "currency", "contacts"}
+ABOUT = {"contract_start", "contract_end", "monthly_amount", "currency", "contacts", "opening_status"}
 REPLACE = " ON CONFLICT (payment_id, invoice_id) DO UPDATE SET amount = excluded.amount"
 ADD = " ON CONFLICT (payment_id, invoice_id) DO UPDATE SET amount = allocation.amount + excluded.amount"
 

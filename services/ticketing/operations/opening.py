@@ -43,7 +43,7 @@ async def open_by_hand(
     found, opening = _may_be_opened(procedure, actor, operator)
     if opening.single and (open_one := await open_ticket_of(session, customer_id, found.code)) is not None:
         raise open_already(found, open_one)
-    if opening.suspended and not await is_suspended(session, customer_id):
+    if opening.suspended and not await is_suspended(session, customer, operator):
         raise not_suspended(found, customer.name)
     day = now.astimezone(operator.zone).date()
     named = await what_may_be_named(session, customer=customer, fields=opening.capture, given=captured, operator=operator, day=day)

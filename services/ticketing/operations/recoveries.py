@@ -65,7 +65,7 @@ async def network_told(
         opening = procedure.opening
         if opening is None or opening.on != event or await open_ticket_of(session, customer_id, procedure.code) is not None:
             continue
-        if opening.suspended and not await is_suspended(session, customer_id):
+        if opening.suspended and not await is_suspended(session, customer, operator):
             continue
         told = f"{detail} ({login}, {seen_at.astimezone(operator.zone):%d/%m/%Y %H:%M})"
         facts = [*_where(customer, login), _said("network_event", "Aviso de la red", told)]

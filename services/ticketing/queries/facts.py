@@ -49,13 +49,15 @@ class Person(BaseModel):
 
 
 class About(BaseModel):
-    """What billing told last of a customer's contract, money and people. Empty while it has told nothing since we keep it."""
+    """What billing told last of a customer's contract, money and people, and the status in which it came to us, in its source's word. Empty
+    while it has told nothing since we keep it."""
 
     contract_start: date | None = None
     contract_end: date | None = None
     monthly_amount: Decimal | None = None
     currency: str | None = None
     contacts: list[Person] = []
+    opening_status: str | None = None
 
 
 class ServiceView(BaseModel):

@@ -6,10 +6,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from services.ticketing.models import Reconnection, Suspension
-from services.ticketing.queries.facts import is_covered
+from services.ticketing.models import Customer, Reconnection, Suspension
+from services.ticketing.queries.facts import About, is_covered
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from shared.db import rows
+from shared.operator import Operator
 
 LIVE = (ReconnectionState.HELD, ReconnectionState.ORDERED, ReconnectionState.DONE)
 
@@ -59,10 +60,14 @@ async def reconnected_suspensions(session: AsyncSession, suspensions: Sequence[U
     return {row.suspension_id for row in found}
 
 
-async def is_suspended(session: AsyncSession, customer_id: UUID) -> bool:
-    """Is the customer's service cut by us and not on again, and is what it was cut for still owed? Who paid only waits for the service."""
-    cut = any(each.state == SuspensionState.SUSPENDED for each in await live_suspensions(session, [customer_id]))
-    return cut and not await debt_is_covered(session, customer_id)
+async def is_suspended(session: AsyncSession, customer: Customer, operator: Operator) -> bool:
+    """Is the customer's service cut and not on again, and is what it was cut for still owed? Who paid only waits for the service. Who came
+    to us suspended is, until there is an order about it."""
+    found = await rows(session, "SELECT state FROM suspension WHERE customer_id = $1", customer.id)
+    if not found:
+        came = About.model_validate(customer.about).opening_status
+        return not {"suspended", "recovery"}.isdisjoint(operator.statuses_named(came).values())
+    return any(each.state == SuspensionState.SUSPENDED for each in found) and not await debt_is_covered(session, customer.id)
 
 
 async def debt_is_covered(session: AsyncSession, customer_id: UUID) -> bool:
