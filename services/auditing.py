@@ -53,6 +53,12 @@ SELECT id, CASE WHEN reconnected_at IS NOT NULL THEN 'reconectado' WHEN suspende
 CUT_IN_TICKETING = """
 SELECT id, CASE state WHEN 'RECONNECTED' THEN 'reconectado' WHEN 'SUSPENDED' THEN 'suspendido'
     WHEN 'REQUESTED' THEN 'pedido' ELSE 'no ocurrió' END AS value FROM suspension"""
+RESTRICTION_IN_COLLECTIONS = """
+SELECT id, CASE WHEN outcome IN ('released', 'suspended') THEN 'quitada' WHEN ended_at IS NOT NULL THEN 'no ocurrió'
+    WHEN restricted_at IS NOT NULL THEN 'restringido' ELSE 'pedida' END AS value FROM restriction WHERE source <> 'IMPORT'"""
+RESTRICTION_IN_TICKETING = """
+SELECT id, CASE WHEN state IN ('RELEASED', 'SUSPENDED') THEN 'quitada' WHEN state IN ('CANCELLED', 'REFUSED') THEN 'no ocurrió'
+    WHEN state = 'REQUESTED' THEN 'pedida' ELSE 'restringido' END AS value FROM restriction WHERE ticket_id IS NOT NULL"""
 COPIES = (
     Copy("los clientes de Cobros son los de Facturación", "billing", f"{CUSTOMER} customer", "collections", f"{CUSTOMER} account"),
     Copy("los clientes de Tickets son los de Facturación", "billing", f"{CUSTOMER} customer", "ticketing", f"{CUSTOMER} customer"),
@@ -74,6 +80,13 @@ COPIES = (
         PAYMENT_IN_COLLECTIONS,
     ),
     Copy("cada suspensión está igual en Cobros y en Tickets", "collections", CUT_IN_COLLECTIONS, "ticketing", CUT_IN_TICKETING),
+    Copy(
+        "cada restricción está igual en Cobros y en Tickets",
+        "collections",
+        RESTRICTION_IN_COLLECTIONS,
+        "ticketing",
+        RESTRICTION_IN_TICKETING,
+    ),
 )
 
 

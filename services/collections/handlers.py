@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.collections.operations import deductions, happenings, outcomes, payments, registering, tidings
+from services.collections.operations import deductions, happenings, outcomes, payments, registering, restrictions, tidings
 from shared.events import Event
 from shared.events.billing import (
     AgreementRefused,
@@ -29,7 +29,10 @@ from shared.events.ticketing import (
     AgreementReached,
     ChangeUnresolved,
     ReconnectionOrdered,
+    RestrictionEnded,
+    RestrictionUnresolved,
     ServiceReconnected,
+    ServiceRestricted,
     ServiceSuspended,
     StepFinished,
     StepOverdue,
@@ -64,6 +67,7 @@ for each in (
     WorkOrderScheduled,
     AgreementReached,
     ChangeUnresolved,
+    RestrictionUnresolved,
 ):
     events.on_batch(each)(only_tell)
 
@@ -194,6 +198,19 @@ async def note_reconnections(ctx: Context, answers: list[ServiceReconnected]) ->
 async def note_failed_reconnections(ctx: Context, closed: list[TicketClosed]) -> None:
     """A reconnection that did not come about may be asked for again."""
     await outcomes.tickets_closed(ctx.session, events=closed, now=ctx.now)
+    await restrictions.releases_closed(ctx.session, events=closed, now=ctx.now)
+
+
+@events.on_batch(ServiceRestricted)
+async def note_restrictions(ctx: Context, answers: list[ServiceRestricted]) -> None:
+    """The customer sees the payment page from that instant."""
+    await restrictions.services_restricted(ctx.session, events=answers, now=ctx.now)
+
+
+@events.on_batch(RestrictionEnded)
+async def note_the_end_of_restrictions(ctx: Context, answers: list[RestrictionEnded]) -> None:
+    """It was taken off, the cut took its place, or it never was."""
+    await restrictions.restrictions_ended(ctx.session, events=answers, now=ctx.now)
 
 
 @events.on(SwitchUnresolved)

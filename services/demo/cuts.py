@@ -44,6 +44,9 @@ async def _residential(story: Story) -> None:
     nodes = Counter(each.node for each in debtors if each.node)
     reminders = await count_messages(story, "recordatorio_residencial")
     story.say(f"{reminders} recordatorios enviados; {len(debtors)} residenciales llegan sin pagar al día del corte")
+    limited = await count_status(story, policy, "restricted")
+    if limited:
+        story.say(f"Desde el 17, {limited} de ellos navegan solo en la página de pago: conectados, pero restringidos")
     outage = await _declare_outage(story, nodes.most_common(1)[0][0]) if nodes else None
     await story.until(20, 12)
     cut = await count_status(story, policy, "suspended")

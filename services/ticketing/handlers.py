@@ -1,6 +1,6 @@
 """What ticketing does when others speak: the readable map of its reactions."""
 
-from services.ticketing.operations import facts, opening, recoveries, requests, steps, suspensions
+from services.ticketing.operations import facts, opening, recoveries, requests, restrictions, steps, suspensions
 from shared.events.billing import (
     AgreementRefused,
     CreditNoteIssued,
@@ -14,7 +14,15 @@ from shared.events.billing import (
     PaymentReported,
     PaymentReversed,
 )
-from shared.events.collections import AgentAssigned, ReconnectionRequested, RecoveryRequested, SuspensionRequested, SuspensionWithdrawn
+from shared.events.collections import (
+    AgentAssigned,
+    ReconnectionRequested,
+    RecoveryRequested,
+    RestrictionReleaseRequested,
+    RestrictionRequested,
+    SuspensionRequested,
+    SuspensionWithdrawn,
+)
 from shared.inbox import Context, EventRouter
 
 events = EventRouter()
@@ -112,6 +120,18 @@ async def let_credit_notes_meet_cuts(ctx: Context, notes: list[CreditNoteIssued]
     await facts.credit_invoices(ctx.session, notes=notes)
     await suspensions.meet_voids(ctx.session, customers=customers, operator=ctx.operator, now=ctx.now)
     await steps.close_on_events(ctx.session, events=["debt_covered"], customers=customers, operator=ctx.operator, now=ctx.now)
+
+
+@events.on_batch(RestrictionRequested)
+async def open_the_tickets_of_restrictions(ctx: Context, wanted: list[RestrictionRequested]) -> None:
+    """The policy's procedure begins: before the cut, the service shows the payment page."""
+    await restrictions.request_restrictions(ctx.session, wanted=wanted, operator=ctx.operator, now=ctx.now)
+
+
+@events.on_batch(RestrictionReleaseRequested)
+async def take_off_restrictions(ctx: Context, wanted: list[RestrictionReleaseRequested]) -> None:
+    """A payment, an agreement, a hold: the restriction no longer stands."""
+    await restrictions.request_releases(ctx.session, wanted=wanted, operator=ctx.operator, now=ctx.now)
 
 
 @events.on(SuspensionRequested)

@@ -150,6 +150,43 @@ class SwitchUnresolved(Event):
     at: datetime
 
 
+class ServiceRestricted(Event):
+    """The network did restrict the service: it is connected, and every page shows the operator's payment page."""
+
+    TYPE: ClassVar[str] = "ticketing.service_restricted.v1"
+    restriction_id: UUID
+    ticket_id: UUID
+    customer_id: UUID
+    restricted_at: datetime
+    proof: list[SwitchProof] = []
+
+
+class RestrictionEnded(Event):
+    """A restriction is over. `released`: the network took it off. `suspended`: the cut took its place. `cancelled` and `refused`: it never
+    was, for it was taken back in time or the network refused. `ticket_id` is the ticket that ended it."""
+
+    TYPE: ClassVar[str] = "ticketing.restriction_ended.v1"
+    restriction_id: UUID
+    ticket_id: UUID
+    customer_id: UUID
+    outcome: Literal["released", "suspended", "cancelled", "refused"]
+    ended_at: datetime
+    proof: list[SwitchProof] = []
+
+
+class RestrictionUnresolved(Event):
+    """The network's answer to a restriction, or to its release, is unknown or a refusal; somebody should look."""
+
+    TYPE: ClassVar[str] = "ticketing.restriction_unresolved.v1"
+    switch_id: UUID
+    ticket_id: UUID
+    customer_id: UUID
+    action: Literal["restrict", "release"]
+    outcome: Literal["unknown", "refused"]
+    detail: str
+    at: datetime
+
+
 class AgreementReached(Event):
     """A customer agreed to something that is to be carried out from a day on (VIP-28, VIP-30): billing does, and charges accordingly.
     `service_id` is empty where it concerns no single service, `plan_code` where the plan stays; `detail` is the report in words."""

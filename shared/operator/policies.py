@@ -9,13 +9,13 @@ from pydantic import Field, model_validator
 from shared.operator.base import Code, Document, Duration, Text
 from shared.operator.notices import Channel, MessageLimits
 
-StatusCode = Literal["active", "temporary_active", "under_review", "payment_plan", "suspended", "recovery"]
+StatusCode = Literal["active", "temporary_active", "under_review", "payment_plan", "restricted", "suspended", "recovery"]
 Basis = Literal["payment", "promise", "payment_plan", "review"]
 # The decisions of a policy that refusals and explanations justify with a rule of the operator's documents.
 Decision = Literal[
     "segment", "due", "portfolio", "dispatch", "receipt", "documentation", "follow_up", "agent", "status", "notice", "promises",
     "day", "suspended", "reconnection", "status_after", "negotiated", "returns", "outage", "recovery",
-    "hold",
+    "hold", "restriction",
 ]  # fmt: skip
 
 
@@ -116,6 +116,18 @@ class Suspension(Document):
     procedure: ByDelivery
 
 
+class Restriction(Document):
+    """Before the cut: who owes keeps its connection, and every page that it opens is the operator's payment page. From `allowed_from` on,
+    always before the cut; only what the operator's own network delivers, and only where the system decides. What is paid, taken back or
+    disputed lifts it (`suspension.reported_payment_counts`), and so do the agreements of `lifted_by` while they run. `procedure` is what
+    ticketing opens to restrict, `release_procedure` to release."""
+
+    allowed_from: AllowedFrom
+    lifted_by: list[Literal["promise", "payment_plan", "review"]] = ["promise", "payment_plan", "review"]
+    procedure: Code
+    release_procedure: Code
+
+
 class Reconnection(Document):
     """On what a customer is reconnected, by whom, and the status that follows by what was negotiated."""
 
@@ -195,6 +207,7 @@ class Policy(Document):
     invoice: InvoiceDispatch
     promises: Promises
     reminders: list[Reminder] = []
+    restriction: Restriction | None = None
     suspension: Suspension
     reconnection: Reconnection
     recovery: Recovery | None = None
@@ -211,13 +224,21 @@ class Policy(Document):
         return self
 
     @model_validator(mode="after")
+    def _restrictable(self) -> Self:
+        if self.restriction is not None and self.decided_by == "person":
+            raise ValueError("`restriction` la decide el sistema: con `decided_by: person` nadie la ordena")
+        return self
+
+    @model_validator(mode="after")
     def _complete(self) -> Self:
+        optional = set() if self.recovery else {"recovery"}
+        optional |= set() if self.restriction else {"restricted", "restriction"}
         for name, wanted, given in (
             ("statuses", StatusCode, self.statuses),
             ("rules", Decision, self.rules),
             ("reconnection.target_status", Basis, self.reconnection.target_status),
         ):
-            missing = sorted(set(get_args(wanted)) - set(given) - (set() if self.recovery else {"recovery"}))
+            missing = sorted(set(get_args(wanted)) - set(given) - optional)
             if missing:
                 raise ValueError(f"a `{name}` le falta: {', '.join(missing)}")
         return self

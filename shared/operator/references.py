@@ -19,13 +19,11 @@ from shared.operator.notices import Notice
 from shared.operator.operator import Operator
 from shared.operator.permissions import PERMISSIONS
 from shared.operator.policies import Policy
+from shared.operator.policy_checks import check_restriction, check_switching, switching
 from shared.operator.procedure_checks import check_procedures, procedure_uses
 from shared.operator.templates import ENDINGS
 from shared.operator.templates import mistakes as template_mistakes
 
-# What collections waits for when it has a service cut or reconnected: the ticket's action, and the outcomes by which it may close.
-SUSPENDING = ("network.suspend", "suspended")
-RECONNECTING = ("network.reconnect", "reconnected")
 # What is printed, by its template: every operator can be asked for these; a work order only where a procedure has one.
 PAPERS = {"invoice.typ": "las facturas", "credit_note.typ": "las notas de crédito", "dossier.typ": "los expedientes"}
 RECOVERED = "paid"  # how a recovery's ticket closes when the debt is covered
@@ -114,9 +112,8 @@ def _policy_uses(policy: Policy) -> Iterator[tuple[str, Place, str, str]]:
         yield name, ("rules", decision), "regla", rule
     for at, choice in enumerate(policy.choices):
         yield name, ("choices", at, "rule"), "regla", choice.rule
-    for part, chosen in (("suspension", policy.suspension.procedure), ("reconnection", policy.reconnection.procedure)):
-        yield name, (part, "procedure", "own"), "procedimiento", chosen.own
-        yield name, (part, "procedure", "third_party"), "procedimiento", chosen.third_party
+    for place, code, _ in switching(policy):
+        yield name, place, "procedimiento", code
     if policy.recovery is not None:
         yield name, ("recovery", "procedure"), "procedimiento", policy.recovery.procedure
     for at, reminder in enumerate(policy.reminders):
@@ -162,16 +159,8 @@ def _check_catalog(operator: Operator, wrong: Wrong) -> None:
 
 def _check_policy(policy: Policy, operator: Operator, wrong: Wrong) -> None:
     name = f"policies/{policy.code}.yaml"
-    wanted = (("suspension", policy.suspension.procedure, SUSPENDING), ("reconnection", policy.reconnection.procedure, RECONNECTING))
-    for part, chosen, (action, outcome) in wanted:
-        for delivery, code in (("own", chosen.own), ("third_party", chosen.third_party)):
-            procedure = operator.procedures.get(code)
-            if procedure is None:
-                continue
-            if action not in {step.action for step in procedure.steps}:
-                wrong(name, (part, "procedure", delivery), f"«{code}» no tiene ningún paso con `action: {action}`")
-            elif outcome not in procedure.outcomes:
-                wrong(name, (part, "procedure", delivery), f"«{code}» no tiene el resultado `{outcome}`")
+    check_switching(name, policy, operator, wrong)
+    check_restriction(name, policy, operator, wrong)
     _check_recovery(name, policy, operator, wrong)
     _check_fees(name, policy, operator, wrong)
     due, allowed = policy.due.day_of_month, policy.suspension.allowed_from.day_of_month

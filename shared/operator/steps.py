@@ -9,7 +9,7 @@ from shared.operator.base import Code, Document, Text
 from shared.operator.conditions import When
 from shared.operator.forms import CaptureField, CaptureKind, form_mistake
 
-Action = Literal["network.suspend", "network.reconnect", "network.change", "agreement.tell"]
+Action = Literal["network.suspend", "network.reconnect", "network.restrict", "network.release", "network.change", "agreement.tell"]
 # What an action must and may be told (`uses`), by name: the kinds of field that can tell it.
 AGREED: dict[str, tuple[CaptureKind, ...]] = {"kind": ("choice",), "from": ("date",), "detail": ("text", "comment")}
 CHANGED: dict[str, tuple[CaptureKind, ...]] = {"plan": ("plan",), "service": ("service",)}

@@ -7,11 +7,13 @@ from typing import Any, Literal, get_args, get_origin
 
 STEPS = {
     "REMIND": "recordatorio",
+    "RESTRICT": "restricción",
     "NOTICE": "aviso de suspensión",
     "CUT": "suspensión",
     "NOTICE_POSSIBLE": "aviso que un gestor podría enviar",
     "CUT_POSSIBLE": "suspensión que un gestor podría pedir",
     "HELD_REMIND": "recordatorio excluido",
+    "HELD_RESTRICT": "restricción excluida",
     "HELD_NOTICE": "aviso excluido",
     "HELD_CUT": "suspensión excluida",
 }
@@ -87,7 +89,13 @@ VALUES: Mapping[str, Mapping[str, str]] = {
         "REFUSED": "rechazado",
         "CANCELLED": "cancelado",
     },
-    "SwitchShown.action": {"suspend": "suspender", "reconnect": "reconectar", "change": "cambiar"},
+    "SwitchShown.action": {
+        "suspend": "suspender",
+        "reconnect": "reconectar",
+        "restrict": "restringir",
+        "release": "quitar la restricción",
+        "change": "cambiar",
+    },
     "SwitchShown.adapter": {"network": "red propia", "manual": "una persona"},
     "TicketShown.state": {"open": "abierto", "closed": "cerrado"},
     # noc

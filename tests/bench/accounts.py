@@ -3,7 +3,8 @@
 Every account has February's invoice, paid, and March's. What else it has follows from its kind:
 
 - `paid`, `reported`: March's money is there, or a payment is reported. Time alone changes nothing.
-- `cut`: unpaid, ten days late tomorrow at 9:00; whoever is late was charged for it. `remind`: due on the 23rd, reminded tomorrow at 9:00.
+- `cut`: unpaid, restricted since the 17th, ten days late tomorrow at 9:00; whoever is late was charged for it. `remind`: due on the 23rd,
+  reminded tomorrow at 9:00.
 - `plan`: came with a payment plan that holds until tomorrow begins. `promise`: promised by tomorrow at 10:00.
 - `suspended`, `review`, `vip`: cut already, looked into, or a person's to decide, and then in the worklist. Nothing is due tomorrow.
 - `looked`: like `paid`, and yet to be looked at tomorrow at 9:00.
@@ -24,8 +25,8 @@ MIDNIGHT = datetime(2026, 3, 20, 0, 0, 1, tzinfo=ZONE).astimezone(UTC)
 NOON = datetime(2026, 3, 20, 12, tzinfo=ZONE).astimezone(UTC)
 ORDINARY = {"paid": 66, "reported": 10, "suspended": 4, "review": 1, "vip": 5, "cut": 6, "remind": 5, "plan": 1, "promise": 2}
 TABLES = (
-    "reminder", "fee", "payment_part", "payment", "payment_plan", "promise", "review", "suspension", "status_change", "invoice",
-    "account_review", "worklist", "account", "past", "happening", "outbox",
+    "reminder", "fee", "payment_part", "payment", "payment_plan", "promise", "review", "restriction", "suspension", "status_change",
+    "invoice", "account_review", "worklist", "account", "past", "happening", "outbox",
 )  # fmt: skip
 
 
@@ -44,7 +45,8 @@ SELECT {ACCOUNT}, 'crm', 'C-' || n, 'Cliente ' || n, 'cliente ' || lpad(n::text,
     '[{{"kind": "email", "value": "cliente@example.com"}}]',
     '[{{"plan_code": "hogar_50", "plan_kind": "residential", "active_from": "2025-01-01"}}]', ARRAY['NODO-' || n % 500], 'own', 39.90,
     'USD', false, CASE WHEN kind = 'vip' THEN {AGENT} END, CASE WHEN kind = 'vip' THEN 'vip' ELSE 'residencial' END,
-    CASE kind WHEN 'plan' THEN 'payment_plan' WHEN 'suspended' THEN 'suspended' WHEN 'review' THEN 'under_review' ELSE 'active' END,
+    CASE kind WHEN 'plan' THEN 'payment_plan' WHEN 'suspended' THEN 'suspended' WHEN 'review' THEN 'under_review'
+        WHEN 'cut' THEN 'restricted' ELSE 'active' END,
     '2026-01-15 12:00Z', 'RES-1', '', 1, '2026-01-15 12:00Z'
 FROM book""",
     f"""
@@ -56,8 +58,8 @@ INSERT INTO worklist (account_id, agent, urgency, weight, overdue_since)
 SELECT {ACCOUNT}, {AGENT}, {ORDER.index(Reason.RECEIPT_NOT_CONFIRMED)}, -39.90, '2026-03-10' FROM book WHERE kind = 'vip'""",
     f"""
 INSERT INTO status_change (account_id, version, previous, code, label, rule, reason, changed_at)
-SELECT {ACCOUNT}, 1, 'active', CASE kind WHEN 'plan' THEN 'payment_plan' WHEN 'suspended' THEN 'suspended' ELSE 'under_review' END,
-    'así', 'RES-7', 'así', '2026-01-15 12:00Z' FROM book WHERE kind IN ('plan', 'suspended', 'review')""",
+SELECT {ACCOUNT}, 1, 'active', CASE kind WHEN 'plan' THEN 'payment_plan' WHEN 'suspended' THEN 'suspended' WHEN 'cut' THEN 'restricted'
+    ELSE 'under_review' END, 'así', 'RES-7', 'así', '2026-01-15 12:00Z' FROM book WHERE kind IN ('plan', 'suspended', 'review', 'cut')""",
     f"""
 INSERT INTO invoice (id, account_id, number, origin, period, issue_date, due_date, due_ends_at, total, balance, currency, issued_at,
     paid_at, dispatched_at, dispatched_by)
@@ -101,6 +103,11 @@ INSERT INTO suspension (id, account_id, state, source, procedure, delivery, rule
 SELECT {FACT}, {ACCOUNT}, 'SUSPENDED', 'SYSTEM', 'suspension_residencial', 'own', 'RES-5', 'Falta de pago.', 39.90, 'USD',
     ARRAY[{MARCH}], 'sistema', '2026-03-12 15:00Z', '2026-03-12 15:05Z' FROM book WHERE kind = 'suspended'""",
     f"""
+INSERT INTO restriction (id, account_id, source, procedure, release_procedure, rule, reason, amount, currency, invoice_ids, except_services,
+    requested_at, restricted_at)
+SELECT {FACT}, {ACCOUNT}, 'SYSTEM', 'restriccion_residencial', 'liberacion_residencial', 'RES-9', 'Falta de pago.', 39.90, 'USD',
+    ARRAY[{MARCH}], '{{}}', '2026-03-17 15:00Z', '2026-03-17 15:00Z' FROM book WHERE kind = 'cut'""",
+    f"""
 INSERT INTO fee (id, account_id, occasion, kind, invoice_id, amount, currency, rule, reason, due_at)
 SELECT {FEE}, {ACCOUNT}, 'late/' || {MARCH}, 'late', {MARCH}, 2, 'USD', 'RES-8', 'Cinco días de atraso.', '2026-03-15 15:00Z'
 FROM book WHERE kind IN ('cut', 'plan', 'promise', 'suspended', 'review')""",
@@ -108,7 +115,9 @@ FROM book WHERE kind IN ('cut', 'plan', 'promise', 'suspended', 'review')""",
 INSERT INTO happening (customer_id, at, type, data)
 SELECT account_id, changed_at, 'collections.status_changed.v1', jsonb_build_object('code', code) FROM status_change
 UNION ALL
-SELECT account_id, requested_at, 'collections.suspension_requested.v1', jsonb_build_object('suspension_id', id) FROM suspension""",
+SELECT account_id, requested_at, 'collections.suspension_requested.v1', jsonb_build_object('suspension_id', id) FROM suspension
+UNION ALL
+SELECT account_id, requested_at, 'collections.restriction_requested.v1', jsonb_build_object('restriction_id', id) FROM restriction""",
 )
 
 

@@ -29,7 +29,13 @@ from shared.events.billing import (
     PaymentReported,
     PaymentReversed,
 )
-from shared.events.collections import ReconnectionRequested, SuspensionNoticeRequested, SuspensionRequested
+from shared.events.collections import (
+    ReconnectionRequested,
+    RestrictionReleaseRequested,
+    RestrictionRequested,
+    SuspensionNoticeRequested,
+    SuspensionRequested,
+)
 from shared.events.noc import OutageClosed, OutageDeclared
 from tests.collections.factories import AGENT, MANAGER, OTHER_AGENT
 from tests.collections.story import Story, principal
@@ -251,9 +257,11 @@ class Chronicle:
     async def answer(self) -> None:
         """Ticketing and the notifier answer what was asked for, some of it late."""
         customer, at = self.told.customer, await self.some_time_ago(20)
-        asked = await self.told.told(SuspensionNoticeRequested, SuspensionRequested, ReconnectionRequested)
+        limits = RestrictionRequested, RestrictionReleaseRequested
+        asked = await self.told.told(SuspensionNoticeRequested, SuspensionRequested, ReconnectionRequested, *limits)
         for each in [each for each in asked if each.customer_id == customer.id]:
-            key = getattr(each, "reconnection_id", None) or getattr(each, "suspension_id", None) or each.notice_id
+            names = ("release_id", "restriction_id", "reconnection_id", "suspension_id", "notice_id")
+            key = next(getattr(each, name) for name in names if hasattr(each, name))
             if key in self.answered:
                 continue
             self.answered.add(key)
@@ -261,6 +269,10 @@ class Chronicle:
             if isinstance(each, SuspensionNoticeRequested):
                 told: Any = [customer.failed(key, at)] if bad else []
                 told.append(customer.accepted(key, at))
+            elif isinstance(each, RestrictionRequested):
+                told = [customer.unrestricted(key, at, "refused")] if bad else [customer.restricted(key, at)]
+            elif isinstance(each, RestrictionReleaseRequested):
+                told = [customer.closed(key, at)] if bad else [customer.unrestricted(each.restriction_id, at)]
             elif isinstance(each, SuspensionRequested):
                 told = [customer.cancelled(key, at, "refused")] if bad else [customer.suspended(key, at)]
             else:

@@ -25,7 +25,15 @@ from shared.events.billing import (
     ServiceSold,
 )
 from shared.events.notifier import MessageAccepted, MessageFailed
-from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected, ServiceSuspended, SuspensionCancelled, TicketClosed
+from shared.events.ticketing import (
+    ReconnectionOrdered,
+    RestrictionEnded,
+    ServiceReconnected,
+    ServiceRestricted,
+    ServiceSuspended,
+    SuspensionCancelled,
+    TicketClosed,
+)
 
 ZONE = ZoneInfo("America/Tegucigalpa")
 AGENT, OTHER_AGENT, MANAGER = "ana.martinez", "carlos.rivera", "marta.zelaya"
@@ -201,6 +209,13 @@ class Customer:
 
     def suspended(self, suspension_id: UUID, at: datetime) -> ServiceSuspended:
         return ServiceSuspended(suspension_id=suspension_id, ticket_id=new_id(), customer_id=self.id, suspended_at=at)
+
+    def restricted(self, restriction_id: UUID, at: datetime) -> ServiceRestricted:
+        return ServiceRestricted(restriction_id=restriction_id, ticket_id=new_id(), customer_id=self.id, restricted_at=at)
+
+    def unrestricted(self, restriction_id: UUID, at: datetime, outcome: str = "released") -> RestrictionEnded:
+        values = {"restriction_id": restriction_id, "ticket_id": new_id(), "customer_id": self.id, "outcome": outcome, "ended_at": at}
+        return RestrictionEnded.model_validate(values)
 
     def cancelled(self, suspension_id: UUID, at: datetime, cause: str = "payment") -> SuspensionCancelled:
         return SuspensionCancelled(

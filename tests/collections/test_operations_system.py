@@ -90,7 +90,7 @@ async def test_one_long_jump_or_many_small_ones(database: OpenDatabase) -> None:
                 await told.until(at)
             told_of = await told.service.published()
             outcomes.append([(each.type, getattr(each.event, "requested_at", None)) for each in told_of])
-    assert outcomes[0] == outcomes[1] and len(outcomes[0]) == 5
+    assert outcomes[0] == outcomes[1] and len(outcomes[0]) == 6
 
 
 async def test_the_state_in_which_customers_come_to_us(database: OpenDatabase) -> None:
@@ -102,6 +102,7 @@ async def test_the_state_in_which_customers_come_to_us(database: OpenDatabase) -
         "ACTIVO TEMPORAL PAGO",
         "cliente vip",
         "SUSPENDIDO POR MORA",
+        "RESTRINGIDO POR FALTA DE PAGO",
     ):
         async with story(database, customer=Customer(status=status)) as told:
             await told.tell(told.customer.invoice(origin="opening", balance="100.00"))
@@ -116,6 +117,7 @@ async def test_the_state_in_which_customers_come_to_us(database: OpenDatabase) -
         "ACTIVO TEMPORAL PAGO": ("vip", "temporary_active"),
         "cliente vip": ("vip", "active"),
         "SUSPENDIDO POR MORA": ("residencial", "suspended"),
+        "RESTRINGIDO POR FALTA DE PAGO": ("residencial", "restricted"),
     }
 
 

@@ -16,7 +16,15 @@ from services.collections.jobs import review
 from services.collections.operations import looking
 from services.collections.queries.invariants import invariants
 from shared.db import Database, execute
-from shared.events.collections import FeeDue, RecoveryRequested, ReminderRequested, StatusChanged, SuspensionRequested
+from shared.events.collections import (
+    FeeDue,
+    RecoveryRequested,
+    ReminderRequested,
+    RestrictionReleaseRequested,
+    RestrictionRequested,
+    StatusChanged,
+    SuspensionRequested,
+)
 from shared.operator import Operator
 from shared.operator.policies import AllowedFrom
 from tests.bench.accounts import EVENING, NOON, ORDINARY, fill
@@ -119,13 +127,13 @@ async def restarted(database: Database, at: datetime, using: Operator) -> AsyncI
 
 @rule("RES-4", "RES-8")
 async def test_a_policy_that_is_changed_in_a_running_house_counts_from_the_next_start_on(database: OpenDatabase) -> None:
-    """It had neither fees nor the second reminder: the next look at the customer was the cut on the 20th."""
+    """It had neither fees nor the second reminder: the next look at the customer was the restriction on the 17th."""
     kept, customer = await database("collections"), home()
     async with serve(SERVICE, kept, local(1), using=ruled(fees=None, reminders=operator().policy("residencial").reminders[:1])) as before:
         await before.deliver(customer.registered(), customer.invoice("25.00", due=DUE))
         await before.at(local(12, 9))
         assert [each.event.reminder for each in await before.published(ReminderRequested)] == ["antes_de_vencer"]
-        assert await before.next_due() == local(20, 9)
+        assert await before.next_due() == local(17, 9)
     async with restarted(kept, local(12, 9), operator()) as after:
         await after.at(local(15, 9))
         assert [each.event.requested_at for each in await after.published(ReminderRequested)][1:] == [local(13, 9)]
@@ -165,6 +173,23 @@ async def test_a_cut_that_a_changed_policy_allows_since_yesterday_waits_like_any
         assert await after.published(SuspensionRequested) == []
         await after.at(local(18, 14))
         assert len(await after.published(SuspensionRequested)) == 1
+
+
+@rule("RES-9")
+async def test_a_restriction_that_a_changed_policy_brings_counts_at_once_and_one_that_is_gone_is_taken_off(database: OpenDatabase) -> None:
+    """It is a state: whoever is between its day and the cut's is restricted from the restart on, and released by the one after."""
+    kept, customer = await database("collections"), home()
+    none = ruled(restriction=None)
+    async with serve(SERVICE, kept, local(1), using=none) as before:
+        await before.deliver(customer.registered(), customer.invoice("25.00", due=DUE))
+        await before.at(local(18, 14))
+        assert await before.published(RestrictionRequested) == []
+    async with restarted(kept, local(18, 14), operator()) as after:
+        [order] = [each.event for each in await after.published(RestrictionRequested)]
+        await after.deliver(customer.restricted(order.restriction_id, local(18, 14)))
+        await after.work()
+    async with restarted(kept, local(18, 15), none) as gone:
+        assert [each.event.cause for each in await gone.published(RestrictionReleaseRequested)] == ["policy"]
 
 
 @rule("VIP-16")

@@ -11,17 +11,40 @@ from uuid import UUID
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.collections.rules.actions import ChargeFee, DispatchInvoice, HandToRecovery, OrderCut, OrderReconnection, Remind, WithdrawCut
+from services.collections.rules.actions import (
+    ChargeFee,
+    DispatchInvoice,
+    HandToRecovery,
+    OrderCut,
+    OrderReconnection,
+    ReleaseRestriction,
+    Remind,
+    Restrict,
+    WithdrawCut,
+)
 from services.collections.rules.agreements import judge_plan, judge_promise
-from services.collections.rules.assessment import Assessment, assess
+from services.collections.rules.assessment import Assessment, agreement, assess
 from services.collections.rules.debts import believed_open, confirmed_open, disputed, open_disputes, owed, unpaid, unpaid_months
-from services.collections.rules.facts import Deduction, Facts, Fee, Instalment, Invoice, Part, Payment, Plan, Promise, Suspension
+from services.collections.rules.facts import (
+    Deduction,
+    Facts,
+    Fee,
+    Instalment,
+    Invoice,
+    Part,
+    Payment,
+    Plan,
+    Promise,
+    Restriction,
+    Suspension,
+)
 from services.collections.rules.states import SYSTEM, DeductionKind, SuspensionState
 from services.collections.rules.terms import Book, Terms
 from services.collections.rules.worklist import next_change, place
 from shared.db import new_id
 from shared.operator.policies import Fees, LateFee, ReconnectionFee, Recovery
 from tests.collections.factories import local
+from tests.support.rules import rule
 from tests.support.service import operator
 
 START = local(1)
@@ -214,6 +237,7 @@ class World:
     def carry_out(self, action: object, now: datetime) -> None:
         if isinstance(action, OrderCut):
             assert unpaid(self.facts, now), "cut with nothing owed"
+            self.restrictions(now, outcome="suspended", ended_at=now)
             ids = tuple(each.id for each in unpaid(self.facts, now) if each.due_ends_at <= now)
             cut = Suspension(new_id(), SYSTEM, now, SuspensionState.SUSPENDED, "SYSTEM", ids, suspended_at=now)
             self.facts = replace(self.facts, suspensions=(*self.facts.suspensions, cut))
@@ -227,6 +251,14 @@ class World:
                 reconnected_at=now,
             )
             self.facts = replace(self.facts, suspensions=(*self.facts.suspensions[:-1], done))
+        elif isinstance(action, Restrict):
+            assert unpaid_months(self.facts, now), "restricted with nothing owed"
+            assert all(each.ended_at is not None for each in self.facts.restrictions), "restricted twice"
+            ids = tuple(each.id for each in unpaid(self.facts, now) if each.due_ends_at <= now)
+            limit = Restriction(new_id(), now, invoice_ids=ids, restricted_at=now)
+            self.facts = replace(self.facts, restrictions=(*self.facts.restrictions, limit))
+        elif isinstance(action, ReleaseRestriction):
+            self.restrictions(now, outcome="released", release_requested_at=now, release_cause=action.cause, ended_at=now)
         elif isinstance(action, DispatchInvoice):
             self._invoice(action.invoice.id, dispatched_at=now)
         elif isinstance(action, Remind):
@@ -240,6 +272,12 @@ class World:
             self.facts = replace(self.facts, suspensions=(*self.facts.suspensions[:-1], handed))
         else:
             assert not isinstance(action, WithdrawCut)
+
+    def restrictions(self, now: datetime, **change: Any) -> None:
+        """What becomes of the restriction that stands."""
+        self.facts = replace(
+            self.facts, restrictions=tuple(replace(each, **change) if each.ended_at is None else each for each in self.facts.restrictions)
+        )
 
     def _invoice(self, invoice_id: UUID, **change: Any) -> None:
         self.facts = replace(
@@ -324,9 +362,38 @@ def test_the_system_cuts_only_who_owes_and_reconnects_whoever_paid(story: list[H
     if cut is not None and cut.reconnected_at is None:
         assert owed([each for each in facts.invoices if each.id in cut.invoice_ids or world.terms.cut_from(each) <= now], now) > 0
     owes = [each for each in unpaid_months(facts, now) if world.terms.cut_from(each) <= now]
-    if owes and facts.status == "active":
+    if owes and facts.status in ("active", "restricted"):
         raise AssertionError(f"still connected with {len(owes)} unpaid invoices")
     assert all(each.reconnected_at is not None for each in facts.suspensions[:-1])
+
+
+@rule("RES-9")
+@settings(max_examples=200, deadline=None)
+@example([Happening(24 * 17, "promise", 0, 4)], "residencial")
+@example([Happening(24 * 17, "pay", 0, 4), Happening(24 * 18, "reject", 0, 1)], "residencial")
+@given(happenings, st.sampled_from(["residencial", "cargos", "vip"]))
+def test_restricted_is_who_owes_from_the_hour_on_and_nobody_else(story: list[Happening], policy: str) -> None:
+    """At every instant of every story; the debts are counted by what billing knows, apart from the function under test."""
+    world, steps = play(policy, story, [])
+    now, facts, terms = steps[-1][0], world.facts, world.terms
+    standing_ones = [each for each in facts.restrictions if each.ended_at is None]
+    if policy == "vip":
+        assert not facts.restrictions
+    months = [
+        each for each in facts.invoices if each.fee is None and world.open[each.id] - disputed(each, now) > 0 and each.voided_at is None
+    ]
+    due = [each for each in months if (begins := terms.restrict_from(each)) is not None and begins <= now]
+    agreed = agreement(facts, now) is not None
+    cut = any(each.reconnected_at is None for each in facts.suspensions)
+    assert not (standing_ones and (cut or agreed or not months)), "restricted though cut, agreed or paid"
+    if due and not cut and not agreed and facts.status == "active":
+        raise AssertionError("owes since the hour and is neither restricted nor cut")
+    for each in facts.restrictions:
+        assert each.ended_at is None or each.requested_at <= each.ended_at
+        assert not any(
+            one.suspended_at is not None and one.suspended_at <= each.requested_at < (one.reconnected_at or now)
+            for one in facts.suspensions
+        ), "restricted while cut"
 
 
 @settings(max_examples=150, deadline=None)

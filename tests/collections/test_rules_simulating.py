@@ -8,7 +8,7 @@ from functools import cache
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.collections.rules.actions import EndHold, OrderCut, Remind, SendNotice
+from services.collections.rules.actions import EndHold, OrderCut, Remind, Restrict, SendNotice
 from services.collections.rules.facts import Approval, Hold, Notice
 from services.collections.rules.mails import mails_of
 from services.collections.rules.simulating import Step, simulate
@@ -23,7 +23,7 @@ from tests.support.rules import rule
 from tests.support.service import operator
 
 POLICIES = ("residencial", "cargos", "avisa", "aprueba")
-KINDS = {OrderCut: StepKind.CUT, Remind: StepKind.REMIND, SendNotice: StepKind.NOTICE}
+KINDS = {OrderCut: StepKind.CUT, Restrict: StepKind.RESTRICT, Remind: StepKind.REMIND, SendNotice: StepKind.NOTICE}
 
 
 @cache

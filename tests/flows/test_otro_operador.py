@@ -95,12 +95,19 @@ async def test_companies_are_collected_from_as_their_file_says(house: TestHouse)
         (None, Decimal(1120)),
         ("late", Decimal("62.72")),
     ]
+    await house.until("2026-03-21T09:59")
+    assert await status(house, own) == "AL DÍA"
+
+    # A los cinco días, solo la página de pago, pero no en lo que entrega un tercero.
     await house.until("2026-03-21T10:00")
     assert len(subjects(house, "p-1@correo.example")) == 3
+    assert [await status(house, each) for each in (own, resold, punctual)] == ["SOLO PÁGINA DE PAGO", "AL DÍA", "AL DÍA"]
+    assert await house.is_on("p-1") and await house.is_restricted("p-1") and not await house.is_restricted("p-2")
+    assert await tickets(house, own) == [("RESTRICCIÓN PYMES", "restricted")]
     await house.until("2026-03-23T09:59")
-    assert [await status(house, each) for each in (own, resold, punctual)] == ["AL DÍA", "AL DÍA", "AL DÍA"]
+    assert [await status(house, each) for each in (own, resold, punctual)] == ["SOLO PÁGINA DE PAGO", "AL DÍA", "AL DÍA"]
     await house.until("2026-03-23T10:05")
-    assert await status(house, own) == "CORTADO" and not await house.is_on("p-1")
+    assert await status(house, own) == "CORTADO" and not await house.is_on("p-1") and not await house.is_restricted("p-1")
 
     # Lo que entrega un tercero lo corta antes su proveedor: el mismo procedimiento, con un paso más.
     assert await status(house, resold) == "AL DÍA"
@@ -110,7 +117,7 @@ async def test_companies_are_collected_from_as_their_file_says(house: TestHouse)
     # El pago reconecta solo; al que entrega un tercero, después de su proveedor.
     await pays(house, own, "1182.72", "BI-1")
     await pays(house, resold, "1182.72", "BI-2")
-    assert await status(house, own) == "AL DÍA, PAGO POR CONFIRMAR" and await house.is_on("p-1")
+    assert await status(house, own) == "AL DÍA, PAGO POR CONFIRMAR" and await house.is_on("p-1") and not await house.is_restricted("p-1")
     assert await status(house, resold) == "CORTADO"
     await finishes(house, resold, "proveedor", OPERATIONS)
     assert await status(house, resold) == "AL DÍA, PAGO POR CONFIRMAR"

@@ -38,16 +38,17 @@ async def test_homes_are_reminded_cut_and_reconnected_by_the_system(house: TestH
     assert [(each["fee"], Decimal(each["total"]["amount"])) for each in await late.fees()] == [("late", Decimal("2.30"))]
     assert await punctual.fees() == []
 
-    # Diez días después del vencimiento, a las 09:00, el sistema suspende; una parte del pago no basta.
+    # A los siete, solo la página de pago; diez días después del vencimiento, a las 09:00, el sistema suspende. Una parte del pago no basta.
     await house.until("2026-03-15T10:00")
     await partly.reports_payment("20.00", "DEP-2")
     await house.until("2026-03-20T08:59")
-    assert [await each.status() for each in (late, partly, punctual)] == ["ACTIVO", "ACTIVO", "ACTIVO"]
+    limited = "RESTRINGIDO POR FALTA DE PAGO"
+    assert [await each.status() for each in (late, partly, punctual)] == [limited, limited, "ACTIVO"]
     await house.until("2026-03-20T09:00")
     assert [await each.status() for each in (late, partly, punctual)] == ["SUSPENDIDO POR MORA", "SUSPENDIDO POR MORA", "ACTIVO"]
-    (ticket,) = await late.tickets()
-    assert (ticket["kind"], ticket["outcome"]) == ("SUSPENSION POR MORA", "suspended")
-    assert len(house.mails(to="r-1@correo.example")) == 5
+    outcomes = [(each["kind"], each["outcome"]) for each in await late.tickets()]
+    assert outcomes == [("SUSPENSION POR MORA", "suspended"), ("RESTRICCION POR MORA", "restricted")]
+    assert len(house.mails(to="r-1@correo.example")) == 6
 
     # El pago reconecta sin que nadie lo pida, a la hora que sea; el resto que faltaba, también.
     await house.until("2026-03-22T23:30")
@@ -56,8 +57,8 @@ async def test_homes_are_reminded_cut_and_reconnected_by_the_system(house: TestH
     invoice = await partly.invoice()
     await partly.reports_payment(str(Decimal(invoice["total"]["amount"]) - 20), "DEP-2B")
     assert await partly.status() == "ACTIVO TEMPORAL PAGO"
-    assert sorted(each["kind"] for each in await late.tickets()) == ["RECONEXION", "SUSPENSION POR MORA"]
-    assert len(house.mails(to="r-1@correo.example")) == 6
+    assert sorted(each["kind"] for each in await late.tickets()) == ["RECONEXION", "RESTRICCION POR MORA", "SUSPENSION POR MORA"]
+    assert len(house.mails(to="r-1@correo.example")) == 7
     assert [each["fee"] for each in await late.fees()] == ["late", "reconnection"]
     await house.post(f"/billing/payments/{payment['id']}/confirm", {}, "ines.reyes")
     assert await late.status() == "ACTIVO"

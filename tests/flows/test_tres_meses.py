@@ -99,7 +99,7 @@ async def test_three_months_come_to_the_same_however_they_are_played(
             return await outcome_of(house, customers, told)
 
     expected = await played("una", in_one_call)
-    assert len(expected.mails) == 26
+    assert len(expected.mails) == 29
     assert expected.statuses["Edwin Paz"] == "SUSPENDIDO POR MORA"
     many = await played("noventa", in_ninety_calls)
     monkeypatch.setattr(wiring, "Worker", Shuffled)

@@ -58,6 +58,12 @@ class TestHouse(Terminals):
             found = await rows(session, "SELECT active FROM simulated_service WHERE login = $1", login)
         return not found or bool(found[0].active)
 
+    async def is_restricted(self, login: str) -> bool:
+        """Does the login see nothing but the payment page, as the simulated network knows it?"""
+        async with self.house.runtimes["ticketing"].database.transaction() as session:
+            found = await rows(session, "SELECT restricted FROM simulated_service WHERE login = $1", login)
+        return bool(found) and bool(found[0].restricted)
+
     async def evidence(self) -> Evidence:
         """What there is in the five databases and in the Maildir."""
         databases = {name: runtime.database.dsn for name, runtime in self.house.runtimes.items()}

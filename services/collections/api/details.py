@@ -25,11 +25,12 @@ from services.collections.api.shapes import (
     PersonView,
     PlanView,
     PromiseView,
+    RestrictionView,
     ReviewView,
     SuspensionView,
 )
 from services.collections.api.views import StatusSince, money_view, quote
-from services.collections.models import Invoice, Notice, Plan, PlanInstalment, Promise, Review, Suspension
+from services.collections.models import Invoice, Notice, Plan, PlanInstalment, Promise, Restriction, Review, Suspension
 from services.collections.queries.accounts import AccountView, version_of
 from services.collections.rules.debts import ZERO, believed_open, owed, owed_unconfirmed
 from services.collections.rules.explaining import ActionView, Explanation, rule_of
@@ -50,6 +51,12 @@ CUT_STATES = {
     SuspensionState.SUSPENDED: "suspendido",
     SuspensionState.RECONNECTING: "reconexión solicitada",
     SuspensionState.RECONNECTED: "reconectado",
+}
+RESTRICTION_ENDS = {
+    "released": "quitada",
+    "suspended": "reemplazada por la suspensión",
+    "cancelled": "no se hizo",
+    "refused": "no fue posible",
 }
 
 
@@ -86,6 +93,7 @@ def show_account(view: AccountView, facts: Facts, found: Explanation, documents:
         review=show_review(view.review) if view.review else None,
         notice=show_notice(view.notice, documents) if view.notice else None,
         suspension=show_suspension(view.suspension, documents) if view.suspension else None,
+        restriction=show_restriction(view.restriction, documents) if view.restriction else None,
         holds=[show_hold(each) for each in running_holds(facts, now)],
         contacts=[show_contact(each, documents) for each in view.contacts],
         next_actions=[show_action(each, documents) for each in found.actions if each.verdict.allowed],
@@ -156,6 +164,24 @@ def show_suspension(order: Suspension, documents: Operator) -> SuspensionView:
         amount=money_view(documents, order.amount, order.currency),
         **order.model_dump(include=set(SuspensionView.model_fields) - {"label", "rule", "amount"}),
     )
+
+
+def show_restriction(order: Restriction, documents: Operator) -> RestrictionView:
+    """An order to restrict for the API."""
+    return RestrictionView(
+        label=_how_far(order),
+        rule=quote(documents, order.rule),
+        amount=money_view(documents, order.amount, order.currency),
+        **order.model_dump(include=set(RestrictionView.model_fields) - {"label", "rule", "amount"}),
+    )
+
+
+def _how_far(order: Restriction) -> str:
+    if order.outcome is not None:
+        return RESTRICTION_ENDS[order.outcome]
+    if order.release_requested_at is not None:
+        return "se está quitando"
+    return "restringido" if order.restricted_at is not None else "solicitada"
 
 
 def show_review(review: Review) -> ReviewView:

@@ -120,6 +120,22 @@ class SuspensionView(BaseModel):
     reconnected_at: AwareDatetime | None
 
 
+class RestrictionView(BaseModel):
+    """An order to restrict the service to the payment page, before the cut. `label` says in Spanish how far it is."""
+
+    id: UUID
+    label: str
+    reason: str
+    rule: RuleView
+    amount: MoneyView
+    requested_at: AwareDatetime
+    restricted_at: AwareDatetime | None
+    release_requested_at: AwareDatetime | None
+    release_reason: str | None
+    ended_at: AwareDatetime | None
+    outcome: str | None
+
+
 class ObstacleView(BaseModel):
     """Something that forbids an action, what would help, and when it ends by time alone."""
 
@@ -181,6 +197,7 @@ class AccountDetails(BaseModel):
     review: ReviewView | None
     notice: NoticeView | None
     suspension: SuspensionView | None
+    restriction: RestrictionView | None
     holds: list[HoldNote]
     contacts: list[ContactView]
     next_actions: list[ActionShown]

@@ -15,7 +15,7 @@ from services.collections.models.accounts import (
 )
 from services.collections.models.agreements import Plan, PlanInstalment, Promise, Review
 from services.collections.models.base import Table
-from services.collections.models.cuts import Notice, Suspension
+from services.collections.models.cuts import Notice, Restriction, Suspension
 from services.collections.models.figures import FigureReport
 from services.collections.models.happenings import Dossier, Happening
 from services.collections.models.past import Past
@@ -61,6 +61,7 @@ __all__ = [
     "PortfolioCover",
     "Promise",
     "Reminder",
+    "Restriction",
     "Review",
     "SegmentChange",
     "SegmentList",

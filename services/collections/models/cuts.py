@@ -1,4 +1,4 @@
-"""Notices of a coming cut, and orders to cut and to reconnect."""
+"""Notices of a coming cut, and orders to restrict, to cut and to reconnect."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from services.collections.models.base import Table
-from services.collections.rules.states import UNFINISHED, Source, SuspensionState, WithdrawCause
+from services.collections.rules.states import UNFINISHED, ReleaseCause, Source, SuspensionState, WithdrawCause
 from shared.db import currency_column, money_column, new_id, one_of, period_column, utc
 
 OPEN_STATES = ", ".join(f"'{each.value}'" for each in UNFINISHED)
@@ -39,6 +39,45 @@ class Notice(Table, table=True):
     accepted_at: datetime | None = utc(nullable=True)
     failed_at: datetime | None = utc(nullable=True)
     failure: str | None = None
+    known_at: datetime | None = utc(nullable=True)
+
+
+class Restriction(Table, table=True):
+    """An order to restrict the service before the cut, and what ticketing told of it: `restricted_at`, and `ended_at` with its `outcome`
+    (released; suspended, for the cut took its place; cancelled or refused, for it never was). `release_*` is that we asked for its end;
+    `release_refused_at` when that last came to nothing. One that the customer brought along has no invoices."""
+
+    __tablename__ = "restriction"
+    __table_args__ = (
+        one_of("source", Source, "ck_restriction_source"),
+        one_of("release_cause", ReleaseCause, "ck_restriction_release_cause"),
+        CheckConstraint("outcome IN ('released', 'suspended', 'cancelled', 'refused')", name="ck_restriction_outcome"),
+        CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="ck_restriction_ended"),
+        CheckConstraint("(release_requested_at IS NULL) = (release_id IS NULL)", name="ck_restriction_release"),
+        Index("uq_restriction_open", "account_id", unique=True, postgresql_where=text("ended_at IS NULL")),
+        Index("ix_restriction_account", "account_id"),
+        Index("ix_restriction_release", "release_id", unique=True, postgresql_where=text("release_id IS NOT NULL")),
+    )
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    source: str = Source.SYSTEM
+    procedure: str
+    release_procedure: str
+    rule: str
+    reason: str
+    amount: Decimal = money_column()
+    currency: str = currency_column()
+    invoice_ids: list[UUID] = Field(default_factory=list, sa_column=Column(ARRAY(UuidType), nullable=False))
+    except_services: list[UUID] = Field(default_factory=list, sa_column=Column(ARRAY(UuidType), nullable=False))
+    requested_at: datetime = utc()
+    restricted_at: datetime | None = utc(nullable=True)
+    release_id: UUID | None = None
+    release_requested_at: datetime | None = utc(nullable=True)
+    release_cause: str | None = None
+    release_reason: str | None = None
+    release_refused_at: datetime | None = utc(nullable=True)
+    ended_at: datetime | None = utc(nullable=True)
+    outcome: str | None = None
     known_at: datetime | None = utc(nullable=True)
 
 

@@ -24,6 +24,7 @@ KEPT: dict[str, tuple[str, ...]] = {
     "payment_part": ("payment_id", "invoice_id"),
     "payment_plan": ("id",),
     "promise": ("id",),
+    "restriction": ("id",),
     "review": ("id",),
     "suspension": ("id",),
     "suspension_notice": ("id",),

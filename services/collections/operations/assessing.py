@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.collections.operations import orders
+from services.collections.operations import orders, restrictions
 from services.collections.operations.changes import Changes
 from services.collections.operations.holds import end_expired
 from services.collections.operations.looking import look_later
@@ -21,7 +21,9 @@ from services.collections.rules.actions import (
     HandToRecovery,
     OrderCut,
     OrderReconnection,
+    ReleaseRestriction,
     Remind,
+    Restrict,
     SendNotice,
     WithdrawCut,
 )
@@ -170,10 +172,23 @@ async def _act(
     session: AsyncSession,
     changes: Changes,
     facts: Facts,
-    action: Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery | EndHold | ChargeFee,
+    action: Remind
+    | Restrict
+    | ReleaseRestriction
+    | SendNotice
+    | OrderCut
+    | WithdrawCut
+    | OrderReconnection
+    | HandToRecovery
+    | EndHold
+    | ChargeFee,
 ) -> None:
     if isinstance(action, Remind):
         orders.remind(changes, facts, action.reminder, action.invoice)
+    elif isinstance(action, Restrict):
+        restrictions.restrict(changes, facts)
+    elif isinstance(action, ReleaseRestriction):
+        restrictions.release(changes, facts, action.restriction, action.cause)
     elif isinstance(action, SendNotice):
         await orders.send_notice(session, changes, facts, by=SYSTEM, reason=None)
     elif isinstance(action, OrderCut):

@@ -38,6 +38,7 @@ UPDATE suspension_notice n SET failed_at = t.at, failure = t.failure, known_at =
 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS t(id, at, failure) WHERE n.id = t.id AND n.accepted_at IS NULL
 """
 COVERED = "paid"  # how a recovery's ticket closes when the debt is covered
+DONE = ("suspended", "reconnected", "restricted", "released")
 CUT_STATES = (SuspensionState.REQUESTED, SuspensionState.WITHDRAWN)
 
 
@@ -104,7 +105,7 @@ WHERE s.recovery_id = t.id
 async def tickets_closed(session: AsyncSession, *, events: Sequence[TicketClosed], now: datetime) -> None:
     """A reconnection's ticket that closed without it: the service is still cut, and another reconnection may be asked for. A recovery's
     that closed because the debt was covered: the case is ours again."""
-    failed = [each for each in events if each.request_id is not None and each.outcome not in ("suspended", "reconnected")]
+    failed = [each for each in events if each.request_id is not None and each.outcome not in DONE]
     if failed:
         await touch(session, (each.customer_id for each in failed), now=now)
         await execute(session, REFUSED, [each.request_id for each in failed], [each.closed_at for each in failed], now)

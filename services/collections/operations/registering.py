@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.collections.models import Plan, Review, SegmentChange, Suspension
+from services.collections.models import Plan, Restriction, Review, SegmentChange, Suspension
 from services.collections.operations.changes import Changes
 from services.collections.operations.looking import look_soon
 from services.collections.rules.openings import opening_of
@@ -19,7 +19,7 @@ from services.collections.rules.wording import search_key
 from shared.db import new_id, rows
 from shared.events.billing import CustomerState, ServiceSold
 from shared.events.collections import SegmentChanged
-from shared.operator import Operator
+from shared.operator import Operator, Policy
 
 COLUMNS = """external_source, external_id, name, search_name, contacts, services, nodes, delivery, monthly_amount, currency, is_isp,
     special_negotiation, contract_start, contract_end, tax_id"""
@@ -137,13 +137,15 @@ async def _take_over(
     for each in customers:
         opening = openings[each.customer_id]
         if opening.status != "active":
-            session.add(_fact(each, opening, until, now))
+            session.add(_fact(each, opening, book.terms(opening.policy).policy, until, now))
         if not opening.by_label:
             _tell_segment(session, changes, each, opening, now)
     await changes.write(session)
 
 
-def _fact(customer: CustomerState, opening: Opening, until: datetime, now: datetime) -> Suspension | Plan | Review:
+def _fact(
+    customer: CustomerState, opening: Opening, policy: Policy, until: datetime, now: datetime
+) -> Suspension | Restriction | Plan | Review:
     """The fact that the opening status rests on. What we know no terms of holds until the month's end at the latest (our choice)."""
     said = f"Importado como {customer.opening_status}."
     if opening.status == "under_review":
@@ -159,6 +161,8 @@ def _fact(customer: CustomerState, opening: Opening, until: datetime, now: datet
             state=PlanState.RUNNING,
             state_at=now,
         )
+    if opening.status == "restricted":
+        return _restriction(customer, policy, said, now)
     cut = Suspension(
         account_id=customer.customer_id,
         state=SuspensionState.SUSPENDED,
@@ -179,6 +183,22 @@ def _fact(customer: CustomerState, opening: Opening, until: datetime, now: datet
         cut.state, cut.basis, cut.target_status = SuspensionState.RECONNECTED, "payment", "temporary_active"
         cut.reconnected_at, cut.holds_until = now, until
     return cut
+
+
+def _restriction(customer: CustomerState, policy: Policy, said: str, now: datetime) -> Restriction:
+    assert policy.restriction is not None
+    return Restriction(
+        account_id=customer.customer_id,
+        source=Source.IMPORT,
+        procedure="",
+        release_procedure=policy.restriction.release_procedure,
+        rule=policy.rules["restriction"],
+        reason=said,
+        amount=customer.monthly_amount * 0,
+        currency=customer.currency,
+        requested_at=now,
+        restricted_at=now,
+    )
 
 
 def _tell_segment(session: AsyncSession, changes: Changes, customer: CustomerState, opening: Opening, now: datetime) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from services.collections.models import Account, Contact, Notice, Plan, PlanInstalment, Promise, Review, Suspension
+from services.collections.models import Account, Contact, Notice, Plan, PlanInstalment, Promise, Restriction, Review, Suspension
 from services.collections.models import Invoice as InvoiceRow
 from services.collections.rules.wording import search_key
 from shared.db import rows
@@ -54,6 +54,7 @@ class AccountView:
     review: Review | None
     notice: Notice | None
     suspension: Suspension | None
+    restriction: Restriction | None
     contacts: Sequence[Contact]
 
 
@@ -105,6 +106,7 @@ async def view_account(session: AsyncSession, customer_id: UUID) -> AccountView:
     reviews = select(Review).where(Review.account_id == customer_id)
     notices = select(Notice).where(Notice.account_id == customer_id)
     orders = select(Suspension).where(Suspension.account_id == customer_id)
+    limits = select(Restriction).where(Restriction.account_id == customer_id).order_by(col(Restriction.requested_at).desc()).limit(1)
     newest = col(InvoiceRow.period).desc(), col(InvoiceRow.issued_at).desc()
     plan = (await session.execute(plans.order_by(col(Plan.agreed_at).desc()).limit(1))).scalars().first()
     return AccountView(
@@ -116,6 +118,7 @@ async def view_account(session: AsyncSession, customer_id: UUID) -> AccountView:
         review=(await session.execute(reviews.order_by(col(Review.opened_at).desc()).limit(1))).scalars().first(),
         notice=(await session.execute(notices.order_by(col(Notice.requested_at).desc()).limit(1))).scalars().first(),
         suspension=(await session.execute(orders.order_by(col(Suspension.requested_at).desc()).limit(1))).scalars().first(),
+        restriction=(await session.execute(limits)).scalars().first(),
         contacts=(await session.execute(contacts.order_by(col(Contact.contacted_at).desc()).limit(KEPT_CONTACTS))).scalars().all(),
     )
 

@@ -30,6 +30,7 @@ from services.collections.rules.facts import (
     Payment,
     Plan,
     Promise,
+    Restriction,
     Review,
     Suspension,
 )
@@ -85,6 +86,11 @@ SELECT account_id, id, agent, requested_at, state, source, invoice_ids, withdraw
 FROM suspension
 WHERE account_id = ANY($1::uuid[]) AND coalesce(ended_at, reconnected_at, 'infinity') > $2 ORDER BY account_id, requested_at, id
 """
+RESTRICTIONS = """
+SELECT account_id, id, requested_at, release_procedure, invoice_ids, except_services, restricted_at, release_requested_at, release_cause,
+    release_refused_at, ended_at, outcome
+FROM restriction WHERE account_id = ANY($1::uuid[]) AND coalesce(ended_at, 'infinity') > $2 ORDER BY account_id, requested_at, id
+"""
 DEDUCTIONS = """
 SELECT invoice_id, id, kind, amount, reason, since, until FROM deduction WHERE account_id = ANY($1::uuid[]) ORDER BY invoice_id, since, id
 """
@@ -109,7 +115,10 @@ WHERE a.id = ANY($1::uuid[]) AND coalesce((s ->> 'active_to')::date, 'infinity')
 """
 CHANGED = "SELECT policy, cut_since, recovery_since FROM policy_in_force WHERE coalesce(cut_since, recovery_since) IS NOT NULL"
 # What most accounts have nothing of is asked for only where one of them has.
-RARE = ("promise", "payment_plan", "review", "suspension_notice", "suspension", "reminder", "deduction", "fee", "hold", "cut_approval")
+RARE = (
+    "promise", "payment_plan", "review", "suspension_notice", "suspension", "reminder", "deduction", "fee", "hold", "cut_approval",
+    "restriction",
+)  # fmt: skip
 PRESENT = "SELECT " + ", ".join(f"EXISTS (SELECT FROM {each} WHERE account_id = ANY($1::uuid[])) AS {each}" for each in RARE)
 PRESENT += ", EXISTS (SELECT FROM portfolio_cover) AS portfolio_cover"
 PRESENT += ", EXISTS (SELECT FROM policy_in_force WHERE coalesce(cut_since, recovery_since) IS NOT NULL) AS changed"
@@ -262,12 +271,17 @@ def _suspension(*columns: Any) -> Any:
     return _make(Suspension, (*columns[:5], tuple(columns[5]), *columns[6:-1], None if columns[-1] is None else tuple(columns[-1])))
 
 
+def _restriction(*columns: Any) -> Any:
+    return _make(Restriction, (*columns[:3], tuple(columns[3]), tuple(columns[4]), *columns[5:]))
+
+
 # By the facts' field: the table, its statement, and what makes a fact of a row's columns.
 LISTS: dict[str, tuple[str, str, Any]] = {
     "promises": ("promise", PROMISES, _promise),
     "reviews": ("review", REVIEWS, Review),
     "notices": ("suspension_notice", NOTICES, Notice),
     "suspensions": ("suspension", SUSPENSIONS, _suspension),
+    "restrictions": ("restriction", RESTRICTIONS, _restriction),
     "holds": ("hold", HOLDS, Hold),
     "approvals": ("cut_approval", APPROVALS, Approval),
 }

@@ -11,6 +11,7 @@ from services.collections.queries.facts import load_facts
 from services.collections.rules.agreements import judge_plan, judge_promise
 from services.collections.rules.assessment import assess
 from services.collections.rules.facts import Facts
+from services.collections.rules.restricting import kept_for_nothing
 from services.collections.rules.terms import Book, Terms
 from services.collections.rules.worklist import for_people, place
 from shared.db import rows
@@ -48,6 +49,12 @@ CHECKS = {
                 AND h.type = 'collections.suspension_requested.v1')""",
     "cada suspensión tiene su causa: una regla, un motivo y las facturas que la traen": """
         SELECT id FROM suspension WHERE source <> 'IMPORT' AND (rule = '' OR reason = '' OR cardinality(invoice_ids) = 0)""",
+    "cada restricción tiene su causa: una regla, un motivo y las facturas que la traen": """
+        SELECT id FROM restriction WHERE source <> 'IMPORT' AND (rule = '' OR reason = '' OR cardinality(invoice_ids) = 0)""",
+    "cada restricción está en la línea de tiempo": """
+        SELECT id FROM restriction r WHERE source <> 'IMPORT' AND NOT EXISTS (
+            SELECT FROM happening h WHERE h.customer_id = r.account_id AND h.data ->> 'restriction_id' = r.id::text
+                AND h.type = 'collections.restriction_requested.v1')""",
     "el estado de cada cliente es el último de su rastro": """
         SELECT a.id FROM account a LEFT JOIN LATERAL (
             SELECT code FROM status_change s WHERE s.account_id = a.id ORDER BY version DESC LIMIT 1) AS t ON true
@@ -57,6 +64,7 @@ WARNED = "cada suspensión tuvo antes su aviso, con las horas que pide la polít
 PROMISED = "nadie tiene en un mes más compromisos de los que permite la política"
 STORED = "el estado guardado es el que dice la política"
 PLACED = "el lugar en la lista de trabajo es el que dice la política"
+FREE = "nadie que no debe nada sigue restringido a la página de pago"
 AGREED = "el estado de cada compromiso y de cada plan es el que dice la política"
 DONE = "nada de lo que la política manda está sin hacer"
 SETTLED = f"""SELECT id FROM account WHERE id > $2 AND NOT EXISTS (
@@ -82,7 +90,7 @@ async def judge(snapshot: Snapshot, operator: Operator) -> AsyncIterator[tuple[s
             yield each
 
 
-SENTENCES = Sentences(CHECKS, (WARNED, PROMISED, STORED, PLACED, AGREED, DONE), judge)
+SENTENCES = Sentences(CHECKS, (WARNED, PROMISED, STORED, PLACED, FREE, AGREED, DONE), judge)
 
 
 async def invariants(session: AsyncSession, *, operator: Operator, now: datetime) -> list[Finding]:
@@ -131,6 +139,7 @@ def _judged(facts: Facts, terms: Terms, listed: tuple[object, ...] | None, now: 
     said = assess(facts, terms, now)
     yield from _differs(STORED, facts.account_id, facts.status, said.standing.code)
     yield from _differs(PLACED, facts.account_id, listed, _listed(facts, terms, now))
+    yield from ((FREE, str(each.id)) for each in kept_for_nothing(facts, now))
     for promise, _ in said.promises:
         yield from _differs(AGREED, promise.id, promise.state, judge_promise(promise, facts, now).state)
     for plan, _ in said.plans:

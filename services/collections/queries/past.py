@@ -21,6 +21,7 @@ BORN = {
     "portfolio_cover": "made_at",
     "promise": "made_at",
     "reminder": "requested_at",
+    "restriction": "requested_at",
     "review": "opened_at",
     "suspension": "requested_at",
     "suspension_notice": "requested_at",

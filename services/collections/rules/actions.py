@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from services.collections.rules.facts import Hold, Invoice, Suspension
-from services.collections.rules.states import FeeKind, WithdrawCause
+from services.collections.rules.facts import Hold, Invoice, Restriction, Suspension
+from services.collections.rules.states import FeeKind, ReleaseCause, WithdrawCause
 from shared.operator import Reminder
 
 
@@ -29,6 +29,19 @@ class SendNotice:
     """The system tells the desks of a coming cut."""
 
     invoice: Invoice
+
+
+@dataclass(frozen=True, slots=True)
+class Restrict:
+    """The service is to be restricted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRestriction:
+    """A restriction no longer stands."""
+
+    restriction: Restriction
+    cause: ReleaseCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +94,16 @@ class EndHold:
     hold: Hold
 
 
-Action = DispatchInvoice | Remind | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery | EndHold | ChargeFee
+Action = (
+    DispatchInvoice
+    | Remind
+    | Restrict
+    | ReleaseRestriction
+    | SendNotice
+    | OrderCut
+    | WithdrawCut
+    | OrderReconnection
+    | HandToRecovery
+    | EndHold
+    | ChargeFee
+)

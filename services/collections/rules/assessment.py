@@ -24,7 +24,8 @@ from services.collections.rules.facts import Facts, Invoice, Plan, Promise, Revi
 from services.collections.rules.holds import expired, held
 from services.collections.rules.obstacles import INSTANT, cut_obstacles
 from services.collections.rules.recovering import recoverable, recovery_from, unopened
-from services.collections.rules.standing import Standing, current_cut, standing
+from services.collections.rules.restricting import restriction_actions, restriction_instants
+from services.collections.rules.standing import Standing, current_cut, may_be_cut, standing
 from services.collections.rules.states import SYSTEM, SuspensionState, WithdrawCause
 from services.collections.rules.terms import Terms
 
@@ -66,10 +67,11 @@ def _actions(facts: Facts, terms: Terms, now: datetime) -> Iterator[Action]:
         yield from _dispatches(invoice, terms, now)
         yield from _reminders(invoice, facts, terms, now)
     yield from late_fees(facts, terms, now)
-    cut = unfinished(facts)
+    cut, cutting = unfinished(facts), list[OrderCut]()
     if cut is None:
         yield from _notice(facts, terms, now)
-        yield from _cut(facts, terms, now)
+        cutting = list(_cut(facts, terms, now))
+        yield from cutting
     elif still_requested(cut) and cut.suspended_at is None:
         cause = withdraw_cause(cut, facts, now)
         if cause is not None:
@@ -78,6 +80,7 @@ def _actions(facts: Facts, terms: Terms, now: datetime) -> Iterator[Action]:
         basis = reconnection_basis(cut, facts, terms, now)
         if basis is not None:
             yield OrderReconnection(cut, basis)
+    yield from restriction_actions(facts, terms, now, cutting=bool(cutting))
 
 
 def _dispatches(invoice: Invoice, terms: Terms, now: datetime) -> Iterator[DispatchInvoice]:
@@ -103,7 +106,7 @@ def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[SendNotice]:
     if terms.policy.decided_by != "system" or wanted is None or valid_notice(facts, now) is not None or held(facts, now) is not None:
         return
     due = [each for each in unpaid_months(facts, now) if terms.cut_from(each) - wanted.before <= now]
-    if due and standing(facts, terms, now).code == terms.policy.suspension.requires_status:
+    if due and may_be_cut(standing(facts, terms, now), terms.policy.suspension.requires_status):
         yield SendNotice(due[0])
 
 
@@ -207,6 +210,7 @@ def _instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
     for invoice in facts.invoices:
         yield from _invoice_instants(invoice, facts, terms, now)
     yield from late_instants(facts, terms, now)
+    yield from restriction_instants(facts, terms, now)
     yield from _notice_instants(facts, terms)
 
 

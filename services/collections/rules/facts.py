@@ -158,6 +158,24 @@ class Suspension:
 
 
 @dataclass(frozen=True, slots=True)
+class Restriction:
+    """An order to restrict and what became of it: done at `restricted_at`; over at `ended_at`, with this `outcome` (released, suspended,
+    cancelled, refused). `invoice_ids` is empty for one that the customer brought along."""
+
+    id: UUID
+    requested_at: datetime
+    release_procedure: str = ""
+    invoice_ids: tuple[UUID, ...] = ()
+    except_services: tuple[UUID, ...] = ()
+    restricted_at: datetime | None = None
+    release_requested_at: datetime | None = None
+    release_cause: str | None = None
+    release_refused_at: datetime | None = None
+    ended_at: datetime | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outage:
     """An outage of an access node that the account hangs on."""
 
@@ -246,6 +264,7 @@ class Facts:
     last_contact_at: datetime | None = None
     fees: tuple[Fee, ...] = ()
     recovery_since: datetime | None = None
+    restrictions: tuple[Restriction, ...] = ()
 
 
 def known_instants(facts: Facts) -> Iterator[datetime]:
@@ -260,6 +279,7 @@ def known_instants(facts: Facts) -> Iterator[datetime]:
         yield from _given(review.opened_at, review.closed_at)
     yield from (promise.made_at for promise in facts.promises)
     yield from (plan.agreed_at for plan in facts.plans)
+    yield from (at for each in facts.restrictions for at in _given(each.requested_at, each.restricted_at, each.ended_at))
     for notice in facts.notices:
         yield from _given(notice.requested_at, notice.accepted_at)
     for cut in facts.suspensions:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from services.collections.rules.states import StepKind
-from shared.events.collections import ReminderRequested, StatusChanged, SuspensionNoticeRequested, SuspensionRequested
-from shared.events.ticketing import ServiceSuspended, TicketClosed, TicketOpened
+from shared.events.collections import ReminderRequested, RestrictionRequested, StatusChanged, SuspensionNoticeRequested, SuspensionRequested
+from shared.events.ticketing import ServiceRestricted, ServiceSuspended, TicketClosed, TicketOpened
 from shared.operator import Notice, Operator, Policy
 from shared.operator.conditions import all_hold
 
@@ -24,6 +24,14 @@ def _told(operator: Operator, policy: Policy, kind: StepKind, delivery: str, rem
         yield ReminderRequested.TYPE, {"reminder": reminder}
     elif kind in (StepKind.NOTICE, StepKind.NOTICE_POSSIBLE) and policy.suspension.notice is not None:
         yield SuspensionNoticeRequested.TYPE, {"notice": policy.suspension.notice.name}
+    elif kind is StepKind.RESTRICT and policy.restriction is not None:
+        procedure = policy.restriction.procedure
+        ticket = {"procedure": procedure, "kind": operator.procedure(procedure).kind}
+        yield RestrictionRequested.TYPE, {"procedure": procedure, "rule": policy.rules["restriction"]}
+        yield TicketOpened.TYPE, ticket
+        yield ServiceRestricted.TYPE, {}
+        yield TicketClosed.TYPE, {**ticket, "outcome": "restricted"}
+        yield StatusChanged.TYPE, {"code": "restricted", "label": policy.statuses["restricted"]}
     elif kind in (StepKind.CUT, StepKind.CUT_POSSIBLE):
         procedure = getattr(policy.suspension.procedure, delivery)
         ticket = {"procedure": procedure, "kind": operator.procedure(procedure).kind}

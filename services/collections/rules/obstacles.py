@@ -15,7 +15,7 @@ from services.collections.rules.debts import (
 )
 from services.collections.rules.facts import Facts
 from services.collections.rules.holds import ended, held, told_hold
-from services.collections.rules.standing import standing
+from services.collections.rules.standing import may_be_cut, standing
 from services.collections.rules.terms import Terms
 
 INSTANT = timedelta(microseconds=1)
@@ -127,7 +127,7 @@ def agents_now(facts: Facts, now: datetime) -> list[str]:
 
 def _status(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
     wanted, actual = terms.policy.suspension.requires_status, standing(facts, terms, now)
-    if actual.code in (wanted, "suspended", "recovery"):
+    if may_be_cut(actual, wanted) or actual.code in ("suspended", "recovery"):
         return
     labels = terms.policy.statuses
     yield Obstacle(

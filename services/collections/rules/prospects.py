@@ -11,6 +11,7 @@ from services.collections.rules.debts import ZERO, believed_open, exists, unpaid
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.holds import running_holds
 from services.collections.rules.recovering import recoverable, recovery_from
+from services.collections.rules.restricting import unfinished_restriction
 from services.collections.rules.terms import Terms, day_of_period
 from services.collections.rules.wording import money, month, span
 
@@ -26,7 +27,7 @@ class Prospect:
 
 def prospects(facts: Facts, terms: Terms, now: datetime) -> list[Prospect]:
     """Everything to come, the nearest first."""
-    kinds = (_invoices, _agreements, _cut, _recovery, _holds)
+    kinds = (_invoices, _agreements, _restriction, _cut, _recovery, _holds)
     found = [each for kind in kinds for each in kind(facts, terms, now)]
     return sorted((each for each in found if each.at > now), key=lambda each: each.at)
 
@@ -102,6 +103,17 @@ def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:
     elif notice.accepted_at is not None:
         text = f"Ya pasaron {span(wanted.before)} desde que se aceptó el aviso de suspensión."
         yield Prospect(notice.accepted_at + wanted.before, text, policy.rules["notice"])
+
+
+def _restriction(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:
+    """When the service is restricted, before the cut."""
+    if terms.policy.restriction is None or facts.delivery != "own" or unfinished(facts) is not None or unfinished_restriction(facts):
+        return
+    for each in unpaid_months(facts, now):
+        begins = terms.restrict_from(each)
+        if begins is not None:
+            text = f"Si la factura {each.number} sigue impaga, el servicio se restringe a la página de pago."
+            yield Prospect(begins, text, terms.policy.rules["restriction"])
 
 
 def _recovery(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:

@@ -16,6 +16,8 @@ def standing_reason(standing: Standing, facts: Facts, terms: Terms, now: datetim
     when = wording.moment(terms.operator, standing.since)
     if standing.cause == "cut":
         return f"El servicio se suspendió el {when}; {_debt(facts, terms, now)}."
+    if standing.cause == "restriction":
+        return f"El servicio está restringido a la página de pago desde el {when}; {_debt(facts, terms, now)}."
     if standing.cause == "recovery":
         return f"Suspendido y sin pagar, el caso pasó a recuperación el {when}; {_debt(facts, terms, now)}."
     if standing.cause == "plan":

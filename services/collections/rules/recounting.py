@@ -37,8 +37,12 @@ SUSPENSIONS = {
     SuspensionState.RECONNECTING: "El servicio está suspendido y la reconexión está solicitada.",
     SuspensionState.RECONNECTED: "El servicio se reconectó.",
 }
-
-
+RESTRICTIONS = {
+    "released": "La restricción del servicio se quitó.",
+    "suspended": "La suspensión tomó el lugar de la restricción.",
+    "cancelled": "La restricción solicitada no se hizo.",
+    "refused": "La red rechazó la restricción solicitada.",
+}
 FEES = {"late": "Cargo por mora", "reconnection": "Cargo por reconexión"}
 
 
@@ -163,6 +167,22 @@ def _orders(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
         yield Known("suspension", SUSPENSIONS[SuspensionState(last.state)], known, last.id)
         if last.recovery_requested_at is not None and in_recovery(last, now):
             yield Known("recovery", "El caso está en recuperación.", last.recovery_requested_at, last.id)
+    yield from _restriction(facts, now)
     for outage in open_outages(facts, now):
         since = moment(terms.operator, outage.declared_at)
         yield Known("outage", f"El nodo {outage.access_node} tiene una avería desde el {since}.", outage.declared_at, outage.id)
+
+
+def _restriction(facts: Facts, now: datetime) -> Iterator[Known]:
+    """The last order to restrict, and how far it is."""
+    last = facts.restrictions[-1] if facts.restrictions else None
+    if last is None:
+        return
+    if last.ended_at is not None:
+        yield Known("restriction", RESTRICTIONS[last.outcome or "released"], last.ended_at, last.id)
+    elif last.release_requested_at is not None:
+        yield Known("restriction", "La restricción del servicio se está quitando.", last.release_requested_at, last.id)
+    elif last.restricted_at is not None:
+        yield Known("restriction", "El servicio está restringido a la página de pago.", last.restricted_at, last.id)
+    else:
+        yield Known("restriction", "Restricción del servicio solicitada, todavía no hecha.", last.requested_at, last.id)

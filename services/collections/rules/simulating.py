@@ -10,7 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import singledispatch
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from services.collections.rules import worklist
 from services.collections.rules.actions import (
@@ -21,15 +21,18 @@ from services.collections.rules.actions import (
     HandToRecovery,
     OrderCut,
     OrderReconnection,
+    ReleaseRestriction,
     Remind,
+    Restrict,
     SendNotice,
     WithdrawCut,
 )
 from services.collections.rules.assessment import assess
 from services.collections.rules.cuts import cut_reason
 from services.collections.rules.debts import believed_open, overdue, owed, unpaid
-from services.collections.rules.facts import Approval, Facts, Fee, Hold, Notice, Suspension
-from services.collections.rules.holds import ended, running_holds
+from services.collections.rules.facts import Approval, Facts, Fee, Hold, Notice, Restriction, Suspension
+from services.collections.rules.holds import ended, held_services, running_holds
+from services.collections.rules.restricting import restriction_reason
 from services.collections.rules.states import StepKind, SuspensionState
 from services.collections.rules.terms import Terms
 from services.collections.rules.verdicts import verdict
@@ -37,6 +40,7 @@ from services.collections.rules.verdicts import verdict
 AT_ONCE = 8  # so many decisions may follow from each other at one instant
 HELD = {
     StepKind.REMIND: StepKind.HELD_REMIND,
+    StepKind.RESTRICT: StepKind.HELD_RESTRICT,
     StepKind.NOTICE: StepKind.HELD_NOTICE,
     StepKind.NOTICE_POSSIBLE: StepKind.HELD_NOTICE,
     StepKind.CUT: StepKind.HELD_CUT,
@@ -135,6 +139,9 @@ def _step(action: Action, facts: Facts, terms: Terms, at: datetime) -> Step | No
         amount = believed_open(invoice, at)
         return Step(StepKind.REMIND, at, rules["follow_up"], reason, amount, invoice.due_date, action.reminder.code)
     debts = overdue(facts, at) or unpaid(facts, at)
+    if isinstance(action, Restrict):
+        reason = restriction_reason(facts, terms, at)
+        return Step(StepKind.RESTRICT, at, rules["restriction"], reason, owed(debts, at), debts[0].due_date)
     if isinstance(action, SendNotice):
         return Step(StepKind.NOTICE, at, rules["notice"], cut_reason(facts, terms, at), owed(debts, at), debts[0].due_date)
     if isinstance(action, OrderCut):
@@ -182,7 +189,23 @@ def _(action: SendNotice, facts: Facts, at: datetime) -> Facts:
 
 
 @_done.register
+def _(action: Restrict, facts: Facts, at: datetime) -> Facts:
+    ids, spared = tuple(each.id for each in overdue(facts, at)), tuple(held_services(facts, at))
+    made = Restriction(uuid4(), at, invoice_ids=ids, except_services=spared, restricted_at=at)
+    return replace(facts, restrictions=(*facts.restrictions, made))
+
+
+@_done.register
+def _(action: ReleaseRestriction, facts: Facts, at: datetime) -> Facts:
+    asked = {"release_requested_at": at, "release_cause": action.cause}
+    return _restricted(facts, action.restriction.id, outcome="released", ended_at=at, **asked)
+
+
+@_done.register
 def _(action: OrderCut, facts: Facts, at: datetime) -> Facts:
+    standing_ones = [each.id for each in facts.restrictions if each.ended_at is None]
+    for each in standing_ones:
+        facts = _restricted(facts, each, outcome="suspended", ended_at=at)
     ids = tuple(each.id for each in overdue(facts, at))
     cut = Suspension(uuid4(), action.agent, at, SuspensionState.SUSPENDED, "SYSTEM", ids, suspended_at=at)
     return replace(facts, suspensions=(*facts.suspensions, cut))
@@ -217,3 +240,8 @@ def _(action: EndHold, facts: Facts, at: datetime) -> Facts:
 
 def _changed(facts: Facts, cut: Suspension, **values: Any) -> Facts:
     return replace(facts, suspensions=tuple(replace(each, **values) if each.id == cut.id else each for each in facts.suspensions))
+
+
+def _restricted(facts: Facts, restriction_id: UUID, **values: Any) -> Facts:
+    changed = (replace(each, **values) if each.id == restriction_id else each for each in facts.restrictions)
+    return replace(facts, restrictions=tuple(changed))

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.collections.rules.agreements import judge_plan, judge_promise, running_plan
 from services.collections.rules.debts import ZERO, confirmed_open, exists, open_disputes, owed, reported_between
-from services.collections.rules.facts import Deduction, Facts, Payment, Promise, Suspension
+from services.collections.rules.facts import Deduction, Facts, Payment, Promise, Restriction, Review, Suspension
 from services.collections.rules.states import PlanState, PromiseState
 from services.collections.rules.terms import Terms
 
@@ -24,7 +24,20 @@ class Standing:
 
 
 def standing(facts: Facts, terms: Terms, now: datetime) -> Standing:
-    """What the account's status is at this instant."""
+    """What the account's status is at this instant. Restricted is what an active one is while a restriction stands."""
+    found = _but_for_restrictions(facts, terms, now)
+    restriction = current_restriction(facts, now) if found.code == "active" and facts.restrictions else None
+    if restriction is None or restriction.restricted_at is None:
+        return found
+    return Standing("restricted", max(restriction.restricted_at, found.since), "restriction", "restriction", restriction.id)
+
+
+def may_be_cut(actual: Standing, wanted: str) -> bool:
+    """Is this the status that a policy asks for before a cut? Who is restricted is active for that."""
+    return actual.code == wanted or (actual.code == "restricted" and wanted == "active")
+
+
+def _but_for_restrictions(facts: Facts, terms: Terms, now: datetime) -> Standing:
     cut = current_cut(facts, now)
     if cut is not None and cut.suspended_at is not None:
         if in_recovery(cut, now):
@@ -33,7 +46,7 @@ def standing(facts: Facts, terms: Terms, now: datetime) -> Standing:
     plan = running_plan(facts, now)
     if plan is not None:
         return Standing("payment_plan", plan.agreed_at, "negotiated", "plan", plan.id)
-    review = next((each for each in facts.reviews if _under_way(each.opened_at, each.closed_at, now)), None)
+    review = review_under_way(facts, now)
     if review is not None:
         return Standing("under_review", review.opened_at, "negotiated", "review", review.id)
     dispute = reviewed_dispute(facts, terms, now)
@@ -65,6 +78,16 @@ def current_cut(facts: Facts, now: datetime) -> Suspension | None:
     """The cut that stands: done, and not reconnected."""
     cuts = (each for each in reversed(facts.suspensions) if each.suspended_at is not None)
     return next((each for each in cuts if _under_way(each.suspended_at, each.reconnected_at, now)), None)
+
+
+def current_restriction(facts: Facts, now: datetime) -> Restriction | None:
+    """The restriction that stands: done, and not over."""
+    return next((each for each in reversed(facts.restrictions) if _under_way(each.restricted_at, each.ended_at, now)), None)
+
+
+def review_under_way(facts: Facts, now: datetime) -> Review | None:
+    """The review of the billing that is open."""
+    return next((each for each in facts.reviews if _under_way(each.opened_at, each.closed_at, now)), None)
 
 
 def in_recovery(cut: Suspension, now: datetime) -> bool:
@@ -155,6 +178,8 @@ def _latest_end(facts: Facts, now: datetime, start: datetime) -> datetime:
     deductions = (each for invoice in facts.invoices if invoice.deductions for each in invoice.deductions)
     ends += [each.until for each in deductions if each.until is not None and each.until <= now]
     ends += [each.reconnected_at for each in facts.suspensions if each.reconnected_at is not None and each.reconnected_at <= now]
+    done = (each for each in facts.restrictions if each.restricted_at is not None)
+    ends += [each.ended_at for each in done if each.ended_at is not None and each.ended_at <= now]
     for plan in facts.plans:
         judged = judge_plan(plan, facts, now)
         if judged.state != PlanState.RUNNING and judged.at <= now:

@@ -69,6 +69,17 @@ class WithdrawCause(StrEnum):
     HOLD = "HOLD"
 
 
+class ReleaseCause(StrEnum):
+    """Why a restriction no longer stands."""
+
+    PAYMENT = "payment"
+    AGREEMENT = "agreement"
+    NOTHING_OWED = "nothing_owed"
+    HOLD = "hold"
+    OUTAGE = "outage"
+    POLICY = "policy"
+
+
 class DossierState(StrEnum):
     """QUEUED until a worker has printed it; FAILED when it cannot be printed, `failure` says why."""
 
@@ -86,15 +97,17 @@ class SimulationState(StrEnum):
 
 
 class StepKind(StrEnum):
-    """What would happen to an account on a simulated day: the system reminds, sends a notice or cuts; its agent may send the notice or
-    cut from then on; or a notice or a cut is due and a hold keeps it off."""
+    """What would happen to an account on a simulated day: the system reminds, restricts, sends a notice or cuts; its agent may send the
+    notice or cut from then on; or one of these is due and a hold keeps it off."""
 
     REMIND = "REMIND"
+    RESTRICT = "RESTRICT"
     NOTICE = "NOTICE"
     CUT = "CUT"
     NOTICE_POSSIBLE = "NOTICE_POSSIBLE"
     CUT_POSSIBLE = "CUT_POSSIBLE"
     HELD_REMIND = "HELD_REMIND"
+    HELD_RESTRICT = "HELD_RESTRICT"
     HELD_NOTICE = "HELD_NOTICE"
     HELD_CUT = "HELD_CUT"
 

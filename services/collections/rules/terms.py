@@ -8,7 +8,7 @@ from typing import Any
 from services.collections.rules.debts import bounced_at
 from services.collections.rules.facts import Invoice
 from shared.calendar import BusinessCalendar
-from shared.operator import Operator, Policy, Reminder
+from shared.operator import AllowedFrom, Operator, Policy, Reminder
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,28 @@ class Terms:
         A debt that was past that already when it came to us, when it came back because its payment bounced, or when the policy's day was
         changed, waits as long as the policy says.
         """
-        allowed = self._cut_day(invoice)
+        return self._not_at_once(invoice, self._day("cut", self.policy.suspension.allowed_from, invoice))
+
+    def restrict_from(self, invoice: Invoice) -> datetime | None:
+        """When this unpaid invoice has the account restricted, before it allows the cut; None where the policy does not restrict, or the
+        invoice allows the cut by then. A late debt waits as it does for the cut."""
+        restriction = self.policy.restriction
+        if restriction is None:
+            return None
+        begins = self._not_at_once(invoice, self._day("restrict", restriction.allowed_from, invoice))
+        return begins if begins < self.cut_from(invoice) else None
+
+    def _not_at_once(self, invoice: Invoice, allowed: datetime) -> datetime:
         wait = self.policy.suspension.wait_for_late_debts
         if wait is None:
             return allowed
         came = max(bounced_at(invoice) or invoice.issued_at, invoice.cut_since or invoice.issued_at)
         return allowed if came < allowed else came + wait
 
-    def _cut_day(self, invoice: Invoice) -> datetime:
+    def _day(self, what: str, allowed: AllowedFrom, invoice: Invoice) -> datetime:
         """The day is one of the month in which the invoice is due: what is billed late in a month is due in the next one."""
-        key = ("cut", invoice.due_date)
+        key = (what, invoice.due_date)
         if key not in self._known:
-            allowed = self.policy.suspension.allowed_from
             if allowed.day_of_month is not None:
                 day = day_of_period(invoice.due_date.isoformat(), allowed.day_of_month)
             else:

@@ -17,7 +17,7 @@ from services.collections.rules.debts import ZERO, believed_open, exists, overdu
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.holds import ended, held
 from services.collections.rules.obstacles import INSTANT, cut_obstacles
-from services.collections.rules.standing import standing
+from services.collections.rules.standing import may_be_cut, standing
 from services.collections.rules.states import PlanState, PromiseState, SuspensionState
 from services.collections.rules.terms import Terms, day_of_period
 from services.collections.rules.wording import counted, day, moment, money, month
@@ -225,7 +225,7 @@ def _notice(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
     wanted = policy.suspension.notice
     if wanted is None or policy.decided_by == "system" or unfinished(facts) is not None or valid_notice(facts, now) is not None:
         return
-    if standing(facts, terms, now).code != policy.suspension.requires_status or running_promise(facts, now) is not None:
+    if not may_be_cut(standing(facts, terms, now), policy.suspension.requires_status) or running_promise(facts, now) is not None:
         return
     debts = unpaid_months(facts, now)
     if held(facts, now) is not None or not debts:

@@ -3,6 +3,9 @@
 A switch's id is the idempotency key: an adapter that has done it answers `done` again and does nothing. `unknown` means exactly that;
 nobody guesses. `asked` answers for a switch that may have been done already: what is known of the id, None when the network has never
 done it, so that sending it (again) is right.
+
+A restriction leaves a service on: every page that it opens is the payment page. Its release takes that off and leaves on or off what was;
+a cut and a reconnection take it off, too.
 """
 
 import asyncio
@@ -33,16 +36,18 @@ WITH plan AS (
     SELECT $1::uuid, $2::text, $3::text, answer, answer IN ('done', 'unknown_done', 'slow') AND NOT done, clock_timestamp() FROM said
     RETURNING effect
 ), changed AS (
-    INSERT INTO simulated_service AS s (login, active, plan) SELECT $2::text, $3::text <> 'suspend', $4::text FROM called WHERE effect
+    INSERT INTO simulated_service AS s (login, active, restricted, plan)
+    SELECT $2::text, $3::text <> 'suspend', $3::text = 'restrict', $4::text FROM called WHERE effect
     ON CONFLICT (login) DO UPDATE SET plan = coalesce(excluded.plan, s.plan),
-        active = CASE WHEN $3::text = 'change' THEN s.active ELSE excluded.active END
+        active = CASE WHEN $3::text IN ('suspend', 'reconnect') THEN excluded.active ELSE s.active END,
+        restricted = CASE WHEN $3::text = 'change' THEN s.restricted ELSE excluded.restricted END
 )
 SELECT answer, slow_ms, done FROM said
 """
 
 
 class Network(Protocol):
-    """What can switch a service off and on."""
+    """What can switch a service off and on, restrict and release it, and change its plan."""
 
     async def switch(self, claim: Claim) -> Answer:
         """Do it, or find that it is done."""

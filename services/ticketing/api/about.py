@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from services.ticketing.models import Customer
 from services.ticketing.queries.facts import About, Person, services_on
+from services.ticketing.rules.states import NetworkState
 from shared.operator import Operator
 from shared.web.shapes import MoneyShown, example, money
 
@@ -22,6 +23,7 @@ class ServiceOfCustomer(BaseModel):
     plan_name: str | None
     delivery: str
     network_login: str | None
+    network: NetworkState = Field(description="cómo lo dejó la última orden a la red")
     monthly_amount: MoneyShown | None
 
 
@@ -62,7 +64,9 @@ class CustomerOfTicket(BaseModel):
     open_invoices: list[OpenInvoice]
 
 
-def show_customer(customer: Customer, owed: Sequence[Any], operator: Operator, day: date) -> CustomerOfTicket:
+def show_customer(
+    customer: Customer, owed: Sequence[Any], network: Mapping[UUID, NetworkState], operator: Operator, day: date
+) -> CustomerOfTicket:
     """The customer with the services of an operator's day."""
     about = About.model_validate(customer.about)
     currency = about.currency or operator.currency
@@ -74,6 +78,7 @@ def show_customer(customer: Customer, owed: Sequence[Any], operator: Operator, d
             plan_name=names.get(each.plan_code or ""),
             delivery=each.delivery,
             network_login=each.network_login,
+            network=network.get(each.service_id, NetworkState.ACTIVE),
             monthly_amount=money(each.monthly_amount, currency) if each.monthly_amount is not None else None,
         )
         for each in services_on(customer, day)

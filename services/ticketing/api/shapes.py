@@ -208,7 +208,7 @@ def show_ticket(view: TicketView, operator: Operator, day: date) -> TicketShown:
     procedure = procedure_of(view.ticket)
     shown = _ticket(view.ticket.model_dump(), view.customer.name, view.customer.external_id)
     shown.facts = [CapturedShown(**each.model_dump(exclude={"told"})) for each in facts_of(view.ticket)]
-    shown.customer = show_customer(view.customer, view.owed, operator, day)
+    shown.customer = show_customer(view.customer, view.owed, view.network, operator, day)
     shown.steps = [show_step(procedure, turn, operator, view.ticket.number) for turn in view.turns]
     shown.switches = [show_switch(each) for each in view.switches]
     shown.started = [StartedShown.model_validate(dict(each)) for each in view.started]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Text, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Identity, Index, Text, text
 from sqlmodel import Field
 
 from services.ticketing.models.base import Table
@@ -22,7 +22,7 @@ class NetworkSwitch(Table, table=True):
     __tablename__ = "network_switch"
     __table_args__ = (
         one_of("state", SwitchState, "ck_network_switch_state"),
-        CheckConstraint("action IN ('suspend', 'reconnect', 'change')", name="ck_network_switch_action"),
+        CheckConstraint("action IN ('suspend', 'reconnect', 'restrict', 'release', 'change')", name="ck_network_switch_action"),
         CheckConstraint("(action = 'change') = (plan IS NOT NULL)", name="ck_network_switch_plan"),
         Index("ix_network_switch_step", "ticket_id", "step", "number"),
         Index("ix_network_switch_due", "next_attempt_at", "id", postgresql_where=text("state IN ('QUEUED', 'UNKNOWN')")),
@@ -64,11 +64,13 @@ class SilentNode(Table, table=True):
 
 
 class SimulatedService(Table, table=True):
-    """The simulated network's own truth: is this login on, and at the speed of which plan, once that was changed?"""
+    """The simulated network's own truth: is this login on, does it see nothing but the payment page (`restricted`), and at the speed of
+    which plan, once that was changed?"""
 
     __tablename__ = "simulated_service"
     login: str = Field(primary_key=True)
     active: bool
+    restricted: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     plan: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""Orders to cut and to reconnect: what connects collections' wishes, tickets and the network."""
+"""Orders to restrict, to cut and to reconnect: what connects collections' wishes, tickets and the network."""
 
 from datetime import datetime
 from typing import Any
@@ -10,12 +10,44 @@ from sqlalchemy.dialects.postgresql import UUID as PGUUID
 from sqlmodel import Field
 
 from services.ticketing.models.base import Table
-from services.ticketing.rules.states import ReconnectionState, SuspensionState
+from services.ticketing.rules.states import ReconnectionState, RestrictionState, SuspensionState
 from shared.db import new_id, one_of, utc
 
 
 def _ids() -> Any:
     return Field(default_factory=list, sa_column=Column(ARRAY(PGUUID(as_uuid=True)), nullable=False))
+
+
+class Restriction(Table, table=True):
+    """An order to restrict a service before the cut, until that is over. `ticket_id` restricts; it is empty for a customer that was
+    restricted before we knew it. `release_ticket_id` takes it off for the order `release_id`; `release_wanted_at`: it no longer stood when
+    the network could not be stopped any more. `settled_at` is when its state was last known (business time); `version` counts its
+    events."""
+
+    __tablename__ = "restriction"
+    __table_args__ = (
+        one_of("state", RestrictionState, "ck_restriction_state"),
+        Index(
+            "uq_restriction_live",
+            "customer_id",
+            unique=True,
+            postgresql_where=text("state IN ('REQUESTED', 'RESTRICTED', 'RELEASING')"),
+        ),
+        Index("ix_restriction_ticket", "ticket_id"),
+        Index("ix_restriction_release_ticket", "release_ticket_id", postgresql_where=text("release_ticket_id IS NOT NULL")),
+        Index("ix_restriction_release", "release_id", unique=True, postgresql_where=text("release_id IS NOT NULL")),
+    )
+    id: UUID = Field(primary_key=True)
+    customer_id: UUID = Field(foreign_key="customer.id")
+    ticket_id: UUID | None = Field(default=None, foreign_key="ticket.id")
+    release_id: UUID | None = None
+    release_ticket_id: UUID | None = Field(default=None, foreign_key="ticket.id")
+    release_procedure: str
+    state: str = RestrictionState.REQUESTED
+    release_wanted_at: datetime | None = utc(nullable=True)
+    requested_at: datetime = utc()
+    settled_at: datetime | None = utc(nullable=True)
+    version: int = 0
 
 
 class Suspension(Table, table=True):

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, Ticket
-from services.ticketing.operations.queueing import cancel_switches, queue_change, queue_switches
+from services.ticketing.operations.queueing import cancel_switches, queue_change, queue_release, queue_switches
 from services.ticketing.operations.telling import told_agreement, told_closed, told_late, told_scheduled
 from services.ticketing.queries.facts import look_up
 from services.ticketing.rules.facts import LEFT_ON
@@ -108,6 +108,8 @@ async def _switch(session: AsyncSession, course: Course, state: EngineTicket, ef
         result = queue_change(
             session, ticket=course.ticket, turn=turn, uses=effect.uses, customer=course.customer, day=day, zone=zone, now=course.now
         )
+    elif effect.action == "network.release":
+        result = await queue_release(session, ticket=course.ticket, turn=turn, customer=course.customer, day=day, now=course.now)
     else:
         result = queue_switches(
             session,

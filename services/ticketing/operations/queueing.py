@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, NetworkSwitch, Ticket
 from services.ticketing.queries.facts import ServiceView, services_on
-from services.ticketing.rules.switching import ACTIONS, StepResult, SwitchAction, result_of
+from services.ticketing.queries.restrictions import restricted_by
+from services.ticketing.rules.switching import ACTIONS, UNDONE_BY, StepResult, SwitchAction, result_of
 from services.ticketing.rules.ticket import Turn
 from shared.db import execute, new_id, ring
 from shared.operator.steps import Action
@@ -27,14 +28,43 @@ def queue_switches(
     day: date,
     now: datetime,
 ) -> StepResult | None:
-    """Queue one switch for each service that the customer has, of a cut but for those that it leaves on; answer the step's result at once
-    when there is none."""
-    spared = left_on if ACTIONS[action] == "suspend" else ()
+    """Queue one switch for each service that the customer has, of a cut or a restriction but for those that it leaves on; what third
+    parties deliver is not restricted. Answers the step's result at once when there is none."""
+    spared = left_on if ACTIONS[action] in UNDONE_BY else ()
     services = [each for each in services_on(customer, day) if str(each.service_id) not in spared]
+    if ACTIONS[action] == "restrict":
+        services = [each for each in services if each.delivery == "own"]
     for service in services:
         session.add(new_switch(ticket, turn.code, turn.number, ACTIONS[action], service, now=now))
     ring(session, "switching")
     return None if services else _only_result(ACTIONS[action])
+
+
+async def queue_release(
+    session: AsyncSession, *, ticket: Ticket, turn: Turn, customer: Customer, day: date, now: datetime
+) -> StepResult | None:
+    """Queue one switch for each service that the ticket's restriction restricted; of a customer that came to us restricted for all that our
+    network delivers. Answers the step's result at once when there is none."""
+    order, done = await restricted_by(session, ticket.request_id)
+    if order is not None and order.ticket_id is None:
+        services = [each for each in services_on(customer, day) if each.delivery == "own"]
+    else:
+        services = [service_of(each, day) for each in done]
+    for service in services:
+        session.add(new_switch(ticket, turn.code, turn.number, "release", service, now=now))
+    ring(session, "switching")
+    return None if services else _only_result("release")
+
+
+def service_of(switch: NetworkSwitch, day: date) -> ServiceView:
+    """The service that a switch was about, as the network knew it then."""
+    return ServiceView(
+        service_id=switch.service_id,
+        delivery="own" if switch.adapter == "network" else "third_party",
+        network_login=switch.network_login,
+        access_node=switch.access_node or None,
+        active_from=day,
+    )
 
 
 def queue_change(

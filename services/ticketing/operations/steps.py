@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.ticketing.models import Customer, NetworkSwitch, Ticket
-from services.ticketing.operations import reconnections, suspensions, tickets
+from services.ticketing.models import Customer, NetworkSwitch, Restriction, Ticket
+from services.ticketing.operations import reconnections, restrictions, suspensions, tickets
 from services.ticketing.operations.documents import keep_documents
 from services.ticketing.operations.naming import what_may_be_named
 from services.ticketing.operations.reconnections import Back
@@ -26,6 +26,8 @@ from shared.db import lock
 from shared.errors import Stale
 from shared.operator import Operator
 from shared.operator.procedures import ClosingEvent
+
+LIMITS: tuple[SwitchAction, ...] = ("restrict", "release")
 
 
 async def finish_step(
@@ -103,6 +105,7 @@ async def settle_steps(session: AsyncSession, *, settled: Sequence[Settled], ope
     A cut that is done is told before its ticket closes; a reconnection that is owed follows after it has closed.
     """
     done = [each for each in settled if each.result.outcome == "done"]
+    fallen = await _restrictions(session, done, now=now)
     cut = [each.ticket.id for each in done if each.action == "suspend"]
     cuts = await suspensions_of(session, cut) if cut else {}
     proofs = {each.ticket.id: proof_of(each.switches) for each in done}
@@ -112,11 +115,23 @@ async def settle_steps(session: AsyncSession, *, settled: Sequence[Settled], ope
     moves = [Move(each.ticket, each.customer, SwitchResult(each.step, each.result.outcome, each.result.detail)) for each in settled]
     switched = {each.ticket.id for each in done if each.action != "change"}
     await move(session, moves=moves, ended=switched, operator=operator, now=now)
+    await restrictions.let_go(session, orders=fallen, operator=operator, now=now)
+    if cuts:
+        customers = {each.customer_id for each in cuts.values()}
+        await restrictions.give_way(session, customers=customers, operator=operator, now=now)
     for order in cuts.values():
         await suspensions.after_cut(session, order=order, operator=operator, now=now)
     back = [each.customer.id for each in done if each.action == "reconnect"]
     if back:
         await close_on_events(session, events=["service_reconnected"], customers=back, operator=operator, now=now)
+
+
+async def _restrictions(session: AsyncSession, done: Sequence[Settled], *, now: datetime) -> Sequence[Restriction]:
+    """Tell which services are restricted, and which are so no longer. Answers the restrictions that nobody wants any more."""
+    proofs = {action: {each.ticket.id: proof_of(each.switches) for each in done if each.action == action} for action in LIMITS}
+    if proofs["release"]:
+        await restrictions.conclude(session, done=proofs["release"], now=now)
+    return await restrictions.carry_out(session, done=proofs["restrict"], now=now) if proofs["restrict"] else ()
 
 
 async def _conclude(session: AsyncSession, ended: Sequence[Settled | Move], *, done: bool, now: datetime) -> None:
@@ -153,6 +168,7 @@ async def move(session: AsyncSession, *, moves: Sequence[Move], ended: Collectio
             if order.state == SuspensionState.REQUESTED:
                 await suspensions.fall(session, order, "refused", now=now)
         await _conclude(session, closed, done=False, now=now)
+        await restrictions.fall(session, closed=[each.ticket.id for each in closed], now=now)
 
 
 async def lock_ticket(session: AsyncSession, ticket_id: UUID) -> tuple[Ticket, Customer]:

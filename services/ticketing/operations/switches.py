@@ -11,16 +11,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.ticketing.models import Customer, NetworkSwitch, Ticket
 from services.ticketing.operations.claiming import Claim
 from services.ticketing.operations.facts import lock_whole_customers
-from services.ticketing.operations.queueing import new_switch
+from services.ticketing.operations.queueing import new_switch, service_of
 from services.ticketing.operations.steps import Settled, settle_steps
-from services.ticketing.queries.facts import ServiceView
 from services.ticketing.queries.switches import get_switch, lock_switches, switches_of_steps
 from services.ticketing.queries.tickets import get_tickets
 from services.ticketing.rules.states import SETTLED, SwitchState
-from services.ticketing.rules.switching import ACTIONS, BY_NAME, SwitchAction, SwitchView, Undo, must_be_told, pause_after, result_of
+from services.ticketing.rules.switching import (
+    ACTIONS,
+    BY_NAME,
+    UNDONE_BY,
+    SwitchAction,
+    SwitchView,
+    Undo,
+    must_be_told,
+    pause_after,
+    result_of,
+)
 from shared.db import lock, ring
 from shared.errors import Conflict
-from shared.events.ticketing import ChangeUnresolved, SwitchUnresolved
+from shared.events.ticketing import ChangeUnresolved, RestrictionUnresolved, SwitchUnresolved
 from shared.operator import Operator
 from shared.outbox import publish
 
@@ -123,25 +132,19 @@ async def _settle(
 
 
 def _undo(ticket: Ticket, cut: NetworkSwitch, *, now: datetime) -> NetworkSwitch:
-    """The switch that takes back a cut which was carried out for this service and refused for another."""
-    own = cut.adapter == "network"
-    service = ServiceView(
-        service_id=cut.service_id,
-        delivery="own" if own else "third_party",
-        network_login=cut.network_login,
-        access_node=cut.access_node or None,
-        active_from=now.date(),
-    )
-    return new_switch(ticket, cut.step, cut.number, "reconnect", service, now=now)
+    """The switch that takes back a cut, or a restriction, which was carried out for this service and refused for another."""
+    return new_switch(ticket, cut.step, cut.number, UNDONE_BY[BY_NAME[cut.action]], service_of(cut, now.date()), now=now)
 
 
 async def _tell(session: AsyncSession, switch: NetworkSwitch, outcome: Literal["unknown", "refused"], *, now: datetime) -> None:
     switch.version += 1
     about: dict[str, Any] = {"switch_id": switch.id, **switch.model_dump(include={"ticket_id", "customer_id"})}
     about |= {"outcome": outcome, "at": now, "detail": switch.detail or "La red no explicó por qué."}
-    event: ChangeUnresolved | SwitchUnresolved
+    event: ChangeUnresolved | RestrictionUnresolved | SwitchUnresolved
     if switch.action == "change":
         event = ChangeUnresolved.model_validate({**about, "service_id": switch.service_id, "plan_code": switch.plan})
+    elif switch.action in ("restrict", "release"):
+        event = RestrictionUnresolved.model_validate({**about, "action": switch.action})
     else:
         event = SwitchUnresolved.model_validate({**about, "action": switch.action})
     await publish(session, event, subject=f"switch/{switch.id}", version=switch.version, now=now)

@@ -40,6 +40,22 @@ CHECKS = {
             SELECT FROM invoice i WHERE i.id = ANY(o.invoice_ids) AND NOT i.voided AND i.balance - i.credited > (
                 SELECT coalesce(sum(a.amount), 0) FROM allocation a JOIN payment p ON p.id = a.payment_id
                 WHERE a.invoice_id = i.id AND p.state <> 'REJECTED' AND p.reported_at < o.settled_at)))""",
+    "un servicio está restringido por conmutaciones hechas": """
+        SELECT r.id FROM restriction r JOIN network_switch s ON s.ticket_id = r.ticket_id AND s.action = 'restrict'
+        WHERE r.state IN ('RESTRICTED', 'RELEASING', 'RELEASED', 'SUSPENDED') AND s.state NOT IN ('DONE', 'REFUSED')""",
+    "una restricción que terminó no dejó nada restringido": """
+        SELECT r.id FROM restriction r JOIN network_switch s ON s.ticket_id = r.ticket_id AND s.action = 'restrict' AND s.state = 'DONE'
+        WHERE r.state IN ('RELEASED', 'CANCELLED', 'REFUSED') AND NOT EXISTS (
+            SELECT FROM network_switch b WHERE b.ticket_id = coalesce(r.release_ticket_id, r.ticket_id) AND b.action = 'release'
+                AND b.state = 'DONE' AND b.service_id = s.service_id)""",
+    "una restricción que cedió a la suspensión cedió a una que se hizo": """
+        SELECT r.id FROM restriction r WHERE r.state = 'SUSPENDED' AND NOT EXISTS (
+            SELECT FROM suspension o WHERE o.customer_id = r.customer_id AND o.state IN ('SUSPENDED', 'RECONNECTED')
+                AND o.settled_at <= r.settled_at)""",
+    "cada restricción en curso tiene su caso": """
+        SELECT r.id FROM restriction r LEFT JOIN ticket t ON t.id = r.ticket_id LEFT JOIN ticket b ON b.id = r.release_ticket_id
+        WHERE r.state = 'REQUESTED' AND (t.id IS NULL OR t.closed_at IS NOT NULL)
+            OR r.state = 'RELEASING' AND (b.id IS NULL OR b.closed_at IS NOT NULL)""",
     "cada orden de reconexión en curso tiene su caso": """
         SELECT r.id FROM reconnection r LEFT JOIN ticket t ON t.id = r.ticket_id
         WHERE r.state = 'ORDERED' AND t.closed_at IS NOT NULL OR r.state IN ('ORDERED', 'DONE') AND t.id IS NULL""",

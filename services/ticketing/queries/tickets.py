@@ -1,7 +1,7 @@
 """Tickets, their steps, and the tasks of each desk."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -10,11 +10,12 @@ from sqlmodel import col, select
 
 from services.ticketing.models import Customer, NetworkSwitch, Ticket, TicketStep
 from services.ticketing.queries.facts import owed_by
+from services.ticketing.queries.restrictions import network_states
 from services.ticketing.rules import ticket as engine
 from services.ticketing.rules.appointments import appointment_of
 from services.ticketing.rules.facts import covers
 from services.ticketing.rules.sharing import Elsewhere
-from services.ticketing.rules.states import StepState
+from services.ticketing.rules.states import NetworkState, StepState
 from shared.db import Fetched, flush, rows
 from shared.errors import NotFound
 from shared.sorting import Order, Placed, Sorting, flag, identity, instant, number, text
@@ -86,7 +87,8 @@ async def get_tickets(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, 
 
 @dataclass(frozen=True)
 class TicketView:
-    """A ticket with its customer and what that owes, the turns of its steps, its switches, and the tickets that it started."""
+    """A ticket with its customer, what that owes and how its services are in the network, the turns of its steps, its switches, and the
+    tickets that it started."""
 
     ticket: Ticket
     customer: Customer
@@ -94,6 +96,7 @@ class TicketView:
     turns: Sequence[TicketStep]
     switches: Sequence[NetworkSwitch]
     started: Sequence[Fetched]
+    network: Mapping[UUID, NetworkState]
 
 
 async def view_ticket(session: AsyncSession, ticket_id: UUID) -> TicketView:
@@ -108,6 +111,7 @@ async def view_ticket(session: AsyncSession, ticket_id: UUID) -> TicketView:
         turns=await turns_of(session, ticket_id),
         switches=await switches_of(session, ticket_id),
         started=await started_by(session, ticket_id),
+        network=await network_states(session, customer.id),
     )
 
 

@@ -57,9 +57,9 @@ def delivered(deliveries: Iterable[str]) -> Fact:
     )
 
 
-def left_on(services: Sequence[UUID]) -> Fact:
-    """The services that a cut leaves on: they are on hold (COB-1)."""
-    text = f"{len(services)} servicio(s) excluidos de la suspensión: {', '.join(map(str, services))}"
+def left_on(services: Sequence[UUID], what: str = "la suspensión") -> Fact:
+    """The services that a cut, or a restriction (`what`), leaves as they are: they are on hold (COB-1)."""
+    text = f"{len(services)} servicio(s) excluidos de {what}: {', '.join(map(str, services))}"
     return Fact(name=LEFT_ON, label="Quedan activos", kind="services", value=[str(each) for each in services], text=text)
 
 

@@ -38,6 +38,34 @@ class SuspensionState(StrEnum):
     RECONNECTED = "RECONNECTED"
 
 
+class RestrictionState(StrEnum):
+    """An order to restrict: under way, carried out, being released; released, replaced by the cut, fallen before it was done, refused by
+    the network."""
+
+    REQUESTED = "REQUESTED"
+    RESTRICTED = "RESTRICTED"
+    RELEASING = "RELEASING"
+    RELEASED = "RELEASED"
+    SUSPENDED = "SUSPENDED"
+    CANCELLED = "CANCELLED"
+    REFUSED = "REFUSED"
+
+
+class NetworkState(StrEnum):
+    """How a service is in the network: connected, connected and seeing nothing but the payment page, or cut."""
+
+    ACTIVE = "active"
+    RESTRICTED = "restricted"
+    SUSPENDED = "suspended"
+
+    @classmethod
+    def of(cls, power: str | None, last: str) -> "NetworkState":
+        """From the last switch of its connection (suspend, reconnect) and the last of all."""
+        if power == "suspend":
+            return cls.SUSPENDED
+        return cls.RESTRICTED if last == "restrict" else cls.ACTIVE
+
+
 class ReconnectionState(StrEnum):
     """An order to reconnect. HELD: the cut's outcome is not known yet. VOID: there was no cut after all."""
 

@@ -9,8 +9,16 @@ from uuid import UUID
 from services.ticketing.rules.states import SETTLED, SwitchState
 from shared.operator.steps import Action
 
-SwitchAction = Literal["suspend", "reconnect", "change"]
-ACTIONS: dict[Action, SwitchAction] = {"network.suspend": "suspend", "network.reconnect": "reconnect", "network.change": "change"}
+SwitchAction = Literal["suspend", "reconnect", "restrict", "release", "change"]
+ACTIONS: dict[Action, SwitchAction] = {
+    "network.suspend": "suspend",
+    "network.reconnect": "reconnect",
+    "network.restrict": "restrict",
+    "network.release": "release",
+    "network.change": "change",
+}
+# What takes back a switch that was carried out for one service and refused for another: nobody is cut or restricted by halves.
+UNDONE_BY: dict[SwitchAction, SwitchAction] = {"suspend": "reconnect", "restrict": "release"}
 BY_NAME: dict[str, SwitchAction] = {each: each for each in ACTIONS.values()}
 # Business time: a router that restarts is back in minutes, a broken one wants a person.
 PAUSES = [timedelta(minutes=each) for each in (1, 5, 15, 30, 60)]
@@ -39,7 +47,7 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Undo:
-    """A cut was refused for some services and carried out for these: switch them on again before the refusal is told."""
+    """A cut or a restriction was refused for some services and carried out for these: take it back before the refusal is told."""
 
     services: tuple[UUID, ...]
 
@@ -47,11 +55,12 @@ class Undo:
 def result_of(action: SwitchAction, switches: Sequence[SwitchView]) -> StepResult | Undo | None:
     """What the step's switches say: nothing yet, a result, or what to take back first.
 
-    A cut that is refused in part must not leave a customer half cut; a reconnection that is refused in part leaves on what is on.
+    A cut that is refused in part must not leave a customer half cut, nor a restriction half restricted; a reconnection that is refused in
+    part leaves on what is on.
     """
     if not switches:
-        nothing = "El cliente no tiene servicios activos."
-        return StepResult("refused", nothing) if action == "suspend" else StepResult("done", nothing)
+        nothing = "Ningún servicio del cliente está restringido." if action == "release" else "El cliente no tiene servicios activos."
+        return StepResult("refused", nothing) if action in UNDONE_BY else StepResult("done", nothing)
     if any(each.state not in SETTLED for each in switches):
         return None
     own = [each for each in switches if each.action == action]
@@ -60,7 +69,7 @@ def result_of(action: SwitchAction, switches: Sequence[SwitchView]) -> StepResul
         return StepResult("done")
     undone = {each.service_id for each in switches if each.action != action}
     half = tuple(each.service_id for each in own if each.state is SwitchState.DONE and each.service_id not in undone and each.service_id)
-    if action == "suspend" and half:
+    if action in UNDONE_BY and half:
         return Undo(half)
     return StepResult("refused", refused[0].detail)
 

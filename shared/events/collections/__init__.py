@@ -28,6 +28,8 @@ from shared.events.collections.agreements import (
 from shared.events.collections.orders import (
     ReconnectionRequested,
     RecoveryRequested,
+    RestrictionReleaseRequested,
+    RestrictionRequested,
     SuspensionNoticeRequested,
     SuspensionRequested,
     SuspensionWithdrawn,
@@ -52,6 +54,8 @@ __all__ = [
     "ReconnectionRequested",
     "RecoveryRequested",
     "ReminderRequested",
+    "RestrictionReleaseRequested",
+    "RestrictionRequested",
     "ReviewClosed",
     "ReviewOpened",
     "SegmentChanged",

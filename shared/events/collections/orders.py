@@ -1,4 +1,4 @@
-"""What collections orders: notices of a coming cut, cuts, reconnections, recoveries."""
+"""What collections orders: notices of a coming cut, restrictions, cuts, reconnections, recoveries."""
 
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -18,6 +18,40 @@ class SuspensionNoticeRequested(Event):
     currency: Currency
     reason: str
     requested_by: str
+    requested_at: datetime
+
+
+class RestrictionRequested(Event):
+    """Restrict the service before the cut: it stays connected, and every page shows the operator's payment page. Ticketing opens the ticket
+    of `procedure`; the request is not the restriction. `release_procedure` is what releases it. `except_services` are on hold and stay
+    as they are."""
+
+    TYPE: ClassVar[str] = "collections.restriction_requested.v1"
+    restriction_id: UUID
+    customer_id: UUID
+    procedure: str
+    release_procedure: str
+    rule: str
+    reason: str
+    amount: Amount
+    currency: Currency
+    invoice_ids: list[UUID]
+    requested_at: datetime
+    except_services: list[UUID] = []
+
+
+class RestrictionReleaseRequested(Event):
+    """The restriction no longer stands: one that is not done yet is cancelled, one that is done is taken off. `cause`: a payment, an
+    agreement, nothing is owed any more (a credit note, a dispute), a hold, an outage, or the policy does not restrict any more."""
+
+    TYPE: ClassVar[str] = "collections.restriction_release_requested.v1"
+    release_id: UUID
+    restriction_id: UUID
+    customer_id: UUID
+    procedure: str
+    cause: Literal["payment", "agreement", "nothing_owed", "hold", "outage", "policy"]
+    rule: str
+    reason: str
     requested_at: datetime
 
 

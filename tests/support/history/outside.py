@@ -39,14 +39,18 @@ def _network(held: Held) -> Iterator[Violation]:
 
 
 def _left(held: Held, switches: dict[str, Row]) -> Iterator[Violation]:
-    """Each service is on or off as the last call that had an effect left it, and at the speed of the plan that it was last changed to."""
+    """Each service is on or off, and restricted or not, as the last call that had an effect left it, and at the speed of the plan that it
+    was last changed to."""
     changed = [row for row in sorted(held.tables["simulated_call"], key=lambda each: each["id"]) if row["effect"]]
-    action = {row["login"]: row["action"] for row in changed if row["action"] != "change"}
+    action = {row["login"]: row["action"] for row in changed if row["action"] in ("suspend", "reconnect")}
+    last = {row["login"]: row["action"] for row in changed if row["action"] != "change"}
     plan = {row["login"]: switches[str(row["switch_id"])]["plan"] for row in changed if row["action"] == "change"}
     for row in held.tables["simulated_service"]:
         login = row["login"]
         if row["active"] != (action.get(login, "reconnect") == "reconnect") or (login in plan and row["plan"] != plan[login]):
             yield Violation("I1", "the network is not as its last call left it", f"login {login}", "simulated_service")
+        if row["restricted"] != (last.get(login) == "restrict"):
+            yield Violation("I1", "a service is not restricted as its last call left it", f"login {login}", "simulated_service")
 
 
 def _messages(held: Held, evidence: Evidence) -> Iterator[Violation]:

@@ -21,6 +21,8 @@ from shared.events.collections import (
     ReconnectionRequested,
     RecoveryRequested,
     ReminderRequested,
+    RestrictionReleaseRequested,
+    RestrictionRequested,
     ReviewClosed,
     ReviewOpened,
     SegmentChanged,
@@ -151,6 +153,19 @@ def review_closed(words: Words, told: ReviewClosed) -> Said:
 def notice(words: Words, told: SuspensionNoticeRequested) -> Said:
     text = f"Se avisa a los escritorios de la suspensión por {words.money(told.amount, told.currency)}: {told.reason}"
     return Said("suspension_notice", text, told.requested_by, words.rule("notice"), told.notice_id)
+
+
+@says(RestrictionRequested, "network", at="requested_at")
+def restriction(words: Words, told: RestrictionRequested) -> Said:
+    text = f"Restricción del servicio a la página de pago solicitada por {words.money(told.amount, told.currency)}: {told.reason}"
+    if told.except_services:
+        text = f"{text.rstrip('.')}. No se restringe {counted(len(told.except_services), 'servicio')} en espera."
+    return Said("restriction", text, SYSTEM, told.rule, told.restriction_id)
+
+
+@says(RestrictionReleaseRequested, "network", at="requested_at")
+def restriction_release(words: Words, told: RestrictionReleaseRequested) -> Said:
+    return Said("restriction_release", f"La restricción se quita: {told.reason}", SYSTEM, told.rule, told.restriction_id)
 
 
 @says(SuspensionRequested, "network", at="requested_at")

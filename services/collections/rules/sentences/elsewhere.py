@@ -9,7 +9,10 @@ from shared.events.ticketing import (
     AgreementReached,
     ChangeUnresolved,
     ReconnectionOrdered,
+    RestrictionEnded,
+    RestrictionUnresolved,
     ServiceReconnected,
+    ServiceRestricted,
     ServiceSuspended,
     StepFinished,
     StepOverdue,
@@ -24,6 +27,12 @@ ENDED = {
     "payment": "La suspensión no se hizo: el pago llegó antes.",
     "withdrawn": "La suspensión no se hizo: se retiró a tiempo.",
     "refused": "La suspensión no se hizo: no fue posible cortar el servicio.",
+}
+RESTRICTION_ENDED = {
+    "released": "Servicio sin restricción de nuevo.",
+    "suspended": "La suspensión toma el lugar de la restricción.",
+    "cancelled": "La restricción no se hizo: se retiró a tiempo.",
+    "refused": "La restricción no se hizo: la red la rechazó.",
 }
 
 
@@ -96,6 +105,24 @@ def reconnection_ordered(words: Words, told: ReconnectionOrdered) -> Said:
     return Said("reconnection", f"El sistema ordena la reconexión: {why}.", SYSTEM, words.rule("reconnection"), told.reconnection_id)
 
 
+@says(ServiceRestricted, "network", at="restricted_at")
+def restricted(words: Words, told: ServiceRestricted) -> Said:
+    text = f"Servicio restringido: conectado, solo ve la página de pago.{_network(told)}"
+    return Said("restricted", text, rule=words.rule("restriction"), fact_id=told.restriction_id)
+
+
+@says(RestrictionEnded, "network", at="ended_at")
+def restriction_ended(words: Words, told: RestrictionEnded) -> Said:
+    text = f"{RESTRICTION_ENDED[told.outcome]}{_network(told)}"
+    return Said("restriction_ended", text, rule=words.rule("restriction"), fact_id=told.restriction_id)
+
+
+@says(RestrictionUnresolved, "network", at="at")
+def restriction_unresolved(words: Words, told: RestrictionUnresolved) -> Said:
+    what = "La restricción no quedó hecha" if told.action == "restrict" else "La restricción no se pudo quitar"
+    return Said("restriction_unresolved", f"{what} en la red: {told.detail}", fact_id=told.switch_id)
+
+
 @says(SwitchUnresolved, "network", at="at")
 def switch_unresolved(words: Words, told: SwitchUnresolved) -> Said:
     return Said("switch_unresolved", f"La red no contestó con claridad: {told.detail}", fact_id=told.switch_id)
@@ -143,7 +170,7 @@ def _is_cut_notice(words: Words, notice: str) -> bool:
     return notice in {each.name for each in wanted if each is not None}
 
 
-def _network(told: ServiceSuspended | ServiceReconnected) -> str:
+def _network(told: ServiceSuspended | ServiceReconnected | ServiceRestricted | RestrictionEnded) -> str:
     """Where it was switched."""
     nodes = sorted({each.access_node for each in told.proof if each.access_node and each.adapter != "manual"})
     by_ticket = any(each.adapter == "manual" for each in told.proof)
