@@ -30,6 +30,7 @@ TELLS = {
     "/noc/outages": ("noc.outage_declared.v1", {"outage_id": "id"}),
     f"/noc/outages/(?P<outage_id>{ID})/close": ("noc.outage_closed.v1", {}),
 }
+SEALED = re.compile(r"[0-9a-f]{8}\.gAAAA[\w=-]+")  # an answer that showed a secret, as it is kept
 SAID = ("amount", "customer_id", "reference", "channel", "access_node", "due_at")  # what the body said and the event repeats
 
 
@@ -89,6 +90,8 @@ def _posted(command: Command, rows: list[Row], book: _Book) -> Iterator[Violatio
 
 def _kept(command: Command, row: Row, book: _Book, look: str) -> Iterator[Violation]:
     body = bytes.fromhex(row["body"].removeprefix("\\x")).decode("utf-8", "replace")
+    if SEALED.fullmatch(body) and command.answers:
+        body = command.answers[-1].answer  # nobody reads it here: that repetitions get the same answer is seen above
     if any((each.status, each.answer) != (row["status"], body) for each in command.answers):
         yield Violation("I1", "what was answered is not what is kept for a repetition", command.name, look)
     xid = book.transaction.get((row["principal"], row["route"], row["key"]))
