@@ -6,7 +6,7 @@ A mail has three templates: `<code>.subject.txt.j2`, `<code>.txt.j2` and `<code>
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,20 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from shared.errors import nearest
 from shared.events import Event
+from shared.events.billing import InvoiceIssued
 from shared.operator import words
+from shared.operator.company import Person
 from shared.operator.operator import Operator
 
 FOLDER = "templates"
 ENDINGS = ("subject.txt.j2", "mjml.j2", "txt.j2")
 NAMES = frozenset({"event", "customer", "invoice", "open_invoices", "agent", "policy", "rules", "notice", "operator", "now"})
+CUSTOMER = frozenset({"id", "external_id", "name", "tax_id", "agent", "contacts"})  # what the notifier keeps of one
+FIELDS: Mapping[str, tuple[str, frozenset[str]]] = {
+    "customer": ("el cliente", CUSTOMER),
+    "invoice": ("la factura", frozenset(InvoiceIssued.model_fields)),
+    "agent": ("el gestor", frozenset(Person.model_fields)),
+}
 WORDS = ("money", "day", "weekday", "instant", "hour", "month")
 FILTERS = (*WORDS, "person", "desk", "plan")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # Unicode's Cc, but for the ends of lines and tabs, and Cs
@@ -107,6 +115,8 @@ def _unknown(tree: nodes.Template, event: type[Event], environment: Environment)
     imported = {node.target for node in tree.find_all(nodes.Import)}
     for name in sorted(meta.find_undeclared_variables(tree) - NAMES - imported - {"range", "dict", "namespace"}):
         yield lines.get(name, 1), f"no existe «{name}»{nearest(name, NAMES)}"
+    known = {**FIELDS, "event": ("el evento", frozenset(event.model_fields))}
     for node in tree.find_all(nodes.Getattr):
-        if isinstance(node.node, nodes.Name) and node.node.name == "event" and node.attr not in event.model_fields:
-            yield node.lineno, f"el evento no tiene «{node.attr}»{nearest(node.attr, set(event.model_fields))}"
+        whose, fields = known.get(node.node.name, ("", frozenset())) if isinstance(node.node, nodes.Name) else ("", frozenset())
+        if whose and node.attr not in fields:
+            yield node.lineno, f"{whose} no tiene «{node.attr}»{nearest(node.attr, fields)}"

@@ -6,6 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.notifier.models import Customer
+from shared.operator.templates import CUSTOMER
 from tests.support.another_operator import another_operator
 from tests.support.service import OPERATOR_FOLDER, operator
 
@@ -38,3 +40,7 @@ def test_an_unknown_notice_is_answered_with_the_nearest(tmp_path: Path, code: st
     answer = CliRunner().invoke(app, ["notice", "preview", code, "--operator", str(OPERATOR_FOLDER), "--to", str(tmp_path)])
     assert answer.exit_code == 1 and "pago_recibido" in answer.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_templates_may_speak_of_what_is_kept_of_a_customer_and_of_no_more() -> None:
+    assert set(Customer.model_fields) == CUSTOMER

@@ -68,6 +68,8 @@ MISTAKES = [
     ("templates/pymes_cobro.txt.j2", "event.amount", "event.total", "el evento no tiene «total»"),
     ("templates/pymes_cobro.txt.j2", "| day", "| dia", "no existe el filtro «dia» (¿quiso decir «day»?)"),
     ("templates/pymes_factura.txt.j2", "customer.name", "cliente.name", "no existe «cliente»"),
+    ("templates/pymes_factura.txt.j2", "customer.name", "customer.services", "el cliente no tiene «services»"),
+    ("templates/pymes_factura.txt.j2", "customer.name", "agent.phone", "el gestor no tiene «phone»"),
 ]  # fmt: skip
 
 
