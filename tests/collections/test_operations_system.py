@@ -186,3 +186,21 @@ async def test_what_the_network_refuses_is_tried_again_a_day_later_and_not_at_on
         assert await told.status() == "suspended" and len(await told.told(ReconnectionRequested)) == 1
         await told.until(local(22, 9))
         assert len(await told.told(ReconnectionRequested)) == 2
+
+
+async def test_cuts_that_ticketing_cancels_for_a_payment_that_we_know_was_rejected_are_not_ordered_for_ever(database: OpenDatabase) -> None:
+    """Ticketing has not heard of the rejection, and may not for long: its inbox holds that customer behind a dead letter."""
+    async with story(database, start=local(1), customer=home()) as told:
+        await told.tell(told.customer.invoice("25.00", due=DUE))
+        await told.until(local(20, 9))
+        for tries in range(1, 6):
+            orders = await told.told(SuspensionRequested)
+            assert len(orders) == tries
+            await told.tell(told.customer.cancelled(orders[-1].suspension_id, local(20, 9), "payment"))
+        assert len(await told.told(SuspensionRequested)) == 5, "the fifth in a row was one too many"
+        await told.until(local(20, 9, 59))
+        assert len(await told.told(SuspensionRequested)) == 5
+        await told.until(local(20, 10))
+        *_, sixth = await told.told(SuspensionRequested)
+        await told.tell(told.customer.suspended(sixth.suspension_id, local(20, 10)))
+        assert await told.status() == "suspended"

@@ -25,7 +25,7 @@ from services.collections.rules.holds import expired, held
 from services.collections.rules.obstacles import INSTANT, cut_obstacles
 from services.collections.rules.recovering import recoverable, recovery_from, unopened
 from services.collections.rules.restricting import restriction_actions, restriction_instants
-from services.collections.rules.standing import Standing, current_cut, may_be_cut, standing
+from services.collections.rules.standing import Standing, contradicted_until, current_cut, may_be_cut, standing
 from services.collections.rules.states import SYSTEM, SuspensionState, WithdrawCause
 from services.collections.rules.terms import Terms
 
@@ -115,7 +115,9 @@ def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[OrderCut]:
     if not cuttable(facts, terms, now):
         return
     resumed = interrupted(facts)
-    by_system = terms.policy.decided_by == "system" and not _too_soon(_refused_at(facts), terms, now)
+    waits_until = contradicted_until(facts.suspensions, facts)
+    tried_lately = _too_soon(_refused_at(facts), terms, now) or (waits_until is not None and now < waits_until)
+    by_system = terms.policy.decided_by == "system" and not tried_lately
     if resumed is None and not by_system:
         return
     agent = None if by_system else resumed.agent if resumed else None
@@ -206,6 +208,9 @@ def _instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
             yield plan.holds_until
     for cut in facts.suspensions:
         yield from _cut_instants(cut, terms)
+    for orders in (facts.suspensions, facts.restrictions):
+        if (until := contradicted_until(orders, facts)) is not None:
+            yield until
     yield from _recovery_instants(facts, terms, now)
     for invoice in facts.invoices:
         yield from _invoice_instants(invoice, facts, terms, now)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.collections.rules.agreements import judge_plan, judge_promise, running_plan
@@ -10,6 +10,8 @@ from services.collections.rules.debts import ZERO, confirmed_open, exists, open_
 from services.collections.rules.facts import Deduction, Facts, Payment, Promise, Restriction, Review, Suspension
 from services.collections.rules.states import PlanState, PromiseState
 from services.collections.rules.terms import Terms
+
+CONTRADICTED, CONTRADICTED_WAIT = 5, timedelta(hours=1)  # orders that are cancelled in a row; business time until the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,19 @@ def reviewed_dispute(facts: Facts, terms: Terms, now: datetime) -> Deduction | N
     if wanted.under_review == "all" and owed(facts.invoices, now) > ZERO:  # what else is owed is collected
         return None
     return disputes[-1]
+
+
+def contradicted_until(orders: Sequence[Suspension] | Sequence[Restriction], facts: Facts) -> datetime | None:
+    """Until when an order waits, because each of the last CONTRADICTED was cancelled although nothing was learned of payments since before
+    it was made: ticketing then goes by a payment of which it has not heard all that we have, and would cancel the next one, too."""
+    last = orders[-CONTRADICTED:]
+    if len(last) < CONTRADICTED or not all(each.cancelled_elsewhere for each in last):
+        return None
+    told = [at for each in facts.payments for at in (each.reported_at, each.confirmed_at, each.rejected_at) if at is not None]
+    ended_at = last[-1].ended_at
+    if ended_at is None or any(last[0].requested_at < at for at in told):
+        return None
+    return ended_at + CONTRADICTED_WAIT
 
 
 def current_cut(facts: Facts, now: datetime) -> Suspension | None:
