@@ -202,5 +202,10 @@ async def test_cuts_that_ticketing_cancels_for_a_payment_that_we_know_was_reject
         assert len(await told.told(SuspensionRequested)) == 5
         await told.until(local(20, 10))
         *_, sixth = await told.told(SuspensionRequested)
-        await told.tell(told.customer.suspended(sixth.suspension_id, local(20, 10)))
+        await told.tell(told.customer.cancelled(sixth.suspension_id, local(20, 10), "payment"))
+        await told.until(local(20, 11, 59))
+        assert len(await told.told(SuspensionRequested)) == 6, "each further one doubles the wait"
+        await told.until(local(20, 12))
+        *_, seventh = await told.told(SuspensionRequested)
+        await told.tell(told.customer.suspended(seventh.suspension_id, local(20, 12)))
         assert await told.status() == "suspended"

@@ -156,11 +156,6 @@ class Suspension:
     delivery: str = "own"
     rests_on: tuple[UUID, ...] | None = None
 
-    @property
-    def cancelled_elsewhere(self) -> bool:
-        """Ticketing ended it before it was done, and we had not asked for that."""
-        return self.state == SuspensionState.CANCELLED and self.withdrawn_at is None
-
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
@@ -178,11 +173,6 @@ class Restriction:
     release_refused_at: datetime | None = None
     ended_at: datetime | None = None
     outcome: str | None = None
-
-    @property
-    def cancelled_elsewhere(self) -> bool:
-        """Ticketing ended it before it was done, and we had not asked for that."""
-        return self.outcome == "cancelled" and self.release_requested_at is None
 
 
 @dataclass(frozen=True, slots=True)
