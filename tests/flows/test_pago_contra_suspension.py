@@ -114,10 +114,15 @@ async def test_a_payment_after_the_cut_waits_for_the_agent_and_a_rejected_one_le
 async def test_a_home_that_pays_while_its_access_server_answers_slowly(courier_house: TestHouse) -> None:
     house = courier_house
     (home,) = await customers_of(house, residential("R-1", "Norma Oliva"))
-    await house.network_answers("r-1", "unknown_done,done")
+    await house.network_answers("r-1", "done,unknown_done,done")
     await house.until("2026-03-20T09:00")
     await home.reports_payment()
     await house.until("2026-03-20T12:00")
     assert await home.status() == "ACTIVO TEMPORAL PAGO"
     assert await house.is_on("r-1")
-    assert await kinds(home) == [("RECONEXION", "reconnected"), ("SUSPENSION POR MORA", "suspended")]
+    assert await kinds(home) == [
+        ("FIN DE RESTRICCION", "released"),
+        ("RECONEXION", "reconnected"),
+        ("RESTRICCION POR MORA", "restricted"),
+        ("SUSPENSION POR MORA", "suspended"),
+    ]
