@@ -2,6 +2,8 @@
 
 from datetime import date, timedelta
 
+from services.collections.rules.prospects import prospects
+from services.collections.rules.terms import Book
 from shared.events.billing import InvoiceVoided
 from shared.events.collections import (
     InvoiceDispatchRequested,
@@ -15,6 +17,7 @@ from shared.events.collections import (
 from tests.collections.factories import Customer, local
 from tests.collections.story import OpenDatabase, story
 from tests.support.rules import rule
+from tests.support.service import operator
 
 DUE = date(2026, 3, 10)
 
@@ -198,6 +201,9 @@ async def test_cuts_that_ticketing_cancels_for_a_payment_that_we_know_was_reject
             assert len(orders) == tries
             await told.tell(told.customer.cancelled(orders[-1].suspension_id, local(20, 9), "payment"))
         assert len(await told.told(SuspensionRequested)) == 5, "the fifth in a row was one too many"
+        facts = await told.facts()
+        [comes] = [each for each in prospects(facts, Book(operator()).terms(facts.policy), local(20, 9)) if "Tickets canceló" in each.text]
+        assert comes.at == local(20, 10)
         await told.until(local(20, 9, 59))
         assert len(await told.told(SuspensionRequested)) == 5
         await told.until(local(20, 10))

@@ -18,14 +18,23 @@ from services.collections.rules.actions import (
 )
 from services.collections.rules.agreements import Judgement, judge_plan, judge_promise, running_plan, running_promise
 from services.collections.rules.charging import late_fees, late_instants
-from services.collections.rules.cuts import cut_invoices, cuttable, open_outages, release_covered, still_requested, unfinished, valid_notice
+from services.collections.rules.cuts import (
+    contradicted_until,
+    cut_invoices,
+    cuttable,
+    open_outages,
+    release_covered,
+    still_requested,
+    unfinished,
+    valid_notice,
+)
 from services.collections.rules.debts import ZERO, believed_open, disputed, exists, let_off, unpaid_months
 from services.collections.rules.facts import Facts, Invoice, Plan, Promise, Review, Suspension, known_instants
 from services.collections.rules.holds import expired, held
 from services.collections.rules.obstacles import INSTANT, cut_obstacles
 from services.collections.rules.recovering import recoverable, recovery_from, unopened
 from services.collections.rules.restricting import restriction_actions, restriction_instants
-from services.collections.rules.standing import Standing, contradicted_until, current_cut, may_be_cut, standing
+from services.collections.rules.standing import Standing, current_cut, may_be_cut, standing
 from services.collections.rules.states import SYSTEM, SuspensionState, WithdrawCause
 from services.collections.rules.terms import Terms
 
@@ -115,7 +124,7 @@ def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[OrderCut]:
     if not cuttable(facts, terms, now):
         return
     resumed = interrupted(facts)
-    waits_until = contradicted_until(facts.suspensions, facts)
+    waits_until = contradicted_until(facts)
     tried_lately = _too_soon(_refused_at(facts), terms, now) or (waits_until is not None and now < waits_until)
     by_system = terms.policy.decided_by == "system" and not tried_lately
     if resumed is None and not by_system:
@@ -208,9 +217,8 @@ def _instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
             yield plan.holds_until
     for cut in facts.suspensions:
         yield from _cut_instants(cut, terms)
-    for orders in (facts.suspensions, facts.restrictions):
-        if (until := contradicted_until(orders, facts)) is not None:
-            yield until
+    if (until := contradicted_until(facts)) is not None:
+        yield until
     yield from _recovery_instants(facts, terms, now)
     for invoice in facts.invoices:
         yield from _invoice_instants(invoice, facts, terms, now)

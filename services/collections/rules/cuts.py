@@ -1,6 +1,7 @@
 """The cut of an account as its facts show it: the order under way, the notice before it, what it is for, and what frees from it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import takewhile
 
 from services.collections.rules import wording
 from services.collections.rules.agreements import judge_plan, judge_promise
@@ -8,6 +9,9 @@ from services.collections.rules.debts import believed_open, overdue, owed, partl
 from services.collections.rules.facts import Facts, Invoice, Notice, Outage, Suspension
 from services.collections.rules.states import UNFINISHED, PlanState, PromiseState, SuspensionState
 from services.collections.rules.terms import Terms
+
+CONTRADICTED = 5  # orders that are cancelled in a row
+FIRST_WAIT, LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)  # business time until the next
 
 
 def open_outages(facts: Facts, now: datetime) -> list[Outage]:
@@ -47,6 +51,25 @@ def cuttable(facts: Facts, terms: Terms, now: datetime) -> list[Invoice]:
     if terms.policy.suspension.reported_payment_counts == "any":
         return [each for each in found if not partly_paid(each, now)]
     return found
+
+
+def contradicted_until(facts: Facts) -> datetime | None:
+    """Until when the next order waits, because each of the last CONTRADICTED was cancelled by ticketing although nothing was learned of
+    payments since before it was made: ticketing then goes by a payment of which it has not heard all that we have, and would cancel the
+    next one, too. Each further one doubles the wait."""
+    if len(facts.suspensions) < CONTRADICTED:
+        return None
+    told = [at for each in facts.payments for at in (each.reported_at, each.confirmed_at, each.rejected_at) if at is not None]
+    learned = max(told, default=facts.registered_at)
+    vain = list(takewhile(lambda each: _cancelled_elsewhere(each) and each.requested_at >= learned, reversed(facts.suspensions)))
+    if len(vain) < CONTRADICTED or vain[0].ended_at is None:
+        return None
+    return vain[0].ended_at + min(FIRST_WAIT * (1 << min(len(vain) - CONTRADICTED, 9)), LONGEST_WAIT)
+
+
+def _cancelled_elsewhere(cut: Suspension) -> bool:
+    """Did ticketing end it before it was done, without our asking?"""
+    return cut.state == SuspensionState.CANCELLED and cut.withdrawn_at is None
 
 
 def cut_reason(facts: Facts, terms: Terms, now: datetime) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.collections.rules.agreements import running_plan, running_promise
 from services.collections.rules.charging import late_amount
-from services.collections.rules.cuts import unfinished, valid_notice
+from services.collections.rules.cuts import contradicted_until, unfinished, valid_notice
 from services.collections.rules.debts import ZERO, believed_open, exists, unpaid_months
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.holds import running_holds
@@ -93,6 +93,9 @@ def _cut(facts: Facts, terms: Terms, now: datetime) -> Iterator[Prospect]:
     does = "el sistema suspende el servicio" if policy.decided_by == "system" else "el gestor puede suspender, si nada más lo impide"
     text = f"Termina el plazo de {month_of}: si sigue impago, {does}."
     yield Prospect(terms.cut_from(first), text, policy.rules["day"])
+    if policy.decided_by == "system" and (until := contradicted_until(facts)) is not None:
+        text = "Tickets canceló las últimas suspensiones por un pago que aquí no cuenta: revise allá qué está detenido. Se ordena otra vez."
+        yield Prospect(until, text, policy.rules["day"])
     wanted = policy.suspension.notice
     if wanted is None:
         return

@@ -14,7 +14,7 @@ from services.collections.rules.cuts import open_outages, unfinished
 from services.collections.rules.debts import overdue, owed, partly_paid, reported_between, unpaid, unpaid_months
 from services.collections.rules.facts import Facts, Invoice, Restriction
 from services.collections.rules.holds import held, held_services, running_holds, told_hold
-from services.collections.rules.standing import contradicted_until, current_cut, review_under_way, standing
+from services.collections.rules.standing import current_cut, review_under_way, standing
 from services.collections.rules.states import ReleaseCause
 from services.collections.rules.terms import Terms
 
@@ -46,9 +46,6 @@ def restriction_due(facts: Facts, terms: Terms, now: datetime) -> bool:
         return False
     debts = restricting(facts, terms, now)
     if not debts or standing(facts, terms, now).code != terms.policy.suspension.requires_status:
-        return False
-    waits_until = contradicted_until(facts.restrictions, facts)
-    if waits_until is not None and now < waits_until:
         return False
     return lifted_by(facts, terms, now) is None and not _refused_lately(facts, debts, terms, now)
 

@@ -2,18 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import takewhile
+from datetime import datetime
 from uuid import UUID
 
 from services.collections.rules.agreements import judge_plan, judge_promise, running_plan
 from services.collections.rules.debts import ZERO, confirmed_open, exists, open_disputes, owed, reported_between
 from services.collections.rules.facts import Deduction, Facts, Payment, Promise, Restriction, Review, Suspension
-from services.collections.rules.states import PlanState, PromiseState, SuspensionState
+from services.collections.rules.states import PlanState, PromiseState
 from services.collections.rules.terms import Terms
-
-CONTRADICTED = 5  # orders that are cancelled in a row
-CONTRADICTED_WAIT, LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)  # business time until the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +72,6 @@ def reviewed_dispute(facts: Facts, terms: Terms, now: datetime) -> Deduction | N
     if wanted.under_review == "all" and owed(facts.invoices, now) > ZERO:  # what else is owed is collected
         return None
     return disputes[-1]
-
-
-def contradicted_until(orders: Sequence[Suspension | Restriction], facts: Facts) -> datetime | None:
-    """Until when an order waits, because each of the last CONTRADICTED was cancelled although nothing was learned of payments since before
-    it was made: ticketing then goes by a payment of which it has not heard all that we have, and would cancel the next one, too. Each
-    further one doubles the wait."""
-    if not orders or orders[-1].ended_at is None or not _cancelled_elsewhere(orders[-1]):
-        return None
-    told = [at for each in facts.payments for at in (each.reported_at, each.confirmed_at, each.rejected_at) if at is not None]
-    learned = max(told, default=facts.registered_at)
-    count = sum(1 for _ in takewhile(lambda each: _cancelled_elsewhere(each) and each.requested_at >= learned, reversed(orders)))
-    if count < CONTRADICTED:
-        return None
-    return orders[-1].ended_at + min(CONTRADICTED_WAIT * (1 << min(count - CONTRADICTED, 9)), LONGEST_WAIT)
-
-
-def _cancelled_elsewhere(order: Suspension | Restriction) -> bool:
-    """Did ticketing end it before it was done, without our asking?"""
-    if isinstance(order, Suspension):
-        return order.state == SuspensionState.CANCELLED and order.withdrawn_at is None
-    return order.outcome == "cancelled" and order.release_requested_at is None
 
 
 def current_cut(facts: Facts, now: datetime) -> Suspension | None:
