@@ -20,11 +20,11 @@ from services.collections.rules.actions import (
     EndHold,
     HandToRecovery,
     OrderCut,
-    OrderReconnection,
     ReleaseRestriction,
     Remind,
     Restrict,
     SendNotice,
+    Single,
     WithdrawCut,
 )
 from services.collections.rules.agreements import Judgement
@@ -168,21 +168,7 @@ def _change_status(changes: Changes, facts: Facts, terms: Terms, found: Assessme
     written.statuses.append((facts.account_id, version, facts.status, stands.code, label, stands.since, rule, reason))
 
 
-async def _act(
-    session: AsyncSession,
-    changes: Changes,
-    facts: Facts,
-    action: Remind
-    | Restrict
-    | ReleaseRestriction
-    | SendNotice
-    | OrderCut
-    | WithdrawCut
-    | OrderReconnection
-    | HandToRecovery
-    | EndHold
-    | ChargeFee,
-) -> None:
+async def _act(session: AsyncSession, changes: Changes, facts: Facts, action: Single) -> None:
     if isinstance(action, Remind):
         orders.remind(changes, facts, action.reminder, action.invoice)
     elif isinstance(action, Restrict):

@@ -94,16 +94,8 @@ class EndHold:
     hold: Hold
 
 
-Action = (
-    DispatchInvoice
-    | Remind
-    | Restrict
-    | ReleaseRestriction
-    | SendNotice
-    | OrderCut
-    | WithdrawCut
-    | OrderReconnection
-    | HandToRecovery
-    | EndHold
-    | ChargeFee
+# What is done account by account; invoices go out for all accounts together.
+Single = (
+    Remind | Restrict | ReleaseRestriction | SendNotice | OrderCut | WithdrawCut | OrderReconnection | HandToRecovery | EndHold | ChargeFee
 )
+Action = DispatchInvoice | Single
