@@ -61,7 +61,7 @@ class Subscriber:
         if answer == "drop":
             raise ConnectionResetError
         if self.linger or answer == "slow":
-            await asyncio.sleep(self.linger or 1.5)
+            await asyncio.sleep(self.linger or 3.0)
         if answer == "flood":
             writer.write(b"HTTP/1.1 500 No\r\ncontent-length: 100000000\r\n\r\n" + b"palabra \x00" * 100_000)
             await writer.drain()

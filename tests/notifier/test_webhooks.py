@@ -24,6 +24,7 @@ from tests.support.service import Served, serve
 
 START = datetime(2026, 3, 28, 14, 0, tzinfo=UTC)
 LOOPBACK = ["127.0.0.0/8"]
+PATIENCE = 2.0  # seconds: a subscriber of these tests is quick within it on a full machine, too
 OpenDatabase = Callable[[str], Awaitable[Database]]
 PAID = "billing.payment_confirmed.v1"
 HELD = """UPDATE webhook_post SET state = 'SENDING', next_attempt_at = NULL, holder = 'killed',
@@ -38,7 +39,7 @@ async def house(database: OpenDatabase, **settings: Any) -> AsyncIterator[Served
         SERVICE,
         resources=lambda own, documents: {
             **SERVICE.resources(own, documents),
-            "webhooks": Poster(networks(own.webhook_networks), seconds=0.7),
+            "webhooks": Poster(networks(own.webhook_networks), seconds=PATIENCE),
         },
     )
     async with serve(patient, await database("notifier"), START, **given) as served:
@@ -113,7 +114,7 @@ async def test_one_customers_events_come_in_order_whatever_fails(database: OpenD
         ("404", 404, "Contestó 404"),
         ("302 location: http://127.0.0.1:1/", 302, "eso no se sigue"),
         ("drop", None, "No hay conexión"),
-        ("slow", None, "No contestó en 0.7 segundos"),
+        ("slow", None, f"No contestó en {PATIENCE:g} segundos"),
         ("flood", 500, "Contestó 500"),
     ],
 )
@@ -129,7 +130,7 @@ async def test_what_goes_wrong_is_written_down_and_tried_again(database: OpenDat
     assert (shown["status"], shown["attempts"]) == (status, 0 if missed else 1) and words in shown["detail"]
     assert START + timedelta(seconds=5) <= datetime.fromisoformat(shown["next_attempt_at"]) <= START + timedelta(seconds=6)
     assert [each["status"] for each in detail["tries"]] == [status, 204]
-    assert len(detail["tries"][0]["answer"]) <= 1000 and detail["tries"][0]["milliseconds"] >= (700 if answer == "slow" else 0)
+    assert len(detail["tries"][0]["answer"]) <= 1000 and detail["tries"][0]["milliseconds"] >= (PATIENCE * 1000 if answer == "slow" else 0)
     assert detail["state"] == "DELIVERED" and len(peer.taken) == 2
     assert "palabra" in detail["tries"][0]["answer"] if answer == "flood" else True
 
@@ -267,7 +268,7 @@ async def test_at_most_four_at_once_for_one_subscriber_however_many_workers(data
 
 
 async def test_a_slow_subscriber_holds_up_nobody_else(database: OpenDatabase) -> None:
-    async with subscriber(["slow"] * 9) as slow, subscriber() as quick, house(database) as served:
+    async with subscriber(["slow"] * 5) as slow, subscriber() as quick, house(database) as served:
         await subscribe(served, slow.url, PAID)
         await subscribe(served, quick.url, PAID)
         people = [str(new_id()) for _ in range(30)]

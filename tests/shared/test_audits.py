@@ -30,7 +30,8 @@ CHECKS = {
     NODES: "SELECT code FROM access_node WHERE code NOT LIKE 'SPS%' ORDER BY code",
     "ningún nodo es de mañana": "SELECT code FROM access_node WHERE known_since > '2026-04-01'",
 }
-SLOW = Sentences({"esto tarda": "SELECT 1 FROM pg_sleep(1) WHERE false"})
+SLOW = Sentences({"esto tarda": "SELECT 1 WHERE pg_sleep(1)::text IS NULL"})
+GATED = Sentences({"esto espera": "SELECT 1 WHERE pg_advisory_xact_lock_shared(7)::text IS NULL"})
 OpenDatabase = Callable[[str], Awaitable[Database]]
 
 
@@ -40,6 +41,17 @@ async def audited(database: Database, sentences: Sentences = Sentences(CHECKS), 
     service = Service("noc", "", EventRouter(), MetaData(), sentences=sentences)
     async with serve(service, database, NOON, **{"nightly_audit": True, **settings}) as served:
         yield served
+
+
+@asynccontextmanager
+async def under_way(served: Served) -> AsyncIterator[asyncio.Future[int]]:
+    """An audit with GATED that cannot end before this block does."""
+    async with served.runtime.database.transaction() as session:
+        await execute(session, "SELECT pg_advisory_xact_lock(7)")
+        audit = asyncio.ensure_future(audit_job(GATED).run(served.runtime.job_context(NOON)))
+        while not await served.sql("SELECT 1 FROM audit_result"):
+            await asyncio.sleep(0.02)
+        yield audit
 
 
 async def node(served: Served, *codes: str) -> None:
@@ -123,12 +135,10 @@ async def test_two_workers_do_it_once(database: OpenDatabase) -> None:
 
 
 async def test_who_dies_leaves_it_to_the_next(database: OpenDatabase) -> None:
-    async with audited(await database("noc"), SLOW) as served:
-        dying = asyncio.ensure_future(audit_job(SLOW).run(served.runtime.job_context(NOON)))
-        while not await served.sql("SELECT 1 FROM audit_result"):
-            await asyncio.sleep(0.02)
-        dying.cancel()
-        await asyncio.gather(dying, return_exceptions=True)
+    async with audited(await database("noc"), GATED) as served:
+        async with under_way(served) as dying:
+            dying.cancel()
+            await asyncio.gather(dying, return_exceptions=True)
         assert [each["state"] for each in await audits(served)] == ["WAITING"]
         assert await served.next_due() == NOON
         await served.work()
@@ -136,11 +146,8 @@ async def test_who_dies_leaves_it_to_the_next(database: OpenDatabase) -> None:
 
 
 async def test_who_was_frozen_does_not_write_over_what_another_found(database: OpenDatabase) -> None:
-    async with audited(await database("noc"), SLOW) as served:
-        frozen = asyncio.ensure_future(audit_job(SLOW).run(served.runtime.job_context(NOON)))
-        while not await served.sql("SELECT 1 FROM audit_result"):
-            await asyncio.sleep(0.02)
-        async with served.runtime.database.transaction() as session:
+    async with audited(await database("noc"), GATED) as served:
+        async with under_way(served) as frozen, served.runtime.database.transaction() as session:
             await execute(session, "UPDATE lease SET holder = 'another', epoch = epoch + 1, expires_at = now() + interval '1 minute'")
         with pytest.raises(Fenced):
             await frozen
