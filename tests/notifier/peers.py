@@ -52,7 +52,7 @@ class Peer:
             transport.abort()
             return "250 OK"
         if answer == "slow":
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(3)
             return "250 OK"
         return answer
 
@@ -63,7 +63,7 @@ async def mail_server(rcpt: Sequence[str] = (), data: Sequence[str] = ()) -> Asy
     peer = Peer(rcpt=list(rcpt), data=list(data))
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: SMTP(peer, hostname="localhost", loop=loop), "127.0.0.1", 0)
-    peer.url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}?starttls=never&timeout=0.7"
+    peer.url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}?starttls=never&timeout=2"
     try:
         yield peer
     finally:

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -76,19 +76,18 @@ def test_without_a_key_it_keeps_nobody_but_itself_waiting() -> None:
 
 
 async def test_waiting_ends_even_for_what_ignores_its_cancellation() -> None:
-    async def stubborn() -> None:
-        end = time.monotonic() + 1
-        while time.monotonic() < end:
-            try:
-                await asyncio.sleep(1)
-            except asyncio.CancelledError:
-                continue
+    allowed = asyncio.Event()
+    asyncio.get_running_loop().call_later(20, allowed.set)
 
-    before = time.monotonic()
+    async def stubborn() -> None:
+        while not allowed.is_set():
+            with suppress(asyncio.CancelledError):
+                await allowed.wait()
+
     with pytest.raises(TimeoutError):
         await within(0.1, stubborn())
-    assert time.monotonic() - before < 0.9
-    await asyncio.sleep(1)
+    assert not allowed.is_set(), "it was not waited for"
+    allowed.set()
 
 
 async def test_only_who_continues_where_the_last_commit_ended_may_commit(database: Open) -> None:
