@@ -156,10 +156,10 @@ def _picture(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _elsewhere(measures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """This run's figures (of several sizes that of the largest) beside those of others; no row for what this run did not measure."""
+    """This run's figures beside those of others; no row for what this run did not measure."""
     medians = {each["name"]: {name.strip(): value for name, value in each["medians"].items()} for each in measures}
     for what, name, variant, theirs, others in ELSEWHERE:
-        ours = next((value for each, value in reversed(medians.get(name, {}).items()) if each.startswith(variant)), None)
+        ours = medians.get(name, {}).get(variant)
         if ours is not None:
             yield f"| {what} | {ours:,.{0 if ours >= 20 else 1}f} | {theirs} | {others} |"
 
