@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.security import HTTPBearer
 from prometheus_client import CollectorRegistry, generate_latest
@@ -11,7 +12,10 @@ from prometheus_client.registry import Collector
 from shared import auditing
 from shared.auth import verifier_of
 from shared.db import rows
+from shared.discretion import told
 from shared.errors import Unavailable
+from shared.kafka.cluster import within
+from shared.log import get_logger
 from shared.migrations import behind
 from shared.simulation import ClockSetting, ServiceState, move, state_of
 from shared.web.audits import audit_router
@@ -21,6 +25,7 @@ from shared.web.documentation import add_documentation
 from shared.web.problems import add_handlers
 from shared.worker import Runtime
 
+log = get_logger("web")
 GAUGES = """
 SELECT
     (SELECT coalesce(extract(epoch FROM $1::timestamptz - min(occurred_at)), 0) FROM outbox) AS outbox_oldest_seconds,
@@ -31,6 +36,7 @@ SELECT
     (SELECT count(DISTINCT key) FROM parked_event WHERE reason = 'dead') AS inbox_dead_keys,
     (SELECT count(*) FROM timer WHERE due_at < $1::timestamptz) AS timers_overdue
 """
+LAG_SECONDS = 3.0  # whoever collects gauges waits ten
 
 
 def create_app(runtime: Runtime) -> FastAPI:
@@ -101,7 +107,7 @@ async def exposition(runtime: Runtime) -> bytes:
         family.add_metric([runtime.service.name], float(value))
         families.append(family)
     lag = GaugeMetricFamily("reconecta_inbox_lag_events", "events that the transport holds", labels=["service"])
-    lag.add_metric([runtime.service.name], float(await runtime.lag() if runtime.lag else row.inbox_pending_events))
+    lag.add_metric([runtime.service.name], await _lag(runtime) if runtime.lag else float(row.inbox_pending_events))
     grouped: dict[str, GaugeMetricFamily] = {}
     for (name, label), value in own.items():
         family = grouped.setdefault(name, GaugeMetricFamily(f"reconecta_{name}", name.replace("_", " "), labels=["service", "kind"]))
@@ -109,6 +115,16 @@ async def exposition(runtime: Runtime) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Found([*families, lag, *grouped.values()]))
     return generate_latest(registry)
+
+
+async def _lag(runtime: Runtime) -> float:
+    """Events that the transport holds; NaN where it does not say in time, for whoever looks then needs the other gauges most."""
+    assert runtime.lag is not None
+    try:
+        return float(await within(LAG_SECONDS, runtime.lag()))
+    except (KafkaError, TimeoutError, OSError) as error:
+        log.warning("lag not counted", service=runtime.service.name, error=told(error))
+        return float("nan")
 
 
 class _Found(Collector):

@@ -4,22 +4,25 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from sqlalchemy import MetaData
 
 from deploy.kafka import local
 from shared.clock import SystemClock
 from shared.db import Database, execute
-from shared.inbox import Inbox
+from shared.inbox import EventRouter, Inbox
 from shared.kafka import KafkaLag, KafkaSink, KafkaSource, ensure_topics, from_record, offsets, to_headers, topic_of
 from shared.kafka.cluster import within
 from shared.kafka.offsets import Mark
 from shared.lease import Fenced
-from tests.support.service import operator
+from shared.worker import Service
+from tests.support.service import operator, serve
 from tests.support.transport import HEARERS, TELLERS, Line, Said, Told, clean, envelope, prepare, until
 
 Open = Callable[[str], Awaitable[Database]]
@@ -261,6 +264,17 @@ async def test_a_lag_that_cannot_be_counted_is_an_error_and_not_zero(database: O
     lag = KafkaLag(line.settings("ticketing"), db, ["billing"])
     with pytest.raises(Exception, match=r"127\.0\.0\.1"):
         await lag()
+
+
+async def test_without_a_broker_all_other_gauges_are_told(database: Open) -> None:
+    """That is when somebody looks at them."""
+    async with serve(Service("noc", "", EventRouter(), MetaData()), await database("noc"), datetime(2026, 3, 1, 6, tzinfo=UTC)) as served:
+        line = Line("kafka", {"noc": served.runtime.database}, "127.0.0.1:1")
+        served.runtime.lag = KafkaLag(line.settings("noc"), served.runtime.database, ["billing"])
+        answer = await served.as_("admin").get("/metrics")
+    assert answer.status_code == 200
+    assert 'reconecta_inbox_lag_events{service="noc"} NaN' in answer.text
+    assert 'reconecta_outbox_events{service="noc"} 0.0' in answer.text
 
 
 async def test_without_a_broker_a_sink_says_so_within_bounds(database: Open) -> None:
