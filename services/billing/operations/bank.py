@@ -1,6 +1,6 @@
 """Rows of a bank's file become payments: what was reported before is confirmed, what is new is reported and confirmed at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -78,13 +78,7 @@ async def apply_bank_rows(session: AsyncSession, *, bank: Bank, good: Sequence[P
     """Apply some rows of a bank's file in one transaction. A row that was applied before changes nothing."""
     applied = Applied()
     facts = await _facts(session, good, bank.customer_source)
-    usable: list[tuple[PaymentRow, UUID, UUID | None]] = []
-    for row in good:
-        try:
-            _check(row, bank)
-            usable.append((row, *_owner(row, facts)))
-        except Unusable as error:
-            applied.faults.append(Fault(row.line, *error.args))
+    usable = list(_usable(good, bank, facts, applied))
     owners = {owner for _, owner, _ in usable}
     known_ids = [each.id for found in facts.known.values() for each in found if each.customer_id in owners]
     ledgers = await lock_ledgers(session, owners, known_ids, order=bank.order)
@@ -113,6 +107,16 @@ async def apply_bank_rows(session: AsyncSession, *, bank: Bank, good: Sequence[P
     await store_ledgers(session, ledgers.values(), new=new, now=now)
     await publish_many(session, events, now=now)
     return applied
+
+
+def _usable(good: Sequence[PaymentRow], bank: Bank, facts: Facts, applied: Applied) -> Iterator[tuple[PaymentRow, UUID, UUID | None]]:
+    """The rows that can be somebody's payment, with whose it is and the invoice; why the others cannot is kept in `applied`."""
+    for row in good:
+        try:
+            _check(row, bank)
+            yield (row, *_owner(row, facts))
+        except Unusable as error:
+            applied.faults.append(Fault(row.line, *error.args))
 
 
 def _new(row: PaymentRow, owner: UUID, invoice: UUID | None, bank: Bank) -> NewPayment:

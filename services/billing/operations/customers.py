@@ -190,11 +190,7 @@ async def change_customer(
     expect_version(customer.version, seen)
     before = await customer_states(session, [customer_id], today=today)
     sold = await services_sold(session, customer_id) if services else []
-    for name, value in fields.items():
-        setattr(customer, name, value)
-    customer.search_name = search_key(customer.name)
-    if contract:
-        await _change_contract(session, customer_id, contract)
+    await _change_own(session, customer, fields, contract)
     _check_plans(sold, services)
     await _change_services(session, customer, services)
     await session.flush()
@@ -205,6 +201,14 @@ async def change_customer(
         key = f"services:{customer.version}"
         await settle_rows(session, before={customer_id: sold}, key=key, by=by, operator=operator, prices=prices, now=now)
     return customer
+
+
+async def _change_own(session: AsyncSession, customer: Customer, fields: Mapping[str, Any], contract: Mapping[str, Any]) -> None:
+    for name, value in fields.items():
+        setattr(customer, name, value)
+    customer.search_name = search_key(customer.name)
+    if contract:
+        await _change_contract(session, customer.id, contract)
 
 
 def _check_plans(sold: Sequence[Sold], services: Sequence[SoldService]) -> None:

@@ -106,6 +106,7 @@ PREPAID = """
 SELECT DISTINCT p.customer_id FROM billing_run_customer p JOIN payment m ON m.customer_id = p.customer_id
 WHERE p.run_id = $1 AND p.ordinal BETWEEN $2 AND $3 AND m.unallocated > 0 AND m.state IN ('REPORTED', 'CONFIRMED')
 """
+DONE = "UPDATE billing_chunk SET done_at = $3, invoices = $4, total = $5 WHERE run_id = $1 AND number = $2"
 
 
 async def issue_chunk(
@@ -135,15 +136,7 @@ async def issue_chunk(
         raise RuntimeError(f"chunk {chunk.number} of run {run_id} planned {planned} customers and found {found.planned}")
     ahead = [row.customer_id for row in await rows(session, PREPAID, *span)]
     await use_left_over(session, ahead, now=now, order=operator.payment_order)
-    await execute(
-        session,
-        "UPDATE billing_chunk SET done_at = $3, invoices = $4, total = $5 WHERE run_id = $1 AND number = $2",
-        run_id,
-        chunk.number,
-        now,
-        found.invoices,
-        found.total,
-    )
+    await execute(session, DONE, run_id, chunk.number, now, found.invoices, found.total)
     ring(session)
     return True
 

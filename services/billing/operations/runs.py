@@ -48,6 +48,13 @@ SELECT s.plan_code, count(*) AS services FROM service s
 WHERE {SOLD_THEN} AND s.monthly_amount > 0 AND $3::int IS NOT NULL AND s.plan_code <> ALL($4::text[]) GROUP BY 1 ORDER BY 1 LIMIT 10
 """
 
+TAKEN = "UPDATE billing_run SET customers = $2, fiscal_series_id = $3, first_number = $4 WHERE id = $1"
+CHUNKS = """
+INSERT INTO billing_chunk (run_id, number, first_ordinal, last_ordinal, invoices, total)
+SELECT $1, n, n * $2::int, least((n + 1) * $2::int, $3::int) - 1, 0, 0
+FROM generate_series(0, ($3::int - 1) / $2::int) AS n WHERE $3::int > 0
+"""
+
 CLAIM = """
 SELECT k.number, k.first_ordinal, k.last_ordinal FROM billing_chunk k
 WHERE k.run_id = $1 AND k.done_at IS NULL ORDER BY k.number LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -81,8 +88,7 @@ async def start_run(
         raise Refused(RULE, f"El período {period} todavía no empieza.", remedy=f"Se factura desde el {period.first_day}.")
     run_id = await _claim_period(session, period, operator.currency, issue_date, requested_by, now)
     await _check_imports(session)
-    digits = operator.money_digits
-    sold = (period.first_day, period.last_day, digits)
+    sold = (period.first_day, period.last_day, operator.money_digits)
     await _check_plans(session, sold, [plan.code for plan in operator.plans])
     first = [code for code, policy in operator.policies.items() if policy.invoice.first]
     priced = [plan.code for plan in operator.plans if plan.price]
@@ -90,23 +96,8 @@ async def start_run(
     series = await sync_series(session, operator)
     block = take_block(series, count=customers, issue_date=issue_date) if customers else None
     await session.flush()
-    await execute(
-        session,
-        "UPDATE billing_run SET customers = $2, fiscal_series_id = $3, first_number = $4 WHERE id = $1",
-        run_id,
-        customers,
-        block.series.id if block else None,
-        block.first if block else None,
-    )
-    await execute(
-        session,
-        "INSERT INTO billing_chunk (run_id, number, first_ordinal, last_ordinal, invoices, total) "
-        "SELECT $1, n, n * $2::int, least((n + 1) * $2::int, $3::int) - 1, 0, 0 "
-        "FROM generate_series(0, ($3::int - 1) / $2::int) AS n WHERE $3::int > 0",
-        run_id,
-        chunk or chunk_size(customers),
-        customers,
-    )
+    await execute(session, TAKEN, run_id, customers, block.series.id if block else None, block.first if block else None)
+    await execute(session, CHUNKS, run_id, chunk or chunk_size(customers), customers)
     ring(session)
     return RunPlan(run_id, customers)
 

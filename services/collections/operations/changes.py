@@ -1,6 +1,6 @@
 """What one transaction changes on some locked accounts: rows to write and events to tell, collected and then written together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -58,6 +58,12 @@ class Changes:
             await execute(session, VERSIONS, ids, [self.versions[each] for each in ids])
             await tell_all(session, self.items, now=self.now)
         self.items, self.touched, self.inserts = [], set(), {}
+
+
+def id_array(ids: Iterable[UUID]) -> str:
+    """Ids as one value of a row for `Changes.insert`: as PostgreSQL writes arrays, because `unnest` would take lists of lists apart. The
+    statement casts it (`::uuid[]`)."""
+    return f"{{{','.join(map(str, ids))}}}"
 
 
 async def lock_accounts(session: AsyncSession, ids: Sequence[UUID], *, book: Book, now: datetime) -> Changes:

@@ -35,14 +35,10 @@ async def cover(
 ) -> PortfolioCover:
     """Have somebody stand in for an agent. Raises Invalid for people without portfolios or instants out of order, and Conflict while
     somebody else stands in for the agent already."""
-    check_agents(operator, [agent])
-    check_agents(operator, [covered_by], field="covered_by")
-    if agent == covered_by:
-        raise Invalid("Nadie se cubre a sí mismo.", errors=[FieldError(field="covered_by", message="elija a otra persona")])
+    _check(operator, agent, covered_by)
     if not max(from_at, now) < until:
-        raise Invalid(
-            "La cobertura ya habría terminado.", errors=[FieldError(field="until", message="tiene que ser después de from_at y de ahora")]
-        )
+        error = FieldError(field="until", message="tiene que ser después de from_at y de ahora")
+        raise Invalid("La cobertura ya habría terminado.", errors=[error])
     await rows(session, ONE_AT_A_TIME, agent)
     found = await rows(session, OVERLAPPING, agent, from_at, until)
     if found:
@@ -54,6 +50,13 @@ async def cover(
     session.add(made)
     await session.flush()
     return made
+
+
+def _check(operator: Operator, agent: str, covered_by: str) -> None:
+    check_agents(operator, [agent])
+    check_agents(operator, [covered_by], field="covered_by")
+    if agent == covered_by:
+        raise Invalid("Nadie se cubre a sí mismo.", errors=[FieldError(field="covered_by", message="elija a otra persona")])
 
 
 async def end_cover(session: AsyncSession, *, cover_id: UUID, actor: Principal, operator: Operator, now: datetime) -> PortfolioCover:

@@ -12,7 +12,7 @@ from services.collections.operations.portfolios import check_agents, lock_agents
 from services.collections.rules.distributing import Balance, Load, Portion, distribute
 from services.collections.rules.wording import moment
 from shared.auth import Principal
-from shared.db import execute, lock, rows
+from shared.db import Fetched, execute, lock, rows
 from shared.errors import Conflict, FieldError, Invalid, NotFound
 from shared.operator import Operator
 
@@ -69,12 +69,15 @@ async def propose(
     made = Distribution(policy=policy, balanced_by=balance, reason=reason, made_by=actor.person, made_at=now)
     session.add(made)
     await session.flush()
-    currencies = {row.id: row.currency for row in found}
-    moves = [(each.account_id, each.agent, chosen[each.account_id], each.amount, currencies[each.account_id])
-             for each in customers if chosen[each.account_id] != each.agent]  # fmt: skip
+    await _keep(session, made, found, chosen)
+    return made
+
+
+async def _keep(session: AsyncSession, made: Distribution, found: Sequence[Fetched], chosen: Mapping[UUID, str]) -> None:
+    """Who changes hands: each customer for whom another agent was chosen than it has."""
+    moves = [(row.id, row.agent, chosen[row.id], row.monthly_amount, row.currency) for row in found if chosen[row.id] != row.agent]
     if moves:
         await execute(session, KEEP, made.id, *map(list, zip(*moves, strict=True)))
-    return made
 
 
 def _check(operator: Operator, policy: str, agents: Sequence[str], zones: Mapping[str, Sequence[str]]) -> None:

@@ -46,11 +46,7 @@ async def place(
     changes = await lock_account(session, customer_id, book=Book(operator), now=now)
     account = await session.get_one(Account, customer_id, populate_existing=True)
     _check(account, service_id, owner, until, operator, now)
-    found = await rows(session, RUNNING, customer_id, service_id, now)
-    if found:
-        raise Conflict(
-            f"Ya hay una exclusión que termina el {moment(operator, found[0].until)}.", remedy="Termínela primero, o espere a que termine."
-        )
+    await _check_free(session, customer_id, service_id, operator, now)
     event = HoldPlaced(
         hold_id=new_id(),
         customer_id=customer_id,
@@ -80,6 +76,14 @@ def _check(account: Account, service_id: UUID | None, owner: str, until: datetim
         errors.append(FieldError(field="service_id", message=f"{account.name} no tiene el servicio {service_id}"))
     if errors:
         raise Invalid("La exclusión no se puede hacer así.", errors=errors, remedy="Corrija los campos y envíela de nuevo.")
+
+
+async def _check_free(session: AsyncSession, customer_id: UUID, service_id: UUID | None, operator: Operator, now: datetime) -> None:
+    found = await rows(session, RUNNING, customer_id, service_id, now)
+    if found:
+        raise Conflict(
+            f"Ya hay una exclusión que termina el {moment(operator, found[0].until)}.", remedy="Termínela primero, o espere a que termine."
+        )
 
 
 async def end(session: AsyncSession, *, hold_id: UUID, reason: str, actor: Principal, operator: Operator, now: datetime) -> Hold:

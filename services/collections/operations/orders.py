@@ -1,11 +1,12 @@
 """What is ordered, by an agent or by the policy itself: notices, cuts, withdrawals, reconnections, dispatches, reminders."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.models import Notice
-from services.collections.operations.changes import Changes
+from services.collections.operations.changes import Changes, id_array
 from services.collections.rules import wording
 from services.collections.rules.actions import ChargeFee
 from services.collections.rules.charging import reconnection_fee
@@ -15,6 +16,7 @@ from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.facts import Suspension as Cut
 from services.collections.rules.holds import delivery_to_cut, held_services, running_holds, told_hold
 from services.collections.rules.states import SYSTEM, Source, WithdrawCause
+from services.collections.rules.terms import Terms
 from shared.db import execute, new_id
 from shared.events.collections import (
     FeeDue,
@@ -75,10 +77,32 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text
 def order_cut(changes: Changes, facts: Facts, *, agent: str, resumes: UUID | None = None, reason: str | None = None) -> UUID:
     """Order the cut for what is overdue; answers the suspension's id. It is the request, not the cut: ticketing opens the procedure of
     this policy and delivery."""
-    terms, now = changes.terms(facts.policy), changes.now
+    event = _cut_to_order(facts, changes.terms(facts.policy), agent, reason, changes.now)
+    changes.insert(
+        CUT,
+        event.suspension_id,
+        facts.account_id,
+        Source.SYSTEM if resumes is not None else _source(agent),
+        event.procedure,
+        event.delivery,
+        event.rule,
+        event.reason,
+        event.amount,
+        event.currency,
+        id_array(event.invoice_ids),
+        agent,
+        resumes,
+        changes.now,
+    )
+    changes.tell(facts.account_id, event)
+    return event.suspension_id
+
+
+def _cut_to_order(facts: Facts, terms: Terms, agent: str, reason: str | None, now: datetime) -> SuspensionRequested:
+    """The cut of all that is overdue, as the policy wants it."""
     suspension, debts, delivery = terms.policy.suspension, overdue(facts, now), delivery_to_cut(facts, now)
     why = cut_reason(facts, terms, now)
-    event = SuspensionRequested(
+    return SuspensionRequested(
         suspension_id=new_id(),
         customer_id=facts.account_id,
         procedure=getattr(suspension.procedure, delivery),
@@ -93,24 +117,6 @@ def order_cut(changes: Changes, facts: Facts, *, agent: str, resumes: UUID | Non
         requested_at=now,
         except_services=held_services(facts, now),
     )
-    changes.insert(
-        CUT,
-        event.suspension_id,
-        facts.account_id,
-        Source.SYSTEM if resumes is not None else _source(agent),
-        event.procedure,
-        event.delivery,
-        event.rule,
-        event.reason,
-        event.amount,
-        event.currency,
-        f"{{{','.join(map(str, event.invoice_ids))}}}",
-        agent,
-        resumes,
-        now,
-    )
-    changes.tell(facts.account_id, event)
-    return event.suspension_id
 
 
 WITHDRAW = """
@@ -153,7 +159,7 @@ def order_reconnection(changes: Changes, facts: Facts, cut: Cut, *, basis: str, 
     target = reconnection.target_status[basis]  # type: ignore[index]
     rests_on = reported_between(facts, cut.requested_at, now, now) if basis == "payment" else []
     delivery = cut.delivery if cut.source != Source.IMPORT else facts.delivery
-    changes.insert(RECONNECT, cut.id, made, now, agent, basis, target, f"{{{','.join(str(each.id) for each in rests_on)}}}")
+    changes.insert(RECONNECT, cut.id, made, now, agent, basis, target, id_array(each.id for each in rests_on))
     event = ReconnectionRequested(
         reconnection_id=made,
         suspension_id=cut.id,

@@ -15,6 +15,7 @@ from services.collections.operations.promises import check_amount, reported_at
 from services.collections.rules import wording
 from services.collections.rules.agreements import running_plan
 from services.collections.rules.debts import ZERO, owed
+from services.collections.rules.facts import Facts
 from services.collections.rules.states import PlanState
 from shared.auth import Principal
 from shared.db import execute, new_id
@@ -49,25 +50,30 @@ async def agree_plan(
     unknown = running_plan(facts, now)
     if unknown is not None:
         await execute(session, "UPDATE payment_plan SET holds_until = $2, known_at = $2 WHERE id = $1", unknown.id, now)
+    told = [Instalment(number=at, due_at=each.due_at, amount=each.amount) for at, each in enumerate(instalments, start=1)]
+    made = await _keep(session, facts, told, agent=actor.person, now=now)
+    event = PaymentPlanAgreed(
+        plan_id=made.id, customer_id=customer_id, currency=facts.currency, instalments=told, agent=actor.person, agreed_at=now
+    )
+    opened.changes.tell(customer_id, event)
+    await settle(session, opened.changes)
+    return made
+
+
+async def _keep(session: AsyncSession, facts: Facts, instalments: Sequence[Instalment], *, agent: str, now: datetime) -> Plan:
     made = Plan(
         id=new_id(),
-        account_id=customer_id,
+        account_id=facts.account_id,
         currency=facts.currency,
         agreed_at=now,
-        agent=actor.person,
+        agent=agent,
         known_payments=reported_at(facts, now),
         state=PlanState.RUNNING,
         state_at=now,
     )
     session.add(made)
     await session.flush()
-    told = [Instalment(number=at, due_at=each.due_at, amount=each.amount) for at, each in enumerate(instalments, start=1)]
-    session.add_all(PlanInstalment(plan_id=made.id, currency=facts.currency, **dict(each)) for each in told)
-    event = PaymentPlanAgreed(
-        plan_id=made.id, customer_id=customer_id, currency=facts.currency, instalments=told, agent=actor.person, agreed_at=now
-    )
-    opened.changes.tell(customer_id, event)
-    await settle(session, opened.changes)
+    session.add_all(PlanInstalment(plan_id=made.id, currency=facts.currency, **dict(each)) for each in instalments)
     return made
 
 

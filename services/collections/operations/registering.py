@@ -151,19 +151,33 @@ def _fact(
     if opening.status == "under_review":
         return Review(account_id=customer.customer_id, reason=said, opened_at=now, opened_by=SYSTEM, source=Source.IMPORT)
     if opening.status == "payment_plan":
-        return Plan(
-            account_id=customer.customer_id,
-            currency=customer.currency,
-            agreed_at=now,
-            agent=customer.assigned_agent or SYSTEM,
-            source=Source.IMPORT,
-            holds_until=until,
-            state=PlanState.RUNNING,
-            state_at=now,
-        )
+        return _plan(customer, until, now)
     if opening.status == "restricted":
         return _restriction(customer, policy, said, now)
-    cut = Suspension(
+    cut = _cut(customer, said, now)
+    if opening.status == "recovery":  # its case is opened by the review, once billing has told what is owed
+        cut.recovery_requested_at = now
+    if opening.status == "temporary_active":
+        cut.state, cut.basis, cut.target_status = SuspensionState.RECONNECTED, "payment", "temporary_active"
+        cut.reconnected_at, cut.holds_until = now, until
+    return cut
+
+
+def _plan(customer: CustomerState, until: datetime, now: datetime) -> Plan:
+    return Plan(
+        account_id=customer.customer_id,
+        currency=customer.currency,
+        agreed_at=now,
+        agent=customer.assigned_agent or SYSTEM,
+        source=Source.IMPORT,
+        holds_until=until,
+        state=PlanState.RUNNING,
+        state_at=now,
+    )
+
+
+def _cut(customer: CustomerState, said: str, now: datetime) -> Suspension:
+    return Suspension(
         account_id=customer.customer_id,
         state=SuspensionState.SUSPENDED,
         source=Source.IMPORT,
@@ -177,12 +191,6 @@ def _fact(
         requested_at=now,
         suspended_at=now,
     )
-    if opening.status == "recovery":  # its case is opened by the review, once billing has told what is owed
-        cut.recovery_requested_at = now
-    if opening.status == "temporary_active":
-        cut.state, cut.basis, cut.target_status = SuspensionState.RECONNECTED, "payment", "temporary_active"
-        cut.reconnected_at, cut.holds_until = now, until
-    return cut
 
 
 def _restriction(customer: CustomerState, policy: Policy, said: str, now: datetime) -> Restriction:

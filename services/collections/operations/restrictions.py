@@ -6,13 +6,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.collections.operations.changes import Changes
+from services.collections.operations.changes import Changes, id_array
 from services.collections.operations.tidings import touch
 from services.collections.rules.debts import overdue, owed
 from services.collections.rules.facts import Facts, Restriction
 from services.collections.rules.holds import held_services
 from services.collections.rules.restricting import release_reason, restriction_reason
 from services.collections.rules.states import ReleaseCause
+from services.collections.rules.terms import Terms
 from shared.db import execute, new_id, rows
 from shared.events.collections import RestrictionReleaseRequested, RestrictionRequested
 from shared.events.ticketing import RestrictionEnded, ServiceRestricted, TicketClosed
@@ -50,10 +51,30 @@ FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at) WHERE r.release_id = t.i
 
 def restrict(changes: Changes, facts: Facts) -> UUID:
     """Have the service restricted for what is overdue; answers the restriction's id. It is the request, not the restriction."""
-    terms, now = changes.terms(facts.policy), changes.now
+    event = _to_order(facts, changes.terms(facts.policy), changes.now)
+    changes.insert(
+        RESTRICT,
+        event.restriction_id,
+        facts.account_id,
+        event.procedure,
+        event.release_procedure,
+        event.rule,
+        event.reason,
+        event.amount,
+        event.currency,
+        id_array(event.invoice_ids),
+        id_array(event.except_services),
+        changes.now,
+    )
+    changes.tell(facts.account_id, event)
+    return event.restriction_id
+
+
+def _to_order(facts: Facts, terms: Terms, now: datetime) -> RestrictionRequested:
+    """The restriction for all that is overdue, as the policy wants it."""
     policy, debts = terms.policy.restriction, overdue(facts, now)
     assert policy is not None
-    event = RestrictionRequested(
+    return RestrictionRequested(
         restriction_id=new_id(),
         customer_id=facts.account_id,
         procedure=policy.procedure,
@@ -66,22 +87,6 @@ def restrict(changes: Changes, facts: Facts) -> UUID:
         requested_at=now,
         except_services=held_services(facts, now),
     )
-    changes.insert(
-        RESTRICT,
-        event.restriction_id,
-        facts.account_id,
-        event.procedure,
-        event.release_procedure,
-        event.rule,
-        event.reason,
-        event.amount,
-        event.currency,
-        _ids(event.invoice_ids),
-        _ids(event.except_services),
-        now,
-    )
-    changes.tell(facts.account_id, event)
-    return event.restriction_id
 
 
 def release(changes: Changes, facts: Facts, order: Restriction, cause: ReleaseCause) -> None:
@@ -109,10 +114,6 @@ def _rule(cause: ReleaseCause, facts: Facts, changes: Changes) -> str:
     if cause is ReleaseCause.HOLD:
         return rules["hold"]
     return rules.get("restriction", rules["segment"])
-
-
-def _ids(found: Sequence[UUID]) -> str:
-    return f"{{{','.join(map(str, found))}}}"
 
 
 async def services_restricted(session: AsyncSession, *, events: Sequence[ServiceRestricted], now: datetime) -> None:

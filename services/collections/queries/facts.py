@@ -165,12 +165,7 @@ async def load_facts(session: AsyncSession, ids: Sequence[UUID], *, now: datetim
     covers = await _covers(reader, accounts, settled) if present.portfolio_cover else {}
     outages = await _outages(reader, accounts)
     made = {row[0]: _facts(row, found, outages, covers) for row in accounts}
-    if changed:
-        return {
-            key: replace(each, recovery_since=changed[each.policy].recovery) if each.policy in changed else each
-            for key, each in made.items()
-        }
-    return made
+    return _since(made, changed) if changed else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +180,12 @@ async def _changed(session: AsyncSession, at: datetime) -> dict[str, _Since]:
     """The policies whose days are others than they were once, as far as that was so at an instant."""
     found = {row.policy: (row.cut_since, row.recovery_since) for row in await rows(session, CHANGED)}
     return {key: _Since(*(each if each is not None and each <= at else None for each in both)) for key, both in found.items()}
+
+
+def _since(made: dict[UUID, Facts], changed: Mapping[str, _Since]) -> dict[UUID, Facts]:
+    return {
+        key: replace(each, recovery_since=changed[each.policy].recovery) if each.policy in changed else each for key, each in made.items()
+    }
 
 
 def _facts(row: Any, found: dict[str, dict[UUID, list[Any]]], outages: dict[str, list[Outage]], covers: dict[str, list[Cover]]) -> Facts:

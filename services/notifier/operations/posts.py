@@ -20,7 +20,7 @@ from services.notifier.operations.webhooks import disable
 from services.notifier.queries.webhooks import ITS_TURN
 from services.notifier.rules.webhooks import GONE, Answer, PostState, WebhookState, cloud_event, next_try, rest, wanted_by
 from shared.clock import machine_now
-from shared.db import execute, ring, rows
+from shared.db import Fetched, execute, ring, rows
 from shared.events import Envelope
 from shared.lease import LEASE
 from shared.operator import Operator
@@ -90,14 +90,7 @@ ORDER BY place ON CONFLICT DO NOTHING
 async def enlist(session: AsyncSession, envelopes: Sequence[Envelope], now: datetime) -> None:
     """Queue events for those who subscribed to them; what is PAUSED or DISABLED gets its own later."""
     hooks = await rows(session, "SELECT id, types, customer_id FROM webhook")
-    if not hooks:
-        return
-    wanted = [
-        (each, hook.id)
-        for each in envelopes
-        for hook in hooks
-        if wanted_by(hook.types, each.type) and (hook.customer_id is None or str(hook.customer_id) == each.key)
-    ]
+    wanted = [(each, hook.id) for each in envelopes for hook in hooks if _wants(hook, each)]
     if not wanted:
         return
     events = list({each.id: each for each, _ in wanted}.values())
@@ -118,6 +111,10 @@ async def enlist(session: AsyncSession, envelopes: Sequence[Envelope], now: date
         now,
     )
     ring(session, "webhooks")
+
+
+def _wants(hook: Fetched, event: Envelope) -> bool:
+    return wanted_by(hook.types, event.type) and (hook.customer_id is None or str(hook.customer_id) == event.key)
 
 
 async def claim_posts(session: AsyncSession, webhook_id: UUID, *, holder: str, now: datetime) -> Sequence[ClaimedPost]:

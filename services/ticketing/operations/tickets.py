@@ -104,32 +104,37 @@ async def _advance(
     """The same for tickets as they are `seen`; `told` goes before what they tell."""
     courses, news = list[Course](), list[NewTicket]()
     for move in moves:
-        ticket, before = move.ticket, seen[move.ticket.id].state
-        procedure = procedure_of(ticket)
-        calendar = await _calendar(session, procedure, operator, now)
-        if any(each.work for each in procedure.steps):
-            services = services_on(move.customer, now.astimezone(operator.zone).date())
-            elsewhere = await works_elsewhere(session, ticket, (str(each.service_id) for each in services))
-            before = replace(before, elsewhere=elsewhere)
-        course = Course(ticket, move.customer, procedure, operator, now, inputs=[move.given])
+        course, state = await _run(session, move, seen[move.ticket.id], operator, now)
         courses.append(course)
-        kept = {(row.code, row.number): row for row in seen[ticket.id].rows}
-        while course.inputs:
-            try:
-                after, effects = engine.step(procedure, before, course.inputs.pop(0), now, calendar)
-            except NotTheirs as refusal:
-                raise refusal.named(names_of(operator)) from None
-            _store(session, course, kept, before, after)
-            course.told += finished_tasks(ticket, procedure, before, after, operator)
-            await carry_out(session, course, after, effects)
-            before = after
-        news += [_started(course, each, before) for each in course.started]
+        news += [_started(course, each, state) for each in course.started]
     await session.flush()
     await publish_many(session, [*told, *(each for course in courses for each in course.told)], now=now)
     if news:
         await open_tickets(session, news=news, operator=operator, now=now)
     for course in courses:
         await _leave(session, course)
+
+
+async def _run(session: AsyncSession, move: Move, seen: Seen, operator: Operator, now: datetime) -> tuple[Course, EngineTicket]:
+    """Give a ticket its input and what follows from that, until nothing does; answers the course, and how the ticket is after it."""
+    ticket, before, procedure = move.ticket, seen.state, procedure_of(move.ticket)
+    calendar = await _calendar(session, procedure, operator, now)
+    if any(each.work for each in procedure.steps):
+        services = services_on(move.customer, now.astimezone(operator.zone).date())
+        elsewhere = await works_elsewhere(session, ticket, (str(each.service_id) for each in services))
+        before = replace(before, elsewhere=elsewhere)
+    course = Course(ticket, move.customer, procedure, operator, now, inputs=[move.given])
+    kept = {(row.code, row.number): row for row in seen.rows}
+    while course.inputs:
+        try:
+            after, effects = engine.step(procedure, before, course.inputs.pop(0), now, calendar)
+        except NotTheirs as refusal:
+            raise refusal.named(names_of(operator)) from None
+        _store(session, course, kept, before, after)
+        course.told += finished_tasks(ticket, procedure, before, after, operator)
+        await carry_out(session, course, after, effects)
+        before = after
+    return course, before
 
 
 async def _leave(session: AsyncSession, course: Course) -> None:

@@ -41,13 +41,18 @@ def contract(story: Story) -> dict[str, Any]:
         [(each["name"], each["role"], each["email"] or "", each["phone"] or "") for each in known["contacts"]],
         none="No hay personas de contacto registradas.",
     )
+    blocks = [facts, heading("Servicios contratados"), services, heading("Personas de contacto"), people, *_plan_changes(story)]
+    return section("El cliente y su contrato", *blocks)
+
+
+def _plan_changes(story: Story) -> list[dict[str, Any]]:
     changes = [
         (story.stamp(told.at), story.day(event.effective_from.isoformat()), event.from_plan, event.to_plan, event.reason)
         for told, event in story.of(ServicePlanChanged)
     ]
-    changed = [heading("Cambios de plan"), table(("Fecha", "Desde", "Plan anterior", "Plan nuevo", "*Motivo"), changes, none="")]
-    blocks = [facts, heading("Servicios contratados"), services, heading("Personas de contacto"), people, *(changed if changes else [])]
-    return section("El cliente y su contrato", *blocks)
+    if not changes:
+        return []
+    return [heading("Cambios de plan"), table(("Fecha", "Desde", "Plan anterior", "Plan nuevo", "*Motivo"), changes, none="")]
 
 
 def _service(story: Story, sold: dict[str, Any]) -> tuple[str, ...]:
