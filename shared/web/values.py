@@ -49,6 +49,7 @@ VALUES: Mapping[str, Mapping[str, str]] = {
         "instalment_due": "vence una cuota",
         "notice_to_send": "aviso por enviar",
         "invoice_not_sent": "factura sin enviar",
+        "restricted": "restringido a la página de pago",
         "receipt_not_confirmed": "recibo sin confirmar",
         "follow_up": "seguimiento",
         "review_open": "en revisión",

@@ -1,9 +1,16 @@
 """The day's list: whom to call and why, what is done for today, what may be done next and from when on; and the manager's view of all."""
 
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 from services.collections.app import SERVICE
+from services.collections.rules.worklist import ORDER, Reason
+from shared.db import new_id
+from shared.events.collections import RestrictionRequested
+from shared.events.ticketing import ServiceRestricted
 from tests.collections.api_scene import OpenDatabase, Scene, local, scene
 from tests.support.rules import rule
 from tests.support.service import operator, serve
@@ -150,3 +157,55 @@ async def test_what_the_system_decides_is_followed_up_by_agents_where_the_policy
                 await told.invoice(customer, "40.00", due_date=local("2026-03-10 12:00").date())
             await told.served.at(local("2026-03-16 09:00"))
             assert names(await items(told, person=MANAGER)) == wanted
+
+
+@asynccontextmanager
+async def restricted_home(database: OpenDatabase) -> AsyncIterator[Scene]:
+    """Two homes of Ana's that owe: C-1 is restricted at nine on the 17th, C-2 has something that a third party delivers."""
+    home = operator().policy("residencial")
+    policies = {**operator().policies, "residencial": home.model_copy(update={"worked_by_agents": True})}
+    documents = operator().model_copy(update={"policies": policies})
+    async with serve(SERVICE, await database("collections"), local("2026-03-01 07:00"), using=documents) as served:
+        told = Scene(served)
+        for code, delivery in (("C-1", "own"), ("C-2", "third_party")):
+            customer = await told.customer(code, plan="hogar_50", kind="residential", delivery=delivery)
+            await told.invoice(customer, "40.00", due_date=local("2026-03-10 12:00").date())
+        first = next(iter(told.invoices))
+        await served.at(local("2026-03-17 08:00"))
+        await talk(told, first)
+        assert names(await items(told)) == [("C-2", "follow_up", False), ("C-1", "follow_up", True)]
+        await served.at(local("2026-03-17 09:00"))
+        [order] = await served.published(RestrictionRequested)
+        done = {"restriction_id": order.event.restriction_id, "ticket_id": new_id(), "customer_id": first}
+        await served.deliver(ServiceRestricted.model_validate({**done, "restricted_at": local("2026-03-17 09:00")}))
+        await served.work()
+        yield told
+
+
+@rule("RES-9")
+async def test_who_sees_only_the_payment_page_is_to_be_called_again(database: OpenDatabase) -> None:
+    """Whoever spoke with it before the restriction has not spoken of that."""
+    async with restricted_home(database) as told:
+        assert names(await items(told)) == [("C-1", "restricted", False), ("C-2", "follow_up", False)]
+        [item] = await items(told, "?reason=restricted")
+        assert [each["reason"] for each in item["reasons"]] == ["restricted", "follow_up"]
+        assert item["status"]["label"] == "RESTRINGIDO POR FALTA DE PAGO"
+        report = await told.get("/portfolios/activity", MANAGER)
+        assert {each["agent"]: each["to_do"] for each in report["agents"]}["ana.martinez"] == {"restricted": 1, "follow_up": 1}
+        await told.served.at(local("2026-03-17 10:00"))
+        await talk(told, next(iter(told.invoices)))
+        assert names(await items(told)) == [("C-2", "follow_up", False), ("C-1", "restricted", True)]
+
+
+async def test_a_list_from_before_restrictions_had_a_reason_keeps_its_order(database: OpenDatabase) -> None:
+    """What was listed as the ninth, tenth and eleventh reason is one place further back; who is restricted gets the new one."""
+    step = importlib.import_module("services.collections.migrations.0017_restricted_in_the_worklist")
+    place, follow_up = ORDER.index(Reason.RESTRICTED), ORDER.index(Reason.FOLLOW_UP)
+    listed = "SELECT urgency FROM worklist w JOIN account a ON a.id = w.account_id ORDER BY external_id"
+    async with restricted_home(database) as told:
+        await told.served.sql(f"UPDATE worklist SET urgency = {follow_up - 1}")
+        await told.served.sql(step.MAKE_ROOM)
+        assert [row.urgency for row in await told.served.sql(listed)] == [follow_up, follow_up]
+        await told.served.sql(step.LOOK_AGAIN)
+        await told.served.work()
+        assert [row.urgency for row in await told.served.sql(listed)] == [place, follow_up]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.collections.rules.explaining import explain
-from services.collections.rules.facts import Facts, Instalment, Invoice, Notice, Part, Payment, Plan, Promise
+from services.collections.rules.facts import Facts, Instalment, Invoice, Notice, Part, Payment, Plan, Promise, Restriction, Suspension
+from services.collections.rules.states import SuspensionState
 from services.collections.rules.terms import Book, Terms
 from services.collections.rules.worklist import Reason, debt, tasks
 from tests.collections.api_scene import local
@@ -95,6 +96,28 @@ def test_the_notice_is_asked_for_on_the_last_day_that_is_early_enough(period: st
 def test_the_system_needs_no_agent_for_what_it_decides_itself() -> None:
     sent = replace(invoice(due=date(2026, 3, 10)), dispatched_at=local("2026-03-01 09:00"))
     assert reasons(account(sent, policy="residencial"), "2026-03-19 09:00") == [Reason.FOLLOW_UP]
+
+
+@rule("RES-9")
+def test_who_sees_only_the_payment_page_is_called_before_the_cut_unless_it_agreed_to_something() -> None:
+    month = replace(invoice(due=date(2026, 3, 10)), dispatched_at=local("2026-03-01 09:00"))
+    order = Restriction(UUID(int=7), local("2026-03-17 09:00"), invoice_ids=(INVOICE,), restricted_at=local("2026-03-17 09:05"))
+    facts = replace(account(month, policy="residencial"), restrictions=(order,))
+    assert reasons(facts, "2026-03-17 09:00") == [Reason.FOLLOW_UP], "it is ordered, not done"
+    first = tasks(facts, terms("residencial"), local("2026-03-18 08:00"))[0]
+    assert (first.reason, first.rule, first.action, first.since) == (Reason.RESTRICTED, "RES-9", "contact", order.restricted_at)
+    assert first.text == (
+        "Solo ve la página de pago desde el martes 17 de marzo a las 09:05; "
+        "si no paga, se puede suspender desde el viernes 20 de marzo a las 09:00."
+    )
+    late = tasks(facts, terms("residencial"), local("2026-03-20 09:00"))[0]
+    assert late.text.endswith("si no paga, ya se puede suspender.")
+    promised = Promise(UUID(int=3), "2026-03", 1, Decimal(460), local("2026-03-18 09:00"), local("2026-03-19 09:00"), "ana.martinez")
+    assert reasons(replace(facts, promises=(promised,)), "2026-03-18 10:00") == []
+    released = replace(order, release_requested_at=local("2026-03-18 09:00"))
+    assert reasons(replace(facts, restrictions=(released,)), "2026-03-18 10:00") == [Reason.FOLLOW_UP]
+    cut = Suspension(UUID(int=8), "sistema", local("2026-03-20 09:00"), state=SuspensionState.REQUESTED)
+    assert Reason.RESTRICTED not in reasons(replace(facts, suspensions=(cut,)), "2026-03-20 09:10")
 
 
 def test_an_instalment_is_asked_for_on_its_day_until_it_is_reported_and_a_broken_plan_after_it() -> None:

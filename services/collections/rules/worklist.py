@@ -17,7 +17,7 @@ from services.collections.rules.debts import ZERO, believed_open, exists, overdu
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.holds import ended, held
 from services.collections.rules.obstacles import INSTANT, cut_obstacles
-from services.collections.rules.standing import may_be_cut, standing
+from services.collections.rules.standing import current_restriction, may_be_cut, standing
 from services.collections.rules.states import PlanState, PromiseState, SuspensionState
 from services.collections.rules.terms import Terms, day_of_period
 from services.collections.rules.wording import counted, day, moment, money, month
@@ -34,6 +34,7 @@ class Reason(StrEnum):
     INSTALMENT_DUE = "instalment_due"
     NOTICE_TO_SEND = "notice_to_send"
     INVOICE_NOT_SENT = "invoice_not_sent"
+    RESTRICTED = "restricted"
     RECEIPT_NOT_CONFIRMED = "receipt_not_confirmed"
     FOLLOW_UP = "follow_up"
     REVIEW_OPEN = "review_open"
@@ -142,6 +143,7 @@ def _tasks(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
         yield from _plans(facts, terms, now)
         yield from _notice(facts, terms, now)
         yield from _invoices(facts, terms, now)
+        yield from _restriction(facts, terms, now)
         yield from _follow_up(facts, terms, now)
     yield from _reviews(facts, terms, now)
 
@@ -264,6 +266,19 @@ def _not_sent(invoice: Invoice, terms: Terms, now: datetime) -> str:
     late = terms.calendar.today(now) > last
     when = f"el plazo era el {day(terms.operator, last)}" if late else f"a más tardar el {day(terms.operator, last)}"
     return f"Falta enviar la factura {invoice.number} de {month_of}: {when}."
+
+
+def _restriction(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
+    """The customer sees only the payment page and has agreed nothing: the last days in which a talk may spare it the cut."""
+    order, months = current_restriction(facts, now), unpaid_months(facts, now)
+    if order is None or order.restricted_at is None or order.release_requested_at is not None or terms.policy.restriction is None:
+        return
+    if not months or agreement(facts, now) is not None or unfinished(facts) is not None:
+        return
+    cut_from = min(terms.cut_from(each) for each in months)
+    then = "ya se puede suspender" if cut_from <= now else f"se puede suspender desde el {moment(terms.operator, cut_from)}"
+    text = f"Solo ve la página de pago desde el {moment(terms.operator, order.restricted_at)}; si no paga, {then}."
+    yield Task(Reason.RESTRICTED, text, terms.policy.rules["restriction"], "contact", order.restricted_at)
 
 
 def _follow_up(facts: Facts, terms: Terms, now: datetime) -> Iterator[Task]:
