@@ -10,7 +10,7 @@ from rich.markup import escape
 from services.cli.running import DATA, OPERATOR, DataOption, OperatorOption
 from services.cli.screen import console
 from services.collections.queries.dossiers import verify as verify_file
-from services.collections.rules.dossier import Verdict
+from services.collections.rules.dossier import FileVerdict
 from services.installation import Installation
 from shared.db import Database
 from shared.operator import load_operator
@@ -28,7 +28,7 @@ def verify(file: FileArgument, operator: OperatorOption = OPERATOR, data: DataOp
     raise typer.Exit(0 if verdict.genuine else 1)
 
 
-async def _verify(file: bytes, data: Path) -> Verdict:
+async def _verify(file: bytes, data: Path) -> FileVerdict:
     async with Installation(data.resolve()).databases() as urls:
         database = Database(urls["collections"], service="collections", pool_size=1)
         try:

@@ -1,6 +1,5 @@
 """The operator as the services see it: the company and all its documents together."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from shared.operator.company import Company, Desk, Fee, FiscalSeries, Person, Pl
 from shared.operator.notices import Notice
 from shared.operator.policies import Policy, Qualification
 from shared.operator.procedures import Procedure
+from shared.spelling import plain
 
 
 class Operator(Company):
@@ -47,8 +47,8 @@ class Operator(Company):
 
     def statuses_named(self, label: str | None) -> dict[str, str]:
         """Policy → status code, for every policy that has a status of this name, whatever its accents, case and blanks."""
-        wanted = _plain(label or "")
-        return {policy.code: code for policy in self.policies.values() for code, name in policy.statuses.items() if _plain(name) == wanted}
+        wanted = plain(label or "")
+        return {policy.code: code for policy in self.policies.values() for code, name in policy.statuses.items() if plain(name) == wanted}
 
     def policy_with(self, label: str | None) -> str | None:
         """The policy that a status's name tells by itself: of several that have it the default one first; None where none has it."""
@@ -104,9 +104,3 @@ class Operator(Company):
 def alternatives(names: Sequence[str]) -> str:
     """`Ventas, Cobros o Sistemas`."""
     return " o ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
-
-
-def _plain(text: str) -> str:
-    """Without accents, case and superfluous blanks."""
-    plain = unicodedata.normalize("NFKD", text)
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())

@@ -19,7 +19,6 @@ from services.billing.api.payments import PaymentInput, PaymentShown
 from services.billing.app import SERVICE
 from services.billing.models import Contract, Customer
 from services.billing.models import Service as Sold
-from services.billing.rules.values import search_key
 from services.local import root_app
 from services.serving import listen, serving, stop_signals
 from services.wiring import open_runtime
@@ -31,6 +30,7 @@ from shared.log import configure
 from shared.loop import run
 from shared.outbox import OutboxRow, publish
 from shared.settings import Settings
+from shared.spelling import plain
 from shared.web import Actor, Documents, Input, Now, Session, command_router, permits, set_etag
 from tests.bench.data import NOW, Measured
 from tests.support.service import OPERATOR_FOLDER, operator
@@ -105,7 +105,7 @@ def plain_app(dsn: str, public_key: str) -> FastAPI:
             if await session.get(IdempotencyRow, key) is not None:
                 return known
             made = Customer(
-                search_name=search_key(body.name), policy="residencial", currency="USD", created_at=NOW, updated_at=NOW,
+                search_name=plain(body.name), policy="residencial", currency="USD", created_at=NOW, updated_at=NOW,
                 contacts=[each.model_dump() for each in body.contacts], **body.model_dump(exclude={"contract", "services", "contacts"}),
             )  # fmt: skip
             session.add(made)

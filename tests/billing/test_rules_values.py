@@ -139,7 +139,3 @@ def test_an_address_is_the_first_of_several() -> None:
     for text in ("ana", "ana@uno", "@uno.hn", "ana@uno.hn>"):
         with pytest.raises(BadValue):
             values.email(text)
-
-
-def test_names_are_searched_without_accents_and_case() -> None:
-    assert values.search_key("  Ñandú   CAFÉ ") == "nandu cafe"

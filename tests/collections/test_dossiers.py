@@ -15,7 +15,7 @@ from pypdf import PdfReader
 from services.collections.jobs import dossiers
 from services.collections.jobs.dossiers import print_dossier
 from services.collections.operations.dossiers import MAX_ATTEMPTS
-from services.collections.queries.dossiers import Known
+from services.collections.queries.dossiers import Gathered
 from services.collections.rules.dossier import Subject
 from services.collections.rules.dossier.ledger import ledger_of
 from shared.db import new_id
@@ -57,7 +57,7 @@ def attached(file: bytes) -> bytes:
 
 
 async def test_the_same_content_is_the_same_file_and_the_printed_hash_is_that_of_what_is_attached() -> None:
-    known = Known(CUSTOMER, [], [happening("collections.contact_recorded.v1", 1), happening("billing.invoice_issued.v1", 2)])
+    known = Gathered(CUSTOMER, [], [happening("collections.contact_recorded.v1", 1), happening("billing.invoice_issued.v1", 2)])
     one, again = [await print_dossier(operator(), SUBJECT, known) for _ in range(2)]
     assert one.file == again.file and one.file_sha256 == hashlib.sha256(one.file).hexdigest()
     assert hashlib.sha256(attached(one.file)).hexdigest() == one.content_sha256
@@ -69,7 +69,7 @@ async def test_the_same_content_is_the_same_file_and_the_printed_hash_is_that_of
         == json.dumps(json.loads(one.content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     )
     assert one.pages == len(PdfReader(BytesIO(one.file)).pages) and f"Página 2 de {one.pages}" in text
-    other = await print_dossier(operator(), SUBJECT, Known(CUSTOMER | {"name": "Hotel Copantl S.A."}, [], known.told))
+    other = await print_dossier(operator(), SUBJECT, Gathered(CUSTOMER | {"name": "Hotel Copantl S.A."}, [], known.told))
     assert other.content_sha256 != one.content_sha256 and other.file != one.file
 
 
@@ -83,18 +83,18 @@ async def test_nothing_in_a_customers_data_is_read_as_markup() -> None:
     sold = {"plan_code": nasty, "delivery": "own", "access_node": nasty, "network_login": nasty, "monthly_amount": "1"}
     services = [sold | {"active_from": "2026-01-01", "active_to": None}]
     customer = CUSTOMER | {"name": nasty, "external_id": "#1", "special_negotiation": nasty, "services": services}
-    text = text_of((await print_dossier(operator(), SUBJECT, Known(customer, [], told))).file)
+    text = text_of((await print_dossier(operator(), SUBJECT, Gathered(customer, [], told))).file)
     assert '#panic("x") *negrita* $x^2$' in text and "{{ 7*7 }}" in text
 
 
 async def test_a_name_in_a_script_that_no_font_has_does_not_leave_the_lawyer_without_a_dossier() -> None:
-    made = await print_dossier(operator(), SUBJECT, Known(CUSTOMER | {"name": "Hotel 株式会社 \U0001f3e8"}, [], []))
+    made = await print_dossier(operator(), SUBJECT, Gathered(CUSTOMER | {"name": "Hotel 株式会社 \U0001f3e8"}, [], []))
     assert json.loads(attached(made.file))["customer"]["name"] == "Hotel 株式会社 \U0001f3e8"
 
 
 async def test_an_event_of_a_release_that_is_not_ours_is_kept_in_the_content_and_breaks_nothing() -> None:
     strange = {"at": AT, "number": 1, "type": "billing.loyalty_granted.v7", "data": {"points": 3}}
-    made = await print_dossier(operator(), SUBJECT, Known(CUSTOMER, [], [strange]))
+    made = await print_dossier(operator(), SUBJECT, Gathered(CUSTOMER, [], [strange]))
     assert b"loyalty_granted" in attached(made.file)
 
 

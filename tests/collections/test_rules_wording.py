@@ -70,7 +70,3 @@ def test_people_are_called_by_their_names() -> None:
         "nadie",
         "desconocida",
     ]
-
-
-def test_names_are_searched_without_accents_and_case() -> None:
-    assert wording.search_key("  Ferretería   ÑANDÚ ") == "ferreteria nandu"

@@ -16,7 +16,6 @@ from services.billing.operations.prorating import RULE, keep_plans, settle_rows
 from services.billing.queries.plans import services_sold
 from services.billing.rules.prices import Price
 from services.billing.rules.proration import Sold
-from services.billing.rules.values import search_key
 from shared.calendar import BusinessCalendar
 from shared.db import execute, lock, new_id, ring, rows
 from shared.errors import Conflict, FieldError, Invalid, Problem, Refused
@@ -24,6 +23,7 @@ from shared.events.billing import CustomerChanged, CustomerRegistered, CustomerS
 from shared.log import current_traceparent
 from shared.operator import Operator
 from shared.outbox import COLUMNS
+from shared.spelling import plain
 from shared.web import expect_version
 
 
@@ -152,7 +152,7 @@ async def register_customers(session: AsyncSession, *, customers: Sequence[NewCu
 def _columns(new: Sequence[NewCustomer]) -> list[list[Any]]:
     """REGISTER's arguments: columns of customers, of their contracts, and of their services."""
     customers = [
-        (each.id, each.external_source, each.external_id, each.name, search_key(each.name), each.tax_id,
+        (each.id, each.external_source, each.external_id, each.name, plain(each.name), each.tax_id,
          json.dumps(each.contacts, ensure_ascii=False), each.is_isp, each.special_negotiation, each.assigned_agent, each.policy,
          each.currency, each.contract.number, each.contract.kind, each.contract.start_date, each.contract.end_date)
         for each in new
@@ -206,7 +206,7 @@ async def change_customer(
 async def _change_own(session: AsyncSession, customer: Customer, fields: Mapping[str, Any], contract: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         setattr(customer, name, value)
-    customer.search_name = search_key(customer.name)
+    customer.search_name = plain(customer.name)
     if contract:
         await _change_contract(session, customer.id, contract)
 

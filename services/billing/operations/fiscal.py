@@ -16,7 +16,7 @@ WHAT = {"invoice": "factura", "credit_note": "nota de crédito"}
 
 
 @dataclass(frozen=True)
-class Block:
+class NumberBlock:
     """Numbers that belong to one document or one run: `first` … `first + count - 1` of the series."""
 
     series: FiscalSeries
@@ -52,14 +52,14 @@ async def sync_series(session: AsyncSession, operator: Operator) -> list[FiscalS
     return found
 
 
-def take_block(series: Sequence[FiscalSeries], *, count: int, issue_date: date, document: str = "invoice") -> Block:
+def take_block(series: Sequence[FiscalSeries], *, count: int, issue_date: date, document: str = "invoice") -> NumberBlock:
     """Take `count` numbers in one piece from the first series of this kind of document whose range and expiry suffice. Raises Refused."""
     granted = [each for each in series if each.document == document]
     for each in granted:
         if each.expires >= issue_date and each.to_number - each.next_number + 1 >= count:
             first = each.next_number
             each.next_number += count
-            return Block(each, first)
+            return NumberBlock(each, first)
     state = "; ".join(
         f"serie {each.code}: quedan {each.to_number - each.next_number + 1} números, vence el {each.expires}" for each in granted
     )  # fmt: skip

@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.billing.models import Contract, Customer, CustomerHistory, Service
-from services.billing.rules.values import search_key
 from shared.errors import NotFound
 from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
+from shared.spelling import plain
 
 LAST_CHARACTER = "\U0010ffff"
 CUSTOMERS = Sorting(
@@ -54,7 +54,7 @@ async def find_customers(
     """Customers; `name` is how one begins, whatever case and accents."""
     query = select(Customer)
     if name:
-        begins = search_key(name)  # a range, not LIKE: it goes by the index whatever the plan
+        begins = plain(name)  # a range, not LIKE: it goes by the index whatever the plan
         query = query.where(col(Customer.search_name) >= begins, col(Customer.search_name) < begins + LAST_CHARACTER)
     if external_id is not None:
         query = query.where(Customer.external_id == external_id)

@@ -14,6 +14,7 @@ from services.billing.rules.opening import OpeningReader
 from services.billing.rules.periods import months_before, term_end
 from services.billing.rules.terms import BookTerms
 from services.billing.rules.values import BadValue
+from shared.spelling import plain
 
 DELIVERIES = {
     "own": "own",
@@ -91,7 +92,7 @@ class BookReader:
         return {
             "external_id": row.take(block["external_id"], limited(100), required=True),
             "name": name,
-            "search_name": values.search_key(name or ""),
+            "search_name": plain(name or ""),
             "tax_id": row.take(block["tax_id"], limited(40)),
             "is_isp": row.take(block["is_isp"], self._formats.flag),
             "special_negotiation": row.take(block["special_negotiation"], limited(500)),

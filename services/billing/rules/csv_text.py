@@ -7,10 +7,11 @@ for its first line only, and reading starts again at its second. Records have bo
 
 import codecs
 import csv
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+
+from shared.spelling import plain
 
 DELIMITERS = (",", ";", "\t", "|")
 TITLE_LINES = 20
@@ -55,8 +56,7 @@ class Sheet:
 @lru_cache(maxsize=5_000)  # headers, and the few words that `convert` knows
 def normal(name: str) -> str:
     """A column's name without what exports add by accident: blanks, byte-order marks, case, accents."""
-    plain = unicodedata.normalize("NFKD", name.replace("\ufeff", "").replace("\u200b", ""))
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())
+    return plain(name.replace("\ufeff", "").replace("\u200b", ""))
 
 
 def sniff_encoding(blocks: Iterable[bytes]) -> str:

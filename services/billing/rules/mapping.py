@@ -28,7 +28,7 @@ YES = ("si", "sí", "s", "yes", "y", "true", "verdadero", "1", "x")
 NO = ("no", "n", "false", "falso", "0", "")
 
 
-class Part(Document):
+class MappingPart(Document):
     """A part of the mapping file; a field that we do not know is a mistake, never ignored."""
 
 
@@ -42,7 +42,7 @@ def _as_text(value: Any) -> Any:
 Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | bool | float)]
 
 
-class Cell(Part):
+class Cell(MappingPart):
     """Where one value comes from: a column (of several the first that is not blank), a constant, or a template such as `{City} {ZipCode}`.
 
     `convert` puts our words for theirs (an empty one means *nothing*); a word that is not listed is an error of its row, unless `otherwise`
@@ -77,7 +77,7 @@ def _as_cell(value: Any) -> Any:
 Source = Annotated[Cell, BeforeValidator(_as_cell, json_schema_input_type=str | list[str] | Cell)]
 
 
-class When(Part):
+class When(MappingPart):
     """A block counts only for rows whose column holds (or does not hold) one of these words."""
 
     column: str
@@ -91,7 +91,7 @@ class When(Part):
         return self
 
 
-class CustomerPart(Part):
+class CustomerPart(MappingPart):
     """Who the customer is. `external_id` is its key in the source, for ever; `tax_id` its number at the tax authority (RTN, NIT, RIF)."""
 
     external_id: Source
@@ -103,7 +103,7 @@ class CustomerPart(Part):
     currency: Source | None = None
 
 
-class ContractPart(Part):
+class ContractPart(MappingPart):
     """The contract: its start, or the months that it has been in force (counted back from `as_of`); its end, or its term in months."""
 
     number: Source | None = None
@@ -114,7 +114,7 @@ class ContractPart(Part):
     term_months: Source | None = None
 
 
-class ContactPart(Part):
+class ContactPart(MappingPart):
     """Somebody at the customer's. The block is absent for a row without name, e-mail and phone."""
 
     name: Source | None = None
@@ -123,7 +123,7 @@ class ContactPart(Part):
     phone: Source | None = None
 
 
-class ServicePart(Part):
+class ServicePart(MappingPart):
     """A service sold. The block is absent for a row without plan. Without `amount` the plan's price is billed. `code` tells the services of
     one customer apart; without one it is the block's place in this file."""
 
@@ -138,7 +138,7 @@ class ServicePart(Part):
     when: When | None = None
 
 
-class OpeningInvoicePart(Part):
+class OpeningInvoicePart(MappingPart):
     """An invoice that the customer still owes from the time before us. The block is absent for a row without balance and amount."""
 
     number: Source | None = None
@@ -149,7 +149,7 @@ class OpeningInvoicePart(Part):
     balance: Source | None = None
 
 
-class OpeningPart(Part):
+class OpeningPart(MappingPart):
     """How the customer stood when it came to us; taken once, when the customer is new. `balance` is for sources that know no invoices."""
 
     status: Source | None = None
@@ -158,7 +158,7 @@ class OpeningPart(Part):
     invoices: list[OpeningInvoicePart] = []
 
 
-class PaymentPart(Part):
+class PaymentPart(MappingPart):
     """A payment in a bank's file: whose it is (customer or invoice), how much, when, and the bank's own reference."""
 
     reference: Source
@@ -176,7 +176,7 @@ class PaymentPart(Part):
         return self
 
 
-class FileShape(Part):
+class FileShape(MappingPart):
     """How the file is written. `auto` looks at the file itself; `columns` names those of a file that has no header."""
 
     source: str = Field(min_length=1, max_length=60)

@@ -1,7 +1,6 @@
 """Turn a cell's text into a value, or say in Spanish why it cannot be one and what to do."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -167,10 +166,3 @@ def email(text: str) -> str:
 def to_json(value: object) -> str:
     """JSON for the database; several times as fast as `json.dumps`."""
     return pydantic_core.to_json(value).decode()
-
-
-def search_key(name: str) -> str:
-    """A name as it is searched and sorted: no accents, no case, single blanks."""
-    if not name.isascii():
-        name = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    return " ".join(name.casefold().split())

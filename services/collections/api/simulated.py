@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from services.collections.api.views import MoneyView, RuleView, money_view, quote
 from services.collections.models import CutSimulation
-from services.collections.queries.simulations import Difference, StepView
+from services.collections.queries.simulations import Difference, ListedStep
 from services.collections.rules.differences import Why
 from services.collections.rules.mails import mails_of
 from services.collections.rules.states import SimulationState, StepKind
@@ -143,7 +143,7 @@ def show_simulation(found: CutSimulation, documents: Operator) -> SimulationView
     )
 
 
-def show_step(view: StepView, documents: Operator) -> StepShown:
+def show_step(view: ListedStep, documents: Operator) -> StepShown:
     """A step for the API."""
     step = view.step
     policy = documents.policy(step.policy)
@@ -166,7 +166,7 @@ def show_step(view: StepView, documents: Operator) -> StepShown:
     )
 
 
-def _receivers(notice: Notice, view: StepView, documents: Operator) -> list[str]:
+def _receivers(notice: Notice, view: ListedStep, documents: Operator) -> list[str]:
     """The desks, or the customer's contacts that have an address."""
     if not notice.to.customer:
         return documents.desk_names(notice.to.desks)
@@ -174,7 +174,7 @@ def _receivers(notice: Notice, view: StepView, documents: Operator) -> list[str]
     return [f"{each['name']} <{each['email']}>" for each in wanted or view.contacts if each.get("email")]
 
 
-def _hold(view: StepView, documents: Operator) -> HeldBy | None:
+def _hold(view: ListedStep, documents: Operator) -> HeldBy | None:
     if view.hold is None:
         return None
     hold = view.hold

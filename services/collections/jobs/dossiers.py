@@ -12,7 +12,7 @@ from services.collections.models import Dossier
 from services.collections.operations.dossiers import JOB as NAME
 from services.collections.operations.dossiers import Printed, keep_printed, note_failure
 from services.collections.queries import dossiers
-from services.collections.queries.dossiers import Known
+from services.collections.queries.dossiers import Gathered
 from services.collections.rules.dossier import Subject, canonical, digest, pages_of, printed
 from shared.db import execute
 from shared.discretion import told
@@ -67,7 +67,7 @@ def _subject(dossier: Dossier, now: datetime) -> Subject:
     return Subject(dossier.id, dossier.suspension_id, dossier.requested_by, dossier.requested_at, max(now, dossier.requested_at))
 
 
-async def print_dossier(operator: Operator, subject: Subject, known: Known) -> Printed:
+async def print_dossier(operator: Operator, subject: Subject, known: Gathered) -> Printed:
     """The dossier as it is given out: the same input makes the same bytes. Raises PdfFailed.
 
     The archive's standard forbids a sign that no font of the operator has; with such a name the dossier is an ordinary PDF.
@@ -80,7 +80,7 @@ async def print_dossier(operator: Operator, subject: Subject, known: Known) -> P
     return Printed(content, digest(content), file, digest(file), pages_of(file))
 
 
-def _write(operator: Operator, subject: Subject, known: Known) -> tuple[str, str]:
+def _write(operator: Operator, subject: Subject, known: Gathered) -> tuple[str, str]:
     """The canonical content, and what the template gets (a JSON text)."""
     content = canonical(operator, subject, known.customer, known.statuses, known.told)
     return content, json.dumps(printed(operator, content), ensure_ascii=False, sort_keys=True)

@@ -15,11 +15,11 @@ from services.collections.rules.openings import opening_of
 from services.collections.rules.qualification import Profile, qualifies
 from services.collections.rules.states import SYSTEM, PlanState, Source, SuspensionState
 from services.collections.rules.terms import Book
-from services.collections.rules.wording import search_key
 from shared.db import new_id, rows
 from shared.events.billing import CustomerState, ServiceSold
 from shared.events.collections import SegmentChanged
 from shared.operator import Operator, Policy
+from shared.spelling import plain
 
 COLUMNS = """external_source, external_id, name, search_name, contacts, services, nodes, delivery, monthly_amount, currency, is_isp,
     special_negotiation, contract_start, contract_end, tax_id"""
@@ -90,7 +90,7 @@ def _row(customer: CustomerState, policy: str, today: date) -> tuple[object, ...
         customer.external_source,
         customer.external_id,
         customer.name,
-        search_key(customer.name),
+        plain(customer.name),
         json.dumps([each.model_dump(mode="json") for each in customer.contacts], ensure_ascii=False),
         json.dumps([each.model_dump(mode="json") for each in customer.services], ensure_ascii=False),
         json.dumps(nodes),

@@ -10,10 +10,10 @@ from sqlmodel import col, select
 
 from services.collections.models import Account, Contact, Notice, Plan, PlanInstalment, Promise, Restriction, Review, Suspension
 from services.collections.models import Invoice as InvoiceRow
-from services.collections.rules.wording import search_key
 from shared.db import rows
 from shared.errors import NotFound
 from shared.sorting import Order, Placed, Sorting, identity, text
+from shared.spelling import plain
 
 ACCOUNTS = Sorting(
     "name",
@@ -92,7 +92,7 @@ async def find_accounts(
     if unassigned:
         query = query.where(col(Account.agent).is_(None))
     if name:
-        query = query.where(col(Account.search_name).startswith(search_key(name), autoescape=True))
+        query = query.where(col(Account.search_name).startswith(plain(name), autoescape=True))
     return await order.select(session, query)
 
 

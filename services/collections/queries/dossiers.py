@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from services.collections.models import Account, Dossier
 from services.collections.queries.timeline import told_of
-from services.collections.rules.dossier import Given, Verdict, digest, number_in
+from services.collections.rules.dossier import FileVerdict, Given, digest, number_in
 from shared.db import Fetched, rows
 from shared.errors import NotFound
 from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
@@ -45,7 +45,7 @@ OF_CUSTOMER = {
 
 
 @dataclass(frozen=True)
-class Known:
+class Gathered:
     """Everything that a dossier tells of a customer."""
 
     customer: Mapping[str, Any]
@@ -53,14 +53,14 @@ class Known:
     told: Sequence[Mapping[str, Any]]
 
 
-async def known_of(session: AsyncSession, customer_id: UUID) -> Known:
+async def known_of(session: AsyncSession, customer_id: UUID) -> Gathered:
     """What is known of the customer in this instant, read in one snapshot. Raises NotFound."""
     account = await session.get(Account, customer_id, populate_existing=True)
     if account is None:
         raise NotFound(f"No existe el cliente {customer_id}.")
     statuses = [dict(row) for row in await rows(session, STATUSES, customer_id)]
     told = [{**row, "data": json.loads(row.data)} for row in await told_of(session, customer_id)]
-    return Known(account.model_dump(include=OF_CUSTOMER), statuses, told)
+    return Gathered(account.model_dump(include=OF_CUSTOMER), statuses, told)
 
 
 async def list_dossiers(session: AsyncSession, order: Order, *, customer_id: UUID | None) -> list[Placed[Fetched]]:
@@ -81,13 +81,13 @@ async def file_of(session: AsyncSession, dossier_id: UUID) -> bytes | None:
     return (await session.execute(select(Dossier.file).where(col(Dossier.id) == dossier_id))).scalar_one_or_none()
 
 
-async def verify(session: AsyncSession, file: bytes) -> Verdict:
+async def verify(session: AsyncSession, file: bytes) -> FileVerdict:
     """Is the file, to the last byte, a dossier that was given out? Or one that was changed since, by the number that it still bears?"""
     sha256, number = digest(file), number_in(file)
     found = await rows(session, GIVEN, sha256, number)
     exact = next((row for row in found if row.file_sha256 == sha256), None)
     row = exact or (found[0] if found else None)
-    return Verdict(sha256, exact is not None, Given(*row) if row else None)
+    return FileVerdict(sha256, exact is not None, Given(*row) if row else None)
 
 
 async def next_due(session: AsyncSession) -> datetime | None:

@@ -50,7 +50,7 @@ MOVES = Sorting(
 
 
 @dataclass(frozen=True)
-class PortfolioView:
+class PortfolioPart:
     """The accounts of one agent (None: of nobody) under one policy: how many are in each status."""
 
     agent: str | None
@@ -58,11 +58,11 @@ class PortfolioView:
     by_status: dict[str, int]
 
 
-async def portfolios(session: AsyncSession, *, agent: str | None = None) -> list[PortfolioView]:
+async def portfolios(session: AsyncSession, *, agent: str | None = None) -> list[PortfolioPart]:
     """All portfolios, or one agent's; the accounts of nobody first."""
-    found: dict[tuple[str | None, str], PortfolioView] = {}
+    found: dict[tuple[str | None, str], PortfolioPart] = {}
     for row in await rows(session, COUNTS, agent):
-        view = found.setdefault((row.agent, row.policy), PortfolioView(row.agent, row.policy, {}))
+        view = found.setdefault((row.agent, row.policy), PortfolioPart(row.agent, row.policy, {}))
         view.by_status[row.status] = row.customers
     return list(found.values())
 

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from services.collections.models import Account, CutSimulation, Hold, SimulatedStep
 from services.collections.queries.facts import load_facts
-from services.collections.rules.differences import Reason, why_not
+from services.collections.rules.differences import NotDone, why_not
 from services.collections.rules.states import StepKind
 from services.collections.rules.terms import Book
 from shared.db import Fetched, rows
@@ -100,7 +100,7 @@ async def get_simulation(session: AsyncSession, simulation_id: UUID) -> CutSimul
 
 
 @dataclass(frozen=True)
-class StepView:
+class ListedStep:
     """A shown step with its customer and the hold that keeps it off."""
 
     step: SimulatedStep
@@ -117,7 +117,7 @@ async def steps(
     kind: StepKind,
     agent: str | None = None,
     policy: str | None = None,
-) -> list[Placed[StepView]]:
+) -> list[Placed[ListedStep]]:
     """What a simulation shows of one kind; in its own order by the hour, at one hour the larger debt first."""
     query = (
         select(SimulatedStep, Account.name, Account.contacts, Hold)
@@ -128,7 +128,7 @@ async def steps(
     for column, value in ((SimulatedStep.agent, agent), (SimulatedStep.policy, policy)):
         if value is not None:
             query = query.where(col(column) == value)
-    return [each.now(StepView(*each.item)) for each in await order.select(session, query)]
+    return [each.now(ListedStep(*each.item)) for each in await order.select(session, query)]
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Difference:
     amount: Decimal
     currency: str
     done_at: datetime | None
-    why: Reason | None
+    why: NotDone | None
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ async def _capped(session: AsyncSession, operator: Operator, simulation: CutSimu
     return {code for code, cap in caps.items() if cap is not None and counts.get(code, 0) >= cap}
 
 
-def _difference(row: Fetched, why: Reason | None = None) -> Difference:
+def _difference(row: Fetched, why: NotDone | None = None) -> Difference:
     return Difference(row.id, row.account_id, row.name, row.at, -row.weight, row.currency, row.done_at, why)
 
 

@@ -28,7 +28,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class NotDone:
     """Why a step was not done, in a word and in a sentence, and the rule behind it."""
 
     why: Why
@@ -36,19 +36,19 @@ class Reason:
     rule: str
 
 
-def why_not(facts: Facts, terms: Terms, at: datetime, *, notice: bool, cap_reached: bool) -> Reason:
+def why_not(facts: Facts, terms: Terms, at: datetime, *, notice: bool, cap_reached: bool) -> NotDone:
     """Why the account was not cut (or, `notice`, its desks were not told) at an instant at which a simulation said that it would be.
     `cap_reached`: the day's approvals had used up the policy's daily cap."""
     rule = terms.policy.rules["notice" if notice else "day"]
     if not unpaid(facts, at):
-        return Reason(Why.PAID, "Mientras tanto se reportó el pago de todo lo que debía, o dejó de deberlo.", rule)
+        return NotDone(Why.PAID, "Mientras tanto se reportó el pago de todo lo que debía, o dejó de deberlo.", rule)
     if notice:
         found = list(verdict("notice", facts, terms, at, person=facts.agent or "").obstacles)
     else:
         found = list(cut_obstacles(facts, terms, at, person=None))
     if not found:
-        return Reason(Why.PENDING, "Nada lo impide: está por hacerse.", rule)
-    return Reason(_word(facts, terms, at, notice=notice, cap_reached=cap_reached), found[0].reason, found[0].rule)
+        return NotDone(Why.PENDING, "Nada lo impide: está por hacerse.", rule)
+    return NotDone(_word(facts, terms, at, notice=notice, cap_reached=cap_reached), found[0].reason, found[0].rule)
 
 
 def _word(facts: Facts, terms: Terms, at: datetime, *, notice: bool, cap_reached: bool) -> Why:

@@ -1,6 +1,5 @@
 """Amounts, days and instants in the words of the operator's people. Days and hours are those of the operator's time zone."""
 
-import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -90,9 +89,3 @@ def who(operator: Operator, person: str | None) -> str:
         return "el sistema"
     known = operator.person(person)
     return known.name if known else person
-
-
-def search_key(name: str) -> str:
-    """A name as it is searched and sorted: no accents, no case, single blanks."""
-    plain = unicodedata.normalize("NFKD", name)
-    return " ".join("".join(each for each in plain if not unicodedata.combining(each)).casefold().split())

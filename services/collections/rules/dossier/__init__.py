@@ -4,7 +4,7 @@ What is printed follows from the content and the operator's files alone: the sam
 """
 
 from services.collections.rules.dossier.content import FORMAT, Subject, canonical, digest
-from services.collections.rules.dossier.file import Given, Verdict, number_in, pages_of
+from services.collections.rules.dossier.file import FileVerdict, Given, number_in, pages_of
 from services.collections.rules.dossier.printing import printed
 
-__all__ = ["FORMAT", "Given", "Subject", "Verdict", "canonical", "digest", "number_in", "pages_of", "printed"]
+__all__ = ["FORMAT", "FileVerdict", "Given", "Subject", "canonical", "digest", "number_in", "pages_of", "printed"]

@@ -26,7 +26,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FileVerdict:
     """What a file is: exactly a dossier that was given out (`genuine`), one that was changed since, or (without `given`) neither."""
 
     sha256: str
