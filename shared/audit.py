@@ -1,4 +1,4 @@
-"""Who did what: one row per write that was committed, in its transaction."""
+"""Who did what: one row per write that was committed, in its transaction, and one per list that was taken along as a file."""
 
 import json
 from collections.abc import Sequence
@@ -12,10 +12,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
+from shared import sorting
 from shared.auth import Principal
-from shared.db import MessagingTable, execute, new_id, utc
+from shared.db import Fetched, MessagingTable, execute, new_id, utc
 from shared.idempotency import Answer, Command
 from shared.log import trace_id, trace_id_of
+from shared.sorting import Order, Placed, Sorting
 
 KEPT_BODY = 16 * 1024
 DESKS = 4  # their place among RECORD's arguments
@@ -40,6 +42,21 @@ WITH done AS (
 INSERT INTO audit_entry (id, at, recorded_at, person, name, desks, method, path, status, body, trace_id)
 SELECT id, at, clock_timestamp(), person, name, string_to_array(desks, chr(10)), method, path, status, body, trace_id FROM done
 """
+FIND = """
+SELECT id, at, recorded_at, person, name, desks, method, path, status, body, trace_id {key} FROM audit_entry
+WHERE ($1::text IS NULL OR person = $1) AND ($2::text IS NULL OR starts_with(path, $2)) AND ($3::text IS NULL OR method = $3)
+    AND ($4::timestamptz IS NULL OR at >= $4) AND ($5::timestamptz IS NULL OR at < $5) {page}"""
+ENTRIES = Sorting(
+    "-id",
+    sorting.identity("id"),
+    id=sorting.identity("id"),
+    at=sorting.instant("at"),
+    person=sorting.text("person"),
+    name=sorting.text("name"),
+    method=sorting.text("method"),
+    path=sorting.text("path"),
+    status=sorting.number("status"),
+)
 
 
 class AuditRow(MessagingTable, table=True):
@@ -94,6 +111,20 @@ async def finish(session: AsyncSession, done: Sequence[Done], *, now: datetime) 
         columns = [list(column) for column in zip(*given, strict=True)]
         columns[DESKS] = ["\n".join(desks) for desks in columns[DESKS]]
         await execute(session, FINISH_MANY, *columns)
+
+
+async def find_entries(
+    session: AsyncSession,
+    order: Order,
+    *,
+    person: str | None,
+    path: str | None,
+    method: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[Placed[Fetched]]:
+    """What was done: by this person, at paths that begin so, in business time from `since` on and before `until`."""
+    return await order.rows(session, FIND, person, path, method, since, until)
 
 
 def _columns(

@@ -29,6 +29,7 @@ PERMISSIONS: dict[str, str] = {
     "notifier.retry": "enviar de nuevo un mensaje que no salió",
     "notifier.webhooks": "suscribir direcciones a eventos y ver lo que se les envía",
     "notifier.export": "llevarse listas de mensajes y envíos como archivo (CSV, XLSX)",
+    "audit.read": "ver el rastro: quién hizo qué, y quién se llevó qué listas",
     "events.replay": "ver los eventos apartados y entregarlos de nuevo",
     "simulation.clock": "mover el reloj de una instalación de prueba",
 }

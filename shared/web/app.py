@@ -18,6 +18,7 @@ from shared.kafka.cluster import within
 from shared.log import get_logger
 from shared.migrations import behind
 from shared.simulation import ClockSetting, ServiceState, move, state_of
+from shared.web.audit_entries import audit_entry_router
 from shared.web.audits import audit_router
 from shared.web.commands import Actor, Documents, LimitedRoute, permits, refuse_unknown, runtime_of
 from shared.web.dead_letters import dead_letter_router
@@ -60,6 +61,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.include_router(_health_router())
     app.include_router(dead_letter_router())
     app.include_router(audit_router())
+    app.include_router(audit_entry_router())
     if runtime.clock.simulated:
         app.include_router(_simulation_router())
     return app

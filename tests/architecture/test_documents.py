@@ -21,6 +21,7 @@ OF_EVERY_SERVICE = {
     "openapi.json",
     "simulation",
     "audits",
+    "audit-entries",
     "dead-letters",
     "dead-letters/{}/replay",
     "dead-letters/{}/discard",

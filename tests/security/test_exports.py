@@ -172,8 +172,10 @@ async def test_every_export_is_written_down_with_its_filters_and_rows(database: 
         csv_answer = await marta.get("/customers?format=csv&q=Cliente&limit=1")
         await marta.get("/customers?external_id=C-1", headers={"accept": XLSX})
         [(first, of_csv), (_, of_xlsx)] = await trail(told)
+        shown = (await marta.get("/audit-entries?method=GET&path=/customers&person=marta.zelaya")).json()["items"]
     assert (first.person, first.method, first.path, first.status) == ("marta.zelaya", "GET", "/customers", 200)
     assert first.trace_id == csv_answer.headers["trace-id"]
+    assert [json.loads(each["body"]) for each in shown] == [of_xlsx, of_csv], "the latest first"
     assert of_csv == {"export": "csv", "state": "whole", "rows": 3, "filters": {"q": ["Cliente"]}}
     assert of_xlsx == {"export": "xlsx", "state": "whole", "rows": 1, "filters": {"external_id": ["C-1"]}}
 

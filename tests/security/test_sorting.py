@@ -21,6 +21,7 @@ from services.collections import models as collections
 from services.noc import models as noc
 from services.notifier import models as notifier
 from services.wiring import SERVICES
+from shared.audit import AuditRow
 from shared.auditing import AuditResult
 from shared.db import Database, execute, new_id, rows
 from shared.parking import ParkedRow
@@ -33,7 +34,11 @@ from tests.support.service import token
 
 NOW = datetime(2026, 3, 29, 15, tzinfo=UTC)
 PARENT = UUID(NOBODY)  # whose list is asked for where a path names something
-ASKED = {"/collections/holds": {"ended": "true"}, "/collections/portfolios/covers": {"ended": "true"}}
+ASKED = {
+    "/collections/holds": {"ended": "true"},
+    "/collections/portfolios/covers": {"ended": "true"},
+    **{f"/{each.name}/audit-entries": {"method": "POST"} for each in SERVICES},  # each file that is taken adds a GET
+}
 # Orders by what their items do not show: the place in a worklist, the number of a webhook's delivery, of a simulated step.
 UNSEEN = {
     ("/collections/worklist", "urgency"),
@@ -126,6 +131,7 @@ def planted(customer: UUID) -> Iterator[tuple[str, type[Any], int, dict[str, Any
     yield "noc", noc.Outage, 5, {"access_node": str, "state": lambda at: "CLOSED" if at % 3 else "OPEN"}
     for service in SERVICES:
         yield service.name, ParkedRow, 5, {"reason": lambda at: ("dead", "waiting")[at % 2], "key": str}
+        yield service.name, AuditRow, 5, {"method": "POST"}
         yield service.name, AuditResult, 5, {"state": lambda at: ("SOUND", "BROKEN", "FAILED")[at % 3], "found": []}
 
 

@@ -314,6 +314,18 @@ async def test_who_did_what_is_kept_for_every_write(served: Served, ana: httpx.A
     assert (entry.person, entry.name, list(entry.desks)) == ("ana.martinez", "Ana Martínez", ["cobros"])
     assert (entry.method, entry.path, entry.status, entry.at) == ("POST", "/days", 201, START)
     assert "San José" in entry.body and entry.trace_id == response.headers["trace-id"]
+    marta = served.as_("marta.zelaya")
+    latest, first = (await marta.get("/audit-entries")).json()["items"]
+    assert (latest["path"], first["person"], first["desks"], first["body"]) == ("/versions/1", "ana.martinez", ["cobros"], entry.body)
+    for some, found in (
+        ("path=/days", [first]),
+        ("method=PATCH", [latest]),
+        ("person=marta.zelaya", []),
+        (f"until={START:%Y-%m-%dT%H:%M:%SZ}", []),
+        (f"since={START:%Y-%m-%dT%H:%M:%SZ}", [latest, first]),
+    ):
+        assert (await marta.get(f"/audit-entries?{some}")).json()["items"] == found, some
+    problem(await ana.get("/audit-entries"), 403)
 
 
 @pytest.mark.parametrize("header", [None, "Basic YTpi", "Bearer", "Bearer x.y.z"])
