@@ -6,19 +6,20 @@ is printed as just that. What people read is formatted before it comes here, by 
 """
 
 import asyncio
+import atexit
+import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 
-import typst
-
 from shared.operator import Operator
-from shared.typesetter import Job, Standard, compile_with, compiler_of
+from shared.typesetter import DONE, SHOP, Job, Standard
 
 SECONDS = 300.0
+STOP_SECONDS = 5.0
 ROOT = Path(__file__).parent.parent  # where the module is found
 
 
@@ -26,32 +27,84 @@ class PdfFailed(Exception):
     """The operator's template does not compile; the text says where."""
 
 
-@dataclass
-class Press:
-    """A compiler with its template and fonts in memory. It takes one document at a time."""
+class Shop:
+    """A process that prints one short document after the other (see Note [Who prints has a process]); there while there is work."""
 
-    template: str
-    compiler: typst.Compiler
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def print(self, data: str, timestamp: datetime) -> bytes:
-        """Print a JSON text; the same input makes the same bytes. Blocking: call it in a thread. Raises PdfFailed."""
-        with self.lock:
+    def print(self, job: Job) -> bytes:
+        """Print. Blocking. Raises PdfFailed."""
+        with self._lock:
             try:
-                return compile_with(self.compiler, data, timestamp, ())
-            except typst.TypstError as error:
-                raise PdfFailed(f"{self.template}: {error.message} {error.diagnostic}".strip()) from error
+                word, answer = self._ask(job)
+            except (BrokenPipeError, EOFError):  # it went to rest just now, or somebody ended it
+                try:
+                    word, answer = self._ask(job)
+                except (BrokenPipeError, EOFError):
+                    raise PdfFailed(f"{job.template}: whoever prints it ends") from None
+        if word != DONE:
+            raise PdfFailed(f"{job.template}: {answer.decode(errors='replace')}")
+        return answer
+
+    def _ask(self, job: Job) -> tuple[str, bytes]:
+        """The shop's word and what came with it. Raises BrokenPipeError and EOFError when it has ended."""
+        process = self._process = self._process or _opened()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(job.text().encode() + b"\n")
+            process.stdin.flush()
+            word, _, count = process.stdout.readline().decode().partition(" ")
+            answer = process.stdout.read(int(count or 0))
+            if not count or len(answer) < int(count):
+                raise EOFError
+        except BaseException:  # nobody knows what it would say next
+            self.close()
+            raise
+        return word, answer
+
+    def close(self) -> None:
+        """End the process; the next document begins another."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait(STOP_SECONDS)
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+
+
+def _opened() -> subprocess.Popen[bytes]:
+    """It ends with us, when its input does; what stops us from the keyboard is not for it."""
+    command = (sys.executable, "-m", "shared.typesetter", SHOP)
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+
+
+OURS = Shop()
+atexit.register(OURS.close)
+
+
+@dataclass(frozen=True)
+class Press:
+    """One of an operator's templates. It takes one document at a time."""
+
+    folder: Path
+    template: str
+    edition: str
+
+    def print(self, data: str, timestamp: datetime, *codes: str) -> bytes:
+        """Print a JSON text, where what is named in `codes` becomes a QR code; the same input makes the same bytes.
+        Blocking: call it in a thread. Raises PdfFailed."""
+        folder = str(self.folder.resolve())
+        return OURS.print(Job(folder, self.template, data, timestamp.isoformat(), codes=codes, edition=self.edition))
 
 
 def press(operator: Operator, template: str) -> Press:
     """The press of one of the operator's templates (`invoice.typ`)."""
-    return _press(operator.folder, template, operator.fingerprint)
-
-
-@lru_cache(maxsize=16)
-def _press(folder: Path, template: str, fingerprint: str) -> Press:
-    """Other documents (another fingerprint) get another press."""
-    return Press(template, compiler_of(folder, template))
+    return Press(operator.folder, template, operator.fingerprint)
 
 
 async def print_apart(operator: Operator, template: str, data: str, timestamp: datetime, *standards: Standard) -> bytes:

@@ -1,43 +1,60 @@
-"""A compiler of Typst documents, and `python -m shared.typesetter`, which sets one long document in a process of its own.
+"""A compiler of Typst documents, in processes of its own: `python -m shared.typesetter` sets one long document and ends,
+`python -m shared.typesetter shop` sets one short document after the other.
+
+# Note [Who prints has a process]
+The compiler and what draws the QR code hold the interpreter, some 12 ms for an invoice, in whatever thread they run: nobody else in the
+service went on meanwhile. So the shop is a process that stands behind the others (`os.nice`), and ends when it has had nothing to do for a
+while.
 
 # Note [A long document has a process]
 The compiler keeps what it has laid out, to be faster with the next similar document: right for invoices, and hundreds of megabytes for the
 history of ten years. So such a document is set by a process that ends with it. It reads a Job from its input and writes the PDF.
 """
 
+import io
 import json
+import os
 import sys
-from collections.abc import Sequence
+import threading
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
+import segno
 import typst
 
 Standard = Literal["a-3b"]  # PDF/A-3: for archives, with files attached
 TEMPLATES, FONTS = "templates", "templates/fonts"
+SHOP = "shop"
+DONE, FAULTY = "done", "faulty"
+REST_SECONDS = 60.0  # how long the shop waits for its next document
+GIVE_WAY = 10
 
 
 @dataclass(frozen=True)
 class Job:
-    """A document to set: a template of an operator's folder, its data (a JSON text), the file's own date (ISO 8601)."""
+    """A document to set: a template of an operator's folder, its data (a JSON text), the file's own date (ISO 8601). Data named in `codes`
+    becomes a QR code of its text, as SVG. Another `edition` of the folder is read anew."""
 
     folder: str
     template: str
     data: str
     timestamp: str
     standards: tuple[Standard, ...] = ()
+    codes: tuple[str, ...] = ()
+    edition: str = ""
 
     def text(self) -> str:
-        """As it is handed over."""
+        """As it is handed over: one line."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def read(cls, text: str) -> Self:
+    def read(cls, text: str | bytes) -> Self:
         """What was handed over."""
         given = json.loads(text)
-        return cls(**{**given, "standards": tuple(given["standards"])})
+        return cls(**{**given, "standards": tuple(given["standards"]), "codes": tuple(given["codes"])})
 
 
 def compiler_of(folder: Path, template: str) -> typst.Compiler:
@@ -46,20 +63,70 @@ def compiler_of(folder: Path, template: str) -> typst.Compiler:
     return typst.Compiler(folder / TEMPLATES / template, root=folder / TEMPLATES, font_paths=[*fonts], ignore_system_fonts=True)
 
 
-def compile_with(compiler: typst.Compiler, data: str, timestamp: datetime, standards: Sequence[Standard]) -> bytes:
-    """The PDF: the same input makes the same bytes. Raises TypstError."""
-    found = compiler.compile(format="pdf", sys_inputs={"data": data}, timestamp=timestamp, pdf_standards=list(standards))
+def compile_with(compiler: typst.Compiler, job: Job) -> bytes:
+    """The PDF: the same job makes the same bytes. Raises TypstError."""
+    data, timestamp = {"data": _drawn(job)}, datetime.fromisoformat(job.timestamp)
+    found = compiler.compile(format="pdf", sys_inputs=data, timestamp=timestamp, pdf_standards=list(job.standards))
     assert isinstance(found, bytes)
     return found
 
 
+def _drawn(job: Job) -> str:
+    if not job.codes:
+        return job.data
+    data = json.loads(job.data)
+    return json.dumps({**data, **{name: qr_code(data[name]) for name in job.codes}}, ensure_ascii=False, sort_keys=True)
+
+
+def qr_code(text: str) -> str:
+    """A QR code as SVG."""
+    out = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(out, kind="svg", border=0, xmldecl=False, svgns=True, nl=False)
+    return out.getvalue().decode()
+
+
+def fault_of(error: typst.TypstError) -> str:
+    """What is wrong with a template, and where."""
+    return f"{error.message} {error.diagnostic}".strip()
+
+
+def work() -> None:
+    """Set one document after the other. For each line (a Job) there comes a line `done` or `faulty` with a number, and so many bytes: the
+    PDF, or what is wrong. Ends with its input, and after REST_SECONDS without work."""
+    if hasattr(os, "nice"):
+        os.nice(GIVE_WAY)
+    known = lru_cache(maxsize=16)(lambda folder, template, _edition: compiler_of(Path(folder), template))
+    rest = _rest()
+    for line in sys.stdin.buffer:
+        rest.cancel()
+        job = Job.read(line)
+        try:
+            word, answer = DONE, compile_with(known(job.folder, job.template, job.edition), job)
+        except typst.TypstError as error:
+            word, answer = FAULTY, fault_of(error).encode()
+        sys.stdout.buffer.write(f"{word} {len(answer)}\n".encode() + answer)
+        sys.stdout.buffer.flush()
+        rest = _rest()
+    rest.cancel()
+
+
+def _rest() -> threading.Timer:
+    timer = threading.Timer(REST_SECONDS, os._exit, [0])  # at once: nothing is open, and whoever writes just now asks another process
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
 def main() -> int:
     """Set what the input asks for."""
+    if sys.argv[1:] == [SHOP]:
+        work()
+        return 0
     job = Job.read(sys.stdin.read())
     try:
-        file = compile_with(compiler_of(Path(job.folder), job.template), job.data, datetime.fromisoformat(job.timestamp), job.standards)
+        file = compile_with(compiler_of(Path(job.folder), job.template), job)
     except typst.TypstError as error:
-        sys.stderr.write(f"{error.message} {error.diagnostic}")
+        sys.stderr.write(fault_of(error))
         return 1
     sys.stdout.buffer.write(file)
     return 0

@@ -1,6 +1,9 @@
 """The invoice on paper: what is on it, that it is the same every time, and that no data is read as markup."""
 
+import asyncio
 import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
@@ -9,9 +12,12 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from shared.pdf import PdfFailed, render_invoice
-from tests.support.service import operator
+from shared.pdf import PdfFailed, printed, render_invoice
+from shared.press import Shop
+from shared.typesetter import Job
+from tests.support.service import OPERATOR_FOLDER, operator
 
+STAMP = "2026-03-01T06:00:00+00:00"
 SAMPLE = json.loads(Path("tests/contracts/golden/billing.invoice_issued.v1.json").read_text())["data"]
 
 
@@ -97,3 +103,38 @@ def test_a_template_that_does_not_compile_says_where(tmp_path: Path) -> None:
     broken = operator().model_copy(update={"folder": tmp_path, "fingerprint": "broken"})
     with pytest.raises(PdfFailed, match="no-such-function"):
         render_invoice(broken, invoice())
+
+
+def test_who_prints_may_end_between_two_documents_and_in_the_middle_of_one() -> None:
+    shop = Shop()
+    first = shop.print(job("Hola"))
+    process = shop._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    assert shop.print(job("Hola")) == first
+    process = shop._process
+    assert process is not None
+    with ThreadPoolExecutor(1) as hands:
+        process.send_signal(signal.SIGSTOP)
+        printing = hands.submit(shop.print, job("Hola"))
+        process.kill()
+        assert printing.result() == first
+    assert shop._process is not None
+    assert shop._process.stdin is not None
+    shop._process.stdin.close()  # as when we end
+    assert shop._process.wait(10) == 0
+    shop.close()
+
+
+async def test_others_go_on_while_one_prints() -> None:
+    waits = [asyncio.create_task(asyncio.to_thread(render_invoice, operator(), invoice(number=f"N-{n}"))) for n in range(30)]
+    turns = 0
+    while not all(each.done() for each in waits):
+        await asyncio.sleep(0.001)
+        turns += 1
+    assert turns > 100  # it was twice for an invoice while the compiler held the interpreter
+
+
+def job(text: str) -> Job:
+    return Job(str(OPERATOR_FOLDER.resolve()), "invoice.typ", json.dumps(printed(operator(), invoice(number=text))), STAMP, codes=("qr",))
