@@ -24,6 +24,7 @@ from shared.events.collections import (
     SuspensionWithdrawn,
 )
 from shared.inbox import Context, EventRouter
+from shared.operator.procedures import ClosingEvent
 
 events = EventRouter()
 
@@ -67,25 +68,21 @@ async def forget_voided_invoices(ctx: Context, invoices: list[InvoiceVoided]) ->
 @events.on_batch(PaymentReported)
 async def let_reported_payments_meet_cuts(ctx: Context, payments: list[PaymentReported]) -> None:
     """A reported payment counts already: it stops a cut, or once that is done takes it back."""
-    customers = [each.customer_id for each in payments]
-    await facts.lock_customers(ctx.session, customers)
-    await facts.remember_payments(ctx.session, payments=payments)
-    await suspensions.meet_payments(ctx.session, told=payments, operator=ctx.operator, now=ctx.now)
-    await steps.close_on_events(
-        ctx.session, events=["payment_reported", "debt_covered"], customers=customers, operator=ctx.operator, now=ctx.now
-    )
+    await _let_meet(ctx, payments, "payment_reported")
 
 
 @events.on_batch(PaymentConfirmed)
 async def let_confirmed_payments_meet_cuts(ctx: Context, payments: list[PaymentConfirmed]) -> None:
     """What is confirmed was reported before; now it cannot be rejected any more."""
+    await _let_meet(ctx, payments, "payment_confirmed")
+
+
+async def _let_meet(ctx: Context, payments: list[PaymentReported] | list[PaymentConfirmed], event: ClosingEvent) -> None:
     customers = [each.customer_id for each in payments]
     await facts.lock_customers(ctx.session, customers)
     await facts.remember_payments(ctx.session, payments=payments)
     await suspensions.meet_payments(ctx.session, told=payments, operator=ctx.operator, now=ctx.now)
-    await steps.close_on_events(
-        ctx.session, events=["payment_confirmed", "debt_covered"], customers=customers, operator=ctx.operator, now=ctx.now
-    )
+    await steps.close_on_events(ctx.session, events=[event, "debt_covered"], customers=customers, operator=ctx.operator, now=ctx.now)
 
 
 @events.on_batch(PaymentAllocated)

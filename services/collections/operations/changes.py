@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.operations.happenings import tell_all
+from services.collections.queries.accounts import unknown_customer
 from services.collections.rules.terms import Book, Terms
 from shared.db import execute, rows
-from shared.errors import NotFound
 from shared.events import Event
 from shared.outbox import Outgoing
 
@@ -76,5 +76,5 @@ async def lock_account(session: AsyncSession, account_id: UUID, *, book: Book, n
     """Lock one account. Raises NotFound."""
     changes = await lock_accounts(session, [account_id], book=book, now=now)
     if account_id not in changes.versions:
-        raise NotFound(f"No existe el cliente {account_id}.", remedy="Búsquelo por su nombre en GET /customers?q=.")
+        raise unknown_customer(account_id)
     return changes

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.collections.models import Account, Dossier, Suspension
+from services.collections.models import Dossier, Suspension
+from services.collections.queries.accounts import get_account
 from services.collections.rules.states import DossierState
 from shared.auth import Principal
 from shared.db import lock, new_id, ring
-from shared.errors import FieldError, Invalid, NotFound
+from shared.errors import FieldError, Invalid
 
 JOB = "dossiers"
 MAX_ATTEMPTS = 3
@@ -32,8 +33,7 @@ async def request_dossier(
 ) -> Dossier:
     """Have a dossier printed of everything that is known of the customer, about one of its suspensions if it is named. Raises NotFound,
     and Invalid for a suspension of somebody else."""
-    if await session.get(Account, customer_id) is None:
-        raise NotFound(f"No existe el cliente {customer_id}.", remedy="Búsquelo por su nombre en GET /customers?q=.")
+    await get_account(session, customer_id)
     if suspension_id is not None:
         order = await session.get(Suspension, suspension_id)
         if order is None or order.account_id != customer_id:

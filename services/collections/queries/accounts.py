@@ -62,8 +62,13 @@ async def get_account(session: AsyncSession, customer_id: UUID) -> Account:
     """An account. Raises NotFound."""
     found = await session.get(Account, customer_id, populate_existing=True)
     if found is None:
-        raise NotFound(f"No existe el cliente {customer_id}.", remedy="Búsquelo por su nombre en GET /customers?q=.")
+        raise unknown_customer(customer_id)
     return found
+
+
+def unknown_customer(customer_id: UUID) -> NotFound:
+    """There is no such customer."""
+    return NotFound(f"No existe el cliente {customer_id}.", remedy="Búsquelo por su nombre en GET /customers?q=.")
 
 
 async def version_of(session: AsyncSession, customer_id: UUID) -> int:

@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from services.collections.models import Account, Dossier
+from services.collections.models import Dossier
+from services.collections.queries.accounts import get_account
 from services.collections.queries.timeline import told_of
 from services.collections.rules.dossier import FileVerdict, Given, digest, number_in
 from shared.db import Fetched, rows
@@ -55,9 +56,7 @@ class Gathered:
 
 async def known_of(session: AsyncSession, customer_id: UUID) -> Gathered:
     """What is known of the customer in this instant, read in one snapshot. Raises NotFound."""
-    account = await session.get(Account, customer_id, populate_existing=True)
-    if account is None:
-        raise NotFound(f"No existe el cliente {customer_id}.")
+    account = await get_account(session, customer_id)
     statuses = [dict(row) for row in await rows(session, STATUSES, customer_id)]
     told = [{**row, "data": json.loads(row.data)} for row in await told_of(session, customer_id)]
     return Gathered(account.model_dump(include=OF_CUSTOMER), statuses, told)

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.collections.queries.accounts import unknown_customer
 from services.collections.rules.sentences import KEPT, TOPICS, Said, Words, registered, say
 from shared.db import Fetched, rows
-from shared.errors import NotFound
 from shared.operator import Operator
 from shared.sorting import Order, Placed, Sorting, instant, number
 
@@ -78,7 +78,7 @@ async def news(session: AsyncSession, operator: Operator, customer_id: UUID, *, 
 async def last_number(session: AsyncSession, customer_id: UUID) -> int:
     """The number of what was heard last; 0 when there is nothing yet. Raises NotFound."""
     if not await rows(session, ACCOUNT, customer_id):
-        raise _unknown(customer_id)
+        raise unknown_customer(customer_id)
     return int((await rows(session, LAST, customer_id))[0].number)
 
 
@@ -101,13 +101,9 @@ async def words_of(session: AsyncSession, operator: Operator, customer_id: UUID)
 async def _words(session: AsyncSession, operator: Operator, customer_id: UUID) -> tuple[Fetched, Words]:
     account = await rows(session, ACCOUNT, customer_id)
     if not account:
-        raise _unknown(customer_id)
+        raise unknown_customer(customer_id)
     numbers = {row.id: row.number for row in await rows(session, NUMBERS, customer_id)}
     return account[0], Words(operator, operator.policy(account[0].policy), numbers)
-
-
-def _unknown(customer_id: UUID) -> NotFound:
-    return NotFound(f"No existe el cliente {customer_id}.", remedy="Búsquelo por su nombre en GET /customers?q=.")
 
 
 def _entry(words: Words, account: Fetched, row: Any) -> Entry:
