@@ -17,13 +17,13 @@ EXAMPLE: dict[str, Any] = {
     "id": "0198c2f0-6f5e-7c1a-9d52-3b0c7a1f2e11",
     "at": "2026-03-26T15:04:00Z",
     "recorded_at": "2026-03-26T15:04:00.183Z",
-    "person": "ana.martinez",
-    "name": "Ana Martínez",
-    "desks": ["cobros"],
+    "person": "oscar.banegas",
+    "name": "Óscar Banegas",
+    "desks": ["noc"],
     "method": "POST",
-    "path": "/customers/0198c2f0-6f5e-7c1a-9d52-3b0c7a1f2e11/promises",
+    "path": "/outages",
     "status": 201,
-    "body": '{"amount": {"amount": "120.00", "currency": "USD"}, "due_at": "2026-03-28T18:00:00-06:00"}',
+    "body": '{"access_node": "SPS-OLT-1", "description": "Fibra cortada en el anillo norte"}',
     "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
 }
 
