@@ -17,7 +17,7 @@ from services.billing.operations.terms import policy_terms
 from services.billing.rules.fiscal import fiscal_number, fiscal_range
 from services.billing.rules.periods import Period
 from shared.calendar import BusinessCalendar
-from shared.db import execute, rows
+from shared.db import execute, new_id, rows
 from shared.errors import NotFound, Refused
 from shared.events.billing import InvoiceIssued
 from shared.events.billing import InvoiceLine as InvoiceLineTold
@@ -134,8 +134,8 @@ def new_invoice(customer: Customer, operator: Operator, cause: str, period: Peri
     due = policies.get(customer.policy, policies[operator.default_policy]).due(issued)
     zero = Decimal(0)
     return Invoice(
-        customer_id=customer.id, origin="manual", origin_key=cause, number="", period=str(period), issue_date=issued, due_date=due,
-        due_ends_at=BusinessCalendar(operator).end_of_day(due), base=zero, tax=zero, total=zero, balance=zero, reported=zero,
+        id=new_id(), customer_id=customer.id, origin="manual", origin_key=cause, number="", period=str(period), issue_date=issued,
+        due_date=due, due_ends_at=BusinessCalendar(operator).end_of_day(due), base=zero, tax=zero, total=zero, balance=zero, reported=zero,
         currency=customer.currency,
     )  # fmt: skip
 

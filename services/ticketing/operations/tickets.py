@@ -174,43 +174,44 @@ def _store(
         was, work = known.get((turn.code, turn.number)), course.procedure.step(turn.code).work
         if work is not None and was is not None and was.state is StepState.OPEN is not turn.state:
             course.left.add(work)
-        row = _row(course.ticket, course.procedure, after, place, turn, course.operator)
+        values = _values(course.procedure, after, place, turn, course.operator)
         if (old := kept.get((turn.code, turn.number))) is not None:
-            for name, value in row.model_dump().items():
-                setattr(old, name, value)
+            for name, value in values.items():
+                if getattr(old, name) != value:  # to set an attribute costs twenty times as much as to look
+                    setattr(old, name, value)
         else:
+            row = TicketStep(ticket_id=course.ticket.id, code=turn.code, number=turn.number, **values)
             kept[turn.code, turn.number] = row
             session.add(row)
     if changed or before.closed != after.closed:
         course.ticket.revision += 1
 
 
-def _row(ticket: Ticket, procedure: Procedure, state: EngineTicket, place: int, turn: Turn, operator: Operator) -> TicketStep:
+def _values(procedure: Procedure, state: EngineTicket, place: int, turn: Turn, operator: Operator) -> dict[str, Any]:
+    """What is kept of a turn beside its key."""
     task = procedure.step(turn.code)
-    row = TicketStep(
-        ticket_id=ticket.id,
-        code=turn.code,
-        number=turn.number,
-        place=place,
-        task=task.kind == "task",
-        state=turn.state,
-        opened_at=turn.opened_at,
-        deadline=turn.deadline,
-        late=turn.late,
-        finished_at=turn.finished_at,
-        finished_by=turn.by,
-        outcome=turn.outcome,
-        filled=dict(turn.filled),
-        appointment=turn.appointment.kept() if turn.appointment else None,
-        captured=dict(turn.captured),
-        comment=turn.comment,
-    )
-    if row.task:
+    person = desk = None
+    if task.kind == "task":
         owner = engine.owner_of(procedure, state, task)
-        person = operator.person(owner.person) if owner.person else None
-        row.person = owner.person
-        row.desk = person.desks[0] if person else owner.desk
-    return row
+        found = operator.person(owner.person) if owner.person else None
+        person, desk = owner.person, found.desks[0] if found else owner.desk
+    return {
+        "place": place,
+        "task": task.kind == "task",
+        "state": turn.state,
+        "person": person,
+        "desk": desk,
+        "opened_at": turn.opened_at,
+        "deadline": turn.deadline,
+        "late": turn.late,
+        "finished_at": turn.finished_at,
+        "finished_by": turn.by,
+        "outcome": turn.outcome,
+        "filled": dict(turn.filled),
+        "appointment": turn.appointment.kept() if turn.appointment else None,
+        "captured": dict(turn.captured),
+        "comment": turn.comment,
+    }
 
 
 def _ticket(new: NewTicket, document: dict[str, Any], number: int, today: date, now: datetime) -> Ticket:
