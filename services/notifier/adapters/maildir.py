@@ -38,7 +38,7 @@ class Maildir:
         for part in ("tmp", "new", "cur"):
             (self.folder / part).mkdir(mode=0o700, parents=True, exist_ok=True)
         name = file_name(mail)
-        if (self.folder / "new" / name).exists() or any((self.folder / "cur").glob(f"{name}*")):
+        if (self.folder / "new" / name).exists() or any(each.name.startswith(name) for each in (self.folder / "cur").iterdir()):
             return Outcome(Kind.ACCEPTED, 250, "ya estaba en el Maildir")
         del mail["Delivered-To"]
         mail["Delivered-To"] = recipient

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
 from services.notifier.models import Customer, Delivery, Message
@@ -37,6 +38,7 @@ FROM (SELECT id FROM delivery WHERE next_attempt_at <= $3 OR (state = 'SENDING' 
       ORDER BY next_attempt_at, id LIMIT $4 FOR UPDATE SKIP LOCKED) AS due
 WHERE d.id = due.id RETURNING d.id
 """
+WORDLESS = select(Message).options(defer(col(Message.text)), defer(col(Message.html)))  # they are most of a message, and have gone out
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ async def record_outcomes(session: AsyncSession, operator: Operator, *, holder: 
     wanted = {each.delivery_id: each for each in tries}
     ids = list(wanted)
     of_messages = select(col(Delivery.message_id)).where(col(Delivery.id).in_(ids) | col(Delivery.rides_with).in_(ids))
-    messages = await _locked(session, select(Message).where(col(Message.id).in_(of_messages)).order_by(col(Message.id)))
+    messages = await _locked(session, WORDLESS.where(col(Message.id).in_(of_messages)).order_by(col(Message.id)))
     mine = select(Delivery).where(col(Delivery.id).in_(ids), Delivery.holder == holder, Delivery.state == DeliveryState.SENDING)
     deliveries = await _locked(session, mine.order_by(col(Delivery.id)))
     riding = select(Delivery).where(col(Delivery.rides_with).in_([each.id for each in deliveries]))
