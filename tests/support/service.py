@@ -18,6 +18,7 @@ from shared.clock import SimulatedClock
 from shared.db import Database, new_id, rows
 from shared.events import CATALOGUE, Envelope, Event
 from shared.inbox import Arrival, Inbox
+from shared.jobs import Job
 from shared.operator import Operator, load_operator
 from shared.settings import Settings
 from shared.web import create_app
@@ -112,22 +113,25 @@ class Served:
 
     async def next_due(self) -> datetime | None:
         """When a job or timer has work next."""
-        now = await self.now()
-        async with self.runtime.database.transaction() as session:
-            found = [await job.next_due(session, self.runtime.job_context(now)) for job in self.runtime.jobs]
-        return min((each for each in found if each is not None), default=None)
+        _, found = await self._due()
+        return min((due for _, due in found), default=None)
 
     async def work(self) -> None:
         """Run all jobs and timers that are due, until none is."""
         busy = True
         while busy:
             busy = False
-            now = await self.now()
-            for job in self.runtime.jobs:
-                async with self.runtime.database.transaction() as session:
-                    due = await job.next_due(session, self.runtime.job_context(now))
-                if due is not None and due <= now and await job.run(self.runtime.job_context(now)):
-                    busy = True
+            now, found = await self._due()
+            for job in [job for job, due in found if due <= now]:
+                busy |= bool(await job.run(self.runtime.job_context(now)))
+
+    async def _due(self) -> tuple[datetime, list[tuple[Job, datetime]]]:
+        """The time, and when each job has work next, where it has any: one look, as the workers' lookout does."""
+        async with self.runtime.database.look() as session:
+            now = await self.runtime.clock.now(session)
+            context = self.runtime.job_context(now)
+            found = [(job, await job.next_due(session, context)) for job in self.runtime.jobs]
+        return now, [(job, due) for job, due in found if due is not None]
 
     async def deliver(self, *events: Event, source: str | None = None, event_id: UUID | None = None) -> None:
         """Let these events arrive, in this order, in one batch."""
