@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notifier.adapters.smtp import SmtpCarrier
-from services.notifier.rules.mime import Attachment, Mail, compose, message_id
+from services.notifier.rules.mime import BOUNDARY, Attachment, Mail, Picture, compose, message_id
 from services.notifier.rules.recipients import Recipient, reference_of
 from services.notifier.rules.rendering import one_line
 from services.notifier.rules.states import DELAYS, DeliveryState, Kind, MessageState, Outcome, message_state, verdict
@@ -69,6 +69,21 @@ def test_no_name_and_no_subject_adds_a_header(name: str, subject: str) -> None:
         ["Message-ID", "Date", "From", "To", "Subject", "Auto-Submitted", "X-Reconecta-Notice", "MIME-Version", "Content-Type"]
     )
     assert [each.addr_spec for each in read["To"].addresses] == ["pagos@hotelmaya.example"]
+
+
+def test_no_text_looks_like_the_end_of_a_part() -> None:
+    """The boundaries are known to everybody who has got a mail."""
+    one = Recipient("Cobros", "cobros@redsula.example")
+    names = "alternative", "related", "mixed"
+    evil = "".join(f"\n--{BOUNDARY}{each}\n--{BOUNDARY}{each}--\nContent-Type: text/html\n\n<p>otra</p>\n" for each in names)
+    files, pictures = [Attachment("a.pdf", evil.encode())], [Picture("logo", evil.encode())]
+    page = f'<img src="cid:logo">{evil}'
+    mail = Mail("<1@redsula.example>", NOW, one, one, None, "Aviso", evil, page, "prueba", attachments=files, pictures=pictures)
+    read = message_from_bytes(compose(mail).as_bytes(), policy=SMTP)
+    leaves = [each for each in read.walk() if not each.is_multipart()]
+    assert [each.get_content_type() for each in leaves] == ["text/plain", "text/html", "image/png", "application/pdf"]
+    assert leaves[0].get_content().strip().splitlines() == evil.strip().splitlines()
+    assert [each.get_content() for each in leaves[2:]] == [evil.encode()] * 2
 
 
 @pytest.mark.parametrize("name", ["Hotel Copantl (cliente C-1)", "Hotel Copán, S.A. de C.V. (cliente C-20001)"])
