@@ -24,7 +24,7 @@ from shared.web.commands import Actor, Documents, LimitedRoute, permits, refuse_
 from shared.web.dead_letters import dead_letter_router
 from shared.web.documentation import add_documentation
 from shared.web.problems import add_handlers
-from shared.worker import Runtime
+from shared.worker import Runtime, Service
 
 log = get_logger("web")
 GAUGES = """
@@ -42,7 +42,19 @@ LAG_SECONDS = 3.0  # whoever collects gauges waits ten
 
 def create_app(runtime: Runtime) -> FastAPI:
     """The API of one service."""
-    service = runtime.service
+    app = bare_app(runtime.service, simulated=runtime.clock.simulated)
+    work_on(app, runtime)
+    return app
+
+
+def work_on(app: FastAPI, runtime: Runtime) -> None:
+    """From now on the app answers from this runtime; it must be of the service whose app it is."""
+    app.state.runtime, app.state.operator, app.state.crowds = runtime, runtime.operator, {}
+    app.state.verifier = verifier_of(runtime.settings)
+
+
+def bare_app(service: Service, *, simulated: bool) -> FastAPI:
+    """A service's routes, with nothing behind them yet."""
     app = FastAPI(
         title=f"Reconecta · {service.name}",
         description=service.description,
@@ -52,8 +64,6 @@ def create_app(runtime: Runtime) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # our own are traces in logs and problems, and /metrics
         dependencies=[Depends(HTTPBearer(auto_error=False, description="Token firmado: `reconecta token`")), Depends(refuse_unknown)],
     )
-    app.state.runtime, app.state.operator, app.state.crowds = runtime, runtime.operator, {}
-    app.state.verifier = verifier_of(runtime.settings)
     add_handlers(app)
     add_documentation(app)
     for router in service.routers:  # routes are tried in this order: those that are asked most stand first
@@ -62,7 +72,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.include_router(dead_letter_router())
     app.include_router(audit_router())
     app.include_router(audit_entry_router())
-    if runtime.clock.simulated:
+    if simulated:
         app.include_router(_simulation_router())
     return app
 

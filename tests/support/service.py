@@ -1,7 +1,7 @@
 """One service under test: its API, its inbox and its jobs on a real database and a simulated clock, without the other four."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -21,11 +21,12 @@ from shared.inbox import Arrival, Inbox
 from shared.jobs import Job
 from shared.operator import Operator, load_operator
 from shared.settings import Settings
-from shared.web import create_app
+from shared.web.app import bare_app, work_on
 from shared.worker import Runtime, Service
 
 OPERATOR_FOLDER = Path("deploy/operators/vip_isp")
 WEBHOOK_KEY = Fernet.generate_key().decode()  # closes secrets for the whole test session
+FREE: dict[tuple[int, bool], list[tuple[Service, FastAPI]]] = {}  # by the service's id and whether its clock is simulated
 OUT_OF_TURN = """
 SELECT subject, array_agg(sequence ORDER BY id) AS told FROM outbox GROUP BY subject
 HAVING min(sequence) < 1 OR array_agg(sequence ORDER BY id) <> array(SELECT generate_series(min(sequence), max(sequence)))
@@ -192,8 +193,19 @@ async def serve(
     own = Settings(service=service.name, database_url=database.dsn, operator_folder=documents.folder, **given)
     runtime = Runtime(service, own, database, clock, documents, service.resources(own, documents))
     inbox = Inbox(database, service.events, documents, clock)
-    served = Served(runtime, create_app(runtime), inbox)
-    yield served
-    assert [(row.subject, row.told) for row in await served.sql(OUT_OF_TURN)] == []
-    for client in served.clients:
-        await client.aclose()
+    with app_on(runtime) as app:
+        served = Served(runtime, app, inbox)
+        yield served
+        assert [(row.subject, row.told) for row in await served.sql(OUT_OF_TURN)] == []
+        for client in served.clients:
+            await client.aclose()
+
+
+@contextmanager
+def app_on(runtime: Runtime) -> Iterator[FastAPI]:
+    """The service's API on this runtime. Making its routes takes longer than many a test: one whose test has ended well is used again."""
+    free = FREE.setdefault((id(runtime.service), runtime.clock.simulated), [])
+    app = free.pop()[1] if free else bare_app(runtime.service, simulated=runtime.clock.simulated)
+    work_on(app, runtime)
+    yield app
+    free.append((runtime.service, app))  # as long as the service is there nobody else has its id
