@@ -1,42 +1,39 @@
 """Processes that die, and connections that break, between any two things that they say to PostgreSQL.
 
-Every statement of a simulated database (BEGIN and COMMIT too) passes through `Wire`. Whoever runs under an `Attempt` is struck at one
-of its statements: before it is sent, or after the server did it and before anybody learns. A process that dies (`Death`) runs no handler
-of its own and is forgotten; a connection that breaks raises what the driver raises then, and the code that has it goes on as it can.
+Every statement of a simulated database (BEGIN and COMMIT too) passes tests.simulation.wire. Whoever runs under an `Attempt` is struck
+at one of its statements: before it is sent, or after the server did it and before anybody learns. A process that dies (`Death`) runs no
+handler of its own and is forgotten; a connection that breaks raises what the driver raises then, and the code that has it goes on.
 
 # Note [A death is a rollback]
 What the server does when a client dies is to roll back. It does so when it notices, a little later; a seed could not repeat that.
 So the rollback is sent here, at the instant of the crash, and then the connection is thrown away.
 
-# Note [One transaction at a time]
-A seed could not repeat what tasks of one process do side by side: so a second one's transaction begins when the first one's has ended.
-One that is begun inside another, by the same task, goes ahead. Two processes side by side are tests.simulation.races' work.
+What tasks of one process do side by side is tests.simulation.turns' work; two processes side by side are tests.simulation.races'.
 """
 
 import asyncio
-import contextlib
 import random
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.simulation.turns import Turns, settled
+
+if TYPE_CHECKING:
+    from tests.simulation.wire import Connection
 
 ROOT = str(Path(__file__).parents[2])
 OURS = tuple(f"{ROOT}/{room}/" for room in ("services", "shared"))
 UNSEEN = f"{ROOT}/shared/db.py"  # the way to the database is not the place in the code
 Send = Callable[[], Awaitable[Any]]
-ENDS = ("COMMIT", "ROLLBACK")
 DEATHS = 0.2  # of all crashes; the others are broken connections
-SWITCHING = "job switching"  # its tasks go on side by side where a connection breaks, at speeds that no seed decides: it dies
 
 
 class Death(BaseException):
@@ -55,29 +52,30 @@ class Point:
 
 @dataclass
 class Attempt:
-    """One run of an actor, struck at statement `at` (never, when 0). `gate` is asked before each statement: another one's turn may come."""
+    """One run of an actor, struck at statement `at` (never, when 0). `gate` is asked before each statement, and when a transaction has
+    ended: another one's turn may come. `landed` is called when the server has answered."""
 
     actor: str
     at: int = 0
     side: str = "before"
     dies: bool = False
     gate: Callable[[], Awaitable[None]] | None = None
+    landed: Callable[[], None] | None = None
     count: int = 0
     sending: bool = False  # a statement is on its way
-    preparing: bool = False  # it connects or has a statement prepared: that may take long, and waits for nobody
+    flights: int = 0  # of all that the server is asked
     ends: int = 0  # of transactions and savepoints: somebody who waits for a lock may have it now
     pid: int = 0  # the server's process that this attempt speaks to
     struck: Point | None = None
     died: bool = False
-    connections: "set[Connection]" = field(default_factory=set)
-    _speaker: "Connection | None" = None
-    _speaking: "asyncio.Task[Any] | None" = None
-    _queue: "list[asyncio.Task[Any] | None]" = field(default_factory=list)
-    _free: asyncio.Event = field(default_factory=asyncio.Event)
+    main: "asyncio.Task[Any] | None" = None
+    tasks: "dict[asyncio.Task[Any], None]" = field(default_factory=dict)
+    turns: Turns = field(default_factory=Turns)
+    connections: "dict[Connection, None]" = field(default_factory=dict)
 
-    async def say(self, connection: "Connection", send: Send) -> Any:
-        """Send one statement and wait for its answer, unless the crash strikes here. See Note [One transaction at a time]."""
-        await self._begin(connection)
+    async def say(self, connection: "Connection", send: Send, *, ends: bool) -> Any:
+        """Send one statement, which may end a transaction, and wait for its answer, unless the crash strikes here."""
+        await self.turns.begin(connection)
         try:
             self.pid = connection.get_server_pid()
             if self.gate is not None:
@@ -85,56 +83,69 @@ class Attempt:
             if self.dies and self.struck:
                 raise Death
             self.count += 1
-            self.connections.add(connection)
+            self.connections[connection] = None
             if self.count == self.at and self.side == "before":
                 await self._strike(connection)
-            self.sending = True
-            try:
-                answer = await send()
-            finally:
-                self.sending = False
+            answer = await self._sent(send)
             if self.count == self.at:
                 await self._strike(connection)
+            if ends:
+                await self.ended()
             return answer
         finally:
-            self._end(connection)
+            connection.rest()
 
-    async def _begin(self, connection: "Connection") -> None:
-        mine = asyncio.current_task()
-        if self._waits(connection, mine):
-            self._queue.append(mine)
-            try:
-                while self._waits(connection, mine):
-                    self._free.clear()
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(0.005):
-                            await self._free.wait()
-            finally:
-                self._queue.remove(mine)
-        if self._speaker is None or self._speaking is not mine or self._speaker.is_closed():
-            self._speaker, self._speaking = connection, mine
+    async def _sent(self, send: Send) -> Any:
+        self.sending = True
+        try:
+            return await self.fly(send)
+        except asyncpg.PostgresError:
+            await self.ended()
+            raise
+        finally:
+            self.sending = False
 
-    def _waits(self, connection: "Connection", mine: "asyncio.Task[Any] | None") -> bool:
-        """Somebody else speaks, or would before: first come, first served."""
-        if self._speaker is None or self._speaker.is_closed():
-            return bool(self._queue) and self._queue[0] is not mine
-        return self._speaker is not connection and self._speaking is not mine
+    async def ask(self, connection: "Connection", send: Send, *, ends: bool) -> Any:
+        """Send what is no statement of ours: it cannot be struck."""
+        await self.turns.begin(connection)
+        try:
+            answer = await self.fly(send)
+            if ends:
+                await self.ended()
+            return answer
+        finally:
+            connection.rest()
 
-    def _end(self, connection: "Connection") -> None:
-        if self._speaker is connection and (connection.is_closed() or not connection.wire.is_in_transaction()):
-            self._speaker = None
-            self._free.set()
+    async def fly(self, send: Send) -> Any:
+        """See Note [One thing at a time]."""
+        self.flights += 1
+        try:
+            if len(self.tasks) > 1:
+                await settled()
+            return await send()
+        finally:
+            self.flights -= 1
+            if self.landed is not None:
+                self.landed()
+
+    async def ended(self) -> None:
+        """A transaction has ended: whoever waited for its locks goes first."""
+        self.ends += 1
+        if self.gate is not None:
+            await self.gate()
 
     async def _strike(self, connection: "Connection") -> None:
         """See Note [A death is a rollback]."""
         self.struck = Point(self.actor, self.count, _place(), self.side)
-        for each in sorted(self.connections if self.dies else {connection}, key=id):
-            await each.wire.roll_back()
-        self.ends += 1
-        if self.dies:
-            raise Death
-        connection.terminate()
-        raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        for each in tuple(self.connections) if self.dies else (connection,):
+            await self.fly(each.wire.roll_back)
+        await self.ended()
+        if not self.dies:
+            connection.terminate()
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        if self.main is not None and self.main is not asyncio.current_task():
+            self.main.cancel()  # the process is gone, not only this task
+        raise Death
 
 
 ATTEMPT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
@@ -150,86 +161,13 @@ def attempting(attempt: Attempt) -> Iterator[Attempt]:
         ATTEMPT.reset(token)
 
 
-class Wire:
-    """A connection's protocol whose statements pass an attempt. Everything else is the driver's own."""
-
-    def __init__(self, protocol: Any, connection: "Connection") -> None:
-        self._protocol, self._connection = protocol, connection
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._protocol, name)
-
-    async def query(self, text: str, *args: Any, **more: Any) -> Any:
-        send = partial(self._protocol.query, text, *args, **more)
-        answer = await (send() if text.startswith("ROLLBACK") else self._say(send))  # what the server does by itself
-        if text.startswith(ENDS) and (attempt := ATTEMPT.get()) is not None:
-            attempt.ends += 1
-        return answer
-
-    async def prepare(self, *args: Any, **more: Any) -> Any:
-        attempt = ATTEMPT.get()
-        if attempt is None:
-            return await self._protocol.prepare(*args, **more)
-        attempt.preparing = True
-        try:
-            return await self._protocol.prepare(*args, **more)
-        finally:
-            attempt.preparing = False
-
-    async def bind_execute(self, *args: Any, **more: Any) -> Any:
-        return await self._say(partial(self._protocol.bind_execute, *args, **more))
-
-    async def bind_execute_many(self, *args: Any, **more: Any) -> Any:
-        return await self._say(partial(self._protocol.bind_execute_many, *args, **more))
-
-    async def copy_in(self, *args: Any, **more: Any) -> Any:
-        return await self._say(partial(self._protocol.copy_in, *args, **more))
-
-    async def _say(self, send: Send) -> Any:
-        attempt = ATTEMPT.get()
-        if attempt is None or not self._connection.at_work:
-            return await send()
-        return await attempt.say(self._connection, send)
-
-    async def roll_back(self) -> None:
-        """What the server does with the transaction of a client that is gone."""
-        if self._protocol.is_in_transaction():
-            await self._protocol.query("ROLLBACK", 30)
-
-
-class Connection(asyncpg.Connection):  # type: ignore[misc] # the driver has no types
-    """A connection whose statements pass a `Wire`. The driver's own questions (types, codecs) do not count: they come once."""
-
-    __slots__ = ("at_work", "wire")
-
-    def __init__(self, protocol: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(protocol, *args, **kwargs)
-        self.at_work = False
-        self.wire = Wire(protocol, self)
-        self._protocol = self.wire  # type: ignore[misc] # the driver's own slot
-
-    async def _introspect_types(self, typeoids: Any, timeout: Any) -> Any:
-        before, self.at_work = self.at_work, False
-        try:
-            return await super()._introspect_types(typeoids, timeout)
-        finally:
-            self.at_work = before
-
-
-def simulate(engine: AsyncEngine) -> None:
-    """Let this engine's connections be struck."""
-
-    @event.listens_for(engine.sync_engine, "do_connect")
-    def connect(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
-        parameters["connection_class"] = Connection
-        if (attempt := ATTEMPT.get()) is not None:
-            attempt.preparing = True
-
-    @event.listens_for(engine.sync_engine, "checkout")
-    def checkout(adapted: Any, _record: Any, _proxy: Any) -> None:
-        adapted.driver_connection.at_work = True
-        if (attempt := ATTEMPT.get()) is not None:
-            attempt.preparing = False
+def task_of(loop: asyncio.AbstractEventLoop, work: Any, context: Context | None = None) -> asyncio.Task[Any]:
+    """A task that its attempt knows, until it is done."""
+    task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, context=context)
+    if (attempt := ATTEMPT.get() if context is None else context.get(ATTEMPT)) is not None:
+        attempt.tasks[task] = None
+        task.add_done_callback(attempt.tasks.pop)
+    return task
 
 
 class Crashes:
@@ -249,8 +187,7 @@ class Crashes:
         if not self.on or self._chance.random() >= share:
             return Attempt(actor)
         at = self._chance.randint(1, max(self._longest[actor], 6))
-        side, dies = self._chance.choice(("before", "after")), self._chance.random() < DEATHS
-        return Attempt(actor, at, side, dies or actor == SWITCHING)
+        return Attempt(actor, at, self._chance.choice(("before", "after")), self._chance.random() < DEATHS)
 
     def learn(self, attempt: Attempt) -> bool:
         """What became of a run; True when it was struck."""

@@ -1,20 +1,13 @@
-"""The five services without their loops: nothing moves unless the scheduler says so. Relays, inboxes, timers and jobs are the worker's own.
+"""The five services without their loops: nothing moves unless the scheduler says so. Relays, inboxes, timers and jobs are the worker's."""
 
-# Note [What a seed decides]
-Everything that a decision may rest on comes from the seed: ids (their time and their chance), the machine's time where operations compare
-it, the order in which events are taken. Leases and claims never end by themselves; the scheduler says when so much time has passed.
-"""
-
-import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,10 +23,10 @@ from shared.parking import EVENT, to_envelope
 from shared.settings import Settings
 from shared.web import create_app
 from shared.worker import CourierInbox, Runtime, Worker
-from tests.simulation.crashes import simulate
+from tests.simulation.machine import LONG
+from tests.simulation.wire import simulate
 from tests.support.service import keys, operator
 
-LONG = timedelta(hours=12)
 EXPIRED = {
     "": "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s'",
     "billing": "UPDATE import_batch SET claimed_until = clock_timestamp() - interval '1 s' WHERE claimed_until IS NOT NULL",
@@ -76,55 +69,6 @@ class Weather:
 
 ROUGH = Weather(struck=0.2, races=0.1, even=0.2, relay=(2, 20, 60, 200), inbox=(2, 10, 40, 100), vips=0.15, prompt=0.0)
 MILD = Weather(struck=0.3, races=0.02, even=0.6, relay=(20, 200, 500), inbox=(20, 100, 200), vips=0.04, prompt=0.5)
-
-
-class MachineTime:
-    """The machine's clock and its dice, as the seed has them: every look is a millisecond later."""
-
-    def __init__(self, seed: int) -> None:
-        self._at = datetime(2026, 3, 1, tzinfo=UTC)
-        self._chance = random.Random(seed)
-
-    def time(self) -> float:
-        return self.now().timestamp()
-
-    def now(self) -> datetime:
-        self._at += timedelta(milliseconds=1)
-        return self._at
-
-    def urandom(self, size: int) -> bytes:
-        return self._chance.randbytes(size)
-
-
-class OneByOne:
-    """In asyncio's place: what the Courier brings to all at once is brought to one after another, since a seed decides no race of tasks."""
-
-    timeout = staticmethod(asyncio.timeout)
-
-    @staticmethod
-    async def gather(*works: Any, return_exceptions: bool) -> list[Any]:
-        assert return_exceptions
-        return [(await asyncio.gather(each, return_exceptions=True))[0] for each in works]
-
-
-@contextmanager
-def seeded(seed: int) -> Any:
-    """See Note [What a seed decides]."""
-    machine = MachineTime(seed)
-    with (
-        patch("shared.db.time", machine),
-        patch("shared.db.os", machine),
-        patch("services.ticketing.operations.suspensions.machine_now", machine.now),
-        patch("shared.courier.asyncio", OneByOne),
-        patch("shared.outbox.AWAY_SECONDS", 0.0),
-        patch("services.ticketing.jobs.switching.SLOTS", 1),
-        patch("services.ticketing.jobs.switching.LOOK_AGAIN_SECONDS", 0.3),
-        patch("services.collections.jobs.review.LANES", 1),
-        patch("services.billing.operations.imports.LEASE", LONG),
-        patch("services.ticketing.operations.claiming.LEASE", LONG),
-        patch("services.notifier.operations.deliveries.LEASE", LONG),
-    ):
-        yield
 
 
 @dataclass

@@ -1,4 +1,7 @@
-"""Two at the same time: the scheduler says before each statement whose turn it is, and knows when one waits for a lock of the other."""
+"""Two at the same time: the scheduler says before each statement whose turn it is, and knows when one waits for a lock of the other.
+
+Only one goes on at a time: when a transaction has ended, whoever waited for its locks goes first, to its next statement.
+"""
 
 import asyncio
 import random
@@ -8,9 +11,10 @@ from typing import Any
 import asyncpg
 
 from tests.simulation.crashes import Attempt
+from tests.simulation.turns import settled
 
 PATIENCE_SECONDS = 0.005  # a statement that takes longer may be waiting for a lock: then PostgreSQL is asked
-BLOCKED = "SELECT pid FROM unnest($1::int[]) AS pid WHERE pg_blocking_pids(pid) <> '{}'"
+BLOCKED = "SELECT pid FROM unnest($1::int[]) AS pid WHERE pg_blocking_pids(pid) && $2::int[]"
 Run = Callable[[Attempt, Any], Awaitable[Any]]
 
 
@@ -30,15 +34,16 @@ class Race:
     async def run(self, works: Sequence[tuple[Attempt, Awaitable[Any]]], run: Run) -> list[Any]:
         """Run all to their ends; answers what `run` answers for each."""
         for number, (attempt, work) in enumerate(works):
-            attempt.gate = self._gate_of(number)
+            attempt.gate, attempt.landed = self._gate_of(number), self._changed.set
             self._attempts.append(attempt)
             task = asyncio.ensure_future(run(attempt, work))
             task.add_done_callback(lambda _: self._changed.set())
             self._tasks.append(task)
+            await self._quiet()  # what comes before the first statement is done by one after another, too
         while not all(task.done() for task in self._tasks):
-            await self._quiet()
             if self._gates:
                 self._open(self._chance.choice(sorted(self._gates)))
+            await self._quiet()
         return await asyncio.gather(*self._tasks)
 
     def _open(self, number: int) -> None:
@@ -60,27 +65,34 @@ class Race:
         return gate
 
     async def _quiet(self) -> None:
-        """Until each is at its gate, at its end, or waits for a lock of one that is at its gate."""
-        while flying := self._flying():
+        """Until each is at its gate, at its end, or waits for the other: for a lock, or in this process (see shared.web.together)."""
+        while True:
+            await settled()
+            flying = self._flying()
+            asking = [number for number in flying if self._attempts[number].flights]
+            if not flying or (self._gates and not asking):
+                return
             self._changed.clear()
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await self._changed.wait()
             except TimeoutError:
-                if self._gates and await self._all_blocked(flying):
+                if asking and self._gates and await self._all_blocked(asking):
                     self.blocked += 1
-                    self._stuck.update(flying)
+                    self._stuck.update(asking)
 
     def _flying(self) -> list[int]:
-        """Those of whom something is to be expected. Whoever waits for a lock waits until some transaction ends."""
-        if (ends := sum(each.ends for each in self._attempts)) != self._ends or not self._gates:
+        """Those of whom something is to be expected. Whoever waits for a lock waits until some transaction ends; where all do, the server
+        finds the deadlock."""
+        left = [number for number, task in enumerate(self._tasks) if not task.done()]
+        if (ends := sum(each.ends for each in self._attempts)) != self._ends or self._stuck.issuperset(left):
             self._ends = ends
             self._stuck.clear()
-        return [n for n, task in enumerate(self._tasks) if not (task.done() or n in self._gates or n in self._stuck)]
+        return [number for number in left if number not in self._gates and number not in self._stuck]
 
     async def _all_blocked(self, numbers: list[int]) -> bool:
-        """Whoever has no statement on its way waits for the other in this process (see shared.web.together)."""
-        if any(self._attempts[number].preparing for number in numbers):
+        attempts = [self._attempts[number] for number in numbers]
+        if not all(each.sending for each in attempts):
             return False
-        pids = [each.pid for each in (self._attempts[number] for number in numbers) if each.sending]
-        return not pids or len(await self._monitor.fetch(BLOCKED, pids)) == len(pids)
+        ours = [line.get_server_pid() for each in self._attempts for line in each.connections if not line.is_closed()]
+        return len(await self._monitor.fetch(BLOCKED, [each.pid for each in attempts], ours)) == len(attempts)

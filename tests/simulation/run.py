@@ -1,5 +1,6 @@
 """One world from its seed to its judgement."""
 
+import asyncio
 import logging
 import random
 from collections import Counter
@@ -13,9 +14,10 @@ import structlog
 
 from services.wiring import SERVICES
 from tests.simulation.calls import TOKENS
-from tests.simulation.crashes import Point
+from tests.simulation.crashes import Point, task_of
 from tests.simulation.ends import expectations
-from tests.simulation.house import ROUGH, Weather, open_shops, seeded
+from tests.simulation.house import ROUGH, Weather, open_shops
+from tests.simulation.machine import seeded
 from tests.simulation.world import BEGIN, World
 from tests.support.history import gather, violations, watching, witnessed
 from tests.support.service import operator
@@ -39,6 +41,7 @@ async def simulate(databases: Mapping[str, str], folder: Path, seed: int, size: 
     chance = random.Random(seed)
     quiet()
     TOKENS.clear()  # a token has an id: a world that found some would give other ids to everything
+    asyncio.get_running_loop().set_task_factory(task_of)
     monitor = await asyncpg.connect(databases["billing"].replace("+asyncpg", ""))
     try:
         async with witnessed(databases):

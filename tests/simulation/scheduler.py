@@ -24,7 +24,7 @@ from tests.simulation.races import Race
 from tests.support.history import Attempt as Said
 from tests.support.history import History, Outcome
 
-FILES = {"job deliveries", "job imports"}  # these wait for threads, whose speed no seed decides
+FILES = {"job deliveries", "job imports"}  # what they do with files is done in between, and nobody else's turn may come there
 MISHAPS = 0.03
 FREED = 0.07  # at each turn: what a dead process held is free
 COMMAND = "command"
@@ -183,20 +183,24 @@ class Scheduler:
 
     async def _attempt(self, attempt: Attempt, work: Any) -> Any:
         """Run it to its end or to its crash, and whatever it leaves behind; answers what it answered."""
-        before = asyncio.all_tasks()
         result = None
+        with attempting(attempt):
+            attempt.main = asyncio.create_task(work)
         try:
-            with attempting(attempt):
-                result = await work
-        except Death:
+            result = await attempt.main
+        except (Death, asyncio.CancelledError):
+            if not (attempt.dies and attempt.struck):
+                raise
             attempt.died = True
         except Fenced:
             self.counts["fenced"] += 1
         except Exception as error:
             if attempt.struck is None and not (attempt.gate and is_transient(error)):  # two may be each other's deadlock
                 raise
-        if attempt.gate is None and (left := asyncio.all_tasks() - before):
-            await asyncio.gather(*left, return_exceptions=True)
+        while attempt.tasks:
+            for each in attempt.tasks if attempt.died else ():
+                each.cancel()
+            await asyncio.gather(*attempt.tasks, return_exceptions=True)
         self.crashes.learn(attempt)
         return result
 

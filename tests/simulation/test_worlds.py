@@ -1,6 +1,6 @@
 """Thousands of customers, each with a month of its own, in worlds in which whoever works is struck at any statement: nothing is lost,
 nothing happens twice, nothing overtakes, and each customer ends as its script says. `make simulate SEED=…` plays one world
-again: the same scripts, weather and strikes, up to where tasks of one job that run side by side come in another order.
+again, statement by statement (tests.simulation.test_replay).
 
 Everything is the services' own code on PostgreSQL, in every world. One of ten is rough: small batches, out of order, two at the same time
 at each tenth turn. The others are mild (tests.simulation.house): that is what makes so many affordable; they are struck more often.
@@ -27,9 +27,13 @@ STRUCK = {"relay", "inbox", "command", "job"}
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_month_of_many_customers_in_which_everybody_may_die(databases: dict[str, str], tmp_path: Path, seed: int) -> None:
-    came_to = run(simulate(databases, tmp_path, seed, SIZE, ROUGH if seed % 10 == 1 else MILD))
-    keep(came_to)
     again = f"seed {seed}: `make simulate SEED={seed}{f' SIZE={SIZE}' if SIZE != 500 else ''}` plays it again"
+    try:
+        came_to = run(simulate(databases, tmp_path, seed, SIZE, ROUGH if seed % 10 == 1 else MILD))
+    except Exception as error:  # a world that cannot go on
+        error.add_note(again)
+        raise
+    keep(came_to)
     assert came_to.found == [], "\n".join([again, *came_to.found[:20]])
     assert not (missing := STRUCK - {each.actor.partition(" ")[0] for each in came_to.points}), f"{again}: nobody struck {missing}"
     assert all(came_to.counts[name] for name in ("delivered twice", "taken out of turn", "held back", "races", "deaths")), again
