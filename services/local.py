@@ -3,7 +3,7 @@
 Nothing here is a service's own: it opens the databases, wires a transport between them, and puts five APIs on one address.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,8 @@ from shared.worker import Runtime
 
 __all__ = ["SERVICES", "House", "open_house", "root_app"]
 
+AppOf = Callable[[Runtime], FastAPI]
+
 
 @dataclass
 class House:
@@ -40,9 +42,12 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(operator: Operator, settings: Mapping[str, Settings], start: datetime | None = None) -> AsyncIterator[House]:
+async def open_house(
+    operator: Operator, settings: Mapping[str, Settings], start: datetime | None = None, *, app_of: AppOf = create_app
+) -> AsyncIterator[House]:
     """Run the five services until the block ends. `settings` by service name; their databases exist and are migrated.
-    With `start` (aware) business time is simulated and begins there, unless the databases are further already."""
+    With `start` (aware) business time is simulated and begins there, unless the databases are further already. `app_of` gives the app
+    that serves a runtime."""
     async with AsyncExitStack() as stack:
         runtimes = {}
         for service in SERVICES:
@@ -51,7 +56,7 @@ async def open_house(operator: Operator, settings: Mapping[str, Settings], start
         _compare_copies(runtimes)
         await stack.enter_async_context(open_transport(runtimes))
         conductor = Conductor([LocalEnd(each) for each in runtimes.values()]) if start else None
-        yield House(operator, runtimes, root_app(operator, runtimes, conductor), conductor)
+        yield House(operator, runtimes, root_app(operator, runtimes, conductor, app_of), conductor)
 
 
 def _compare_copies(runtimes: Mapping[str, Runtime]) -> None:
@@ -74,7 +79,7 @@ class _Address(FastAPI):
         await service({**scope, "root_path": f"{root}/{name}", "app_root_path": root}, receive, send)
 
 
-def root_app(operator: Operator, runtimes: Mapping[str, Runtime], conductor: Conductor | None) -> FastAPI:
+def root_app(operator: Operator, runtimes: Mapping[str, Runtime], conductor: Conductor | None, app_of: AppOf = create_app) -> FastAPI:
     """One address: `/billing`, `/collections`, … and, on a simulated clock, `/simulation/clock`. `/` says where to look."""
     app = _Address(title="Reconecta", openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(refuse_unknown)])
     app.state.operator = operator
@@ -83,7 +88,7 @@ def root_app(operator: Operator, runtimes: Mapping[str, Runtime], conductor: Con
     app.include_router(front_router(operator, [each.service for each in runtimes.values()]))
     if conductor is not None:
         app.include_router(clock_router(conductor))
-    app.state.services = {name: create_app(runtime) for name, runtime in runtimes.items()}
+    app.state.services = {name: app_of(runtime) for name, runtime in runtimes.items()}
     for name, service in app.state.services.items():
         app.mount(f"/{name}", service)
     return app

@@ -14,7 +14,7 @@ from shared.db import execute, new_id, rows
 from shared.operator import Operator
 from shared.settings import Settings
 from tests.support.history import Evidence, History, gather, violations, watching, witnessed
-from tests.support.service import WEBHOOK_KEY, client_of, keys, operator
+from tests.support.service import WEBHOOK_KEY, app_on, client_of, keys, operator
 from tests.support.terminals import Terminals
 
 
@@ -116,7 +116,9 @@ async def open_test_house(
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(witnessed(databases))
         stack.enter_context(watching(SERVICES))
-        house = await stack.enter_async_context(open_house(documents, settings, begin))
+        house = await stack.enter_async_context(
+            open_house(documents, settings, begin, app_of=lambda each: stack.enter_context(app_on(each)))
+        )
         opened = TestHouse(house, folder / "correo", stack)
         yield opened
         await opened.settle()
