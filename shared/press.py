@@ -28,10 +28,11 @@ class PdfFailed(Exception):
 
 
 class Shop:
-    """A process that prints one short document after the other (see Note [Who prints has a process]); there while there is work."""
+    """A process that prints one short document after the other (see Note [Who prints has a process]); there while there is work. One that
+    takes longer than `patience` seconds for a document is ended."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, patience: float = 60.0) -> None:
+        self._patience, self._lock = patience, threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
     def print(self, job: Job) -> bytes:
@@ -43,7 +44,7 @@ class Shop:
                 try:
                     word, answer = self._ask(job)
                 except (BrokenPipeError, EOFError):
-                    raise PdfFailed(f"{job.template}: whoever prints it ends") from None
+                    raise PdfFailed(f"{job.template}: whoever prints it ends, or takes too long") from None
         if word != DONE:
             raise PdfFailed(f"{job.template}: {answer.decode(errors='replace')}")
         return answer
@@ -53,6 +54,8 @@ class Shop:
         process = self._process = self._process or _opened()
         assert process.stdin is not None
         assert process.stdout is not None
+        watch = threading.Timer(self._patience, process.kill)
+        watch.start()
         try:
             process.stdin.write(job.text().encode() + b"\n")
             process.stdin.flush()
@@ -63,6 +66,8 @@ class Shop:
         except BaseException:  # nobody knows what it would say next
             self.close()
             raise
+        finally:
+            watch.cancel()
         return word, answer
 
     def close(self) -> None:

@@ -127,6 +127,15 @@ def test_who_prints_may_end_between_two_documents_and_in_the_middle_of_one() -> 
     shop.close()
 
 
+def test_who_prints_and_does_not_come_to_an_end_is_ended() -> None:
+    shop = Shop(patience=5.0)
+    first = shop.print(job("Hola"))
+    assert shop._process is not None
+    shop._process.send_signal(signal.SIGSTOP)
+    assert shop.print(job("Hola")) == first
+    shop.close()
+
+
 async def test_others_go_on_while_one_prints() -> None:
     waits = [asyncio.create_task(asyncio.to_thread(render_invoice, operator(), invoice(number=f"N-{n}"))) for n in range(30)]
     turns = 0
