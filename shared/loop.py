@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 Found = TypeVar("Found")
-TURN_SECONDS, REST_SECONDS, PATIENCE_SECONDS = 0.0002, 0.002, 0.02
-BUSY = 0.75  # of the time while one rests
+TURN_SECONDS, REST_SECONDS, PATIENCE_SECONDS = 0.0002, 0.02, 0.02
+BUSY = 0.5  # of the time while one rests
 
 
 def run(work: Coroutine[Any, Any, Found]) -> Found:
