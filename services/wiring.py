@@ -59,15 +59,15 @@ async def open_worker(runtime: Runtime, databases: Mapping[str, str]) -> AsyncIt
             stack.push_async_callback(database.close)
             database.wakeup.connect(database.dsn)
             receivers[service.name] = Receiver(database, service.events.types)
-        await stack.enter_async_context(_working(runtime, receivers))
+        await stack.enter_async_context(_working(runtime, receivers, alone=True))
         yield
 
 
 @asynccontextmanager
-async def _working(runtime: Runtime, receivers: Mapping[str, Receiver]) -> AsyncIterator[None]:
+async def _working(runtime: Runtime, receivers: Mapping[str, Receiver], *, alone: bool = False) -> AsyncIterator[None]:
     on_kafka = runtime.settings.transport == "kafka"
     sink: Sink = KafkaSink(runtime.settings) if on_kafka else Courier(receivers)
-    worker = Worker(runtime, sink, courier_inbox=not on_kafka, kafka=on_kafka)
+    worker = Worker(runtime, sink, courier_inbox=not on_kafka, kafka=on_kafka, alone=alone)
     worker.start()
     try:
         yield

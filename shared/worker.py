@@ -46,8 +46,8 @@ LOOK = """SELECT EXISTS (SELECT 1 FROM outbox_held) AS redelivery, EXISTS (SELEC
 class Service:
     """A service as its `app.py` wires it. `paces`: these loops (`relay`, `inbox`, a job by its name) look no more often than every so many
     seconds (machine time), for nobody waits for them: what comes meanwhile is done together, and those who are waited for go first. Where
-    there is more than that they wait between two steps until the process has time to spare, GIVE_WAY_SECONDS at most. `inbox_batch`: so
-    many events at most in one transaction of the inbox; few where one of them takes milliseconds."""
+    there is more than that, and other services in the process, they wait between two steps until it has time to spare, GIVE_WAY_SECONDS at
+    most. `inbox_batch`: so many events at most in one transaction of the inbox; few where one of them takes milliseconds."""
 
     name: str
     description: str
@@ -97,12 +97,13 @@ def timer_job(router: TimerRouter) -> Job:
 class Worker:
     """Runs a service's loops in this process. Any number of processes may run one; leases and row locks share the work out.
 
-    What arrives comes from the Courier (`courier_inbox`), or from Kafka (`source`, made for this worker's `inbox`).
+    What arrives comes from the Courier (`courier_inbox`), or from Kafka (`source`, made for this worker's `inbox`). `alone`: no other
+    service works in this process, so there is nobody to let go first.
     """
 
-    def __init__(self, runtime: Runtime, sink: Sink, *, courier_inbox: bool, kafka: bool = False) -> None:
+    def __init__(self, runtime: Runtime, sink: Sink, *, courier_inbox: bool, kafka: bool = False, alone: bool = False) -> None:
         self.runtime = runtime
-        self._sink = sink
+        self._sink, self._alone = sink, alone
         self._tasks: list[asyncio.Task[None]] = []
         self.inbox = Inbox(runtime.database, runtime.service.events, runtime.operator, runtime.clock)
         shards = runtime.settings.outbox_shards
@@ -196,7 +197,7 @@ class Worker:
             looked_at = clock()
             try:
                 if await step():
-                    if pace:
+                    if pace and not self._alone:
                         await give_way(GIVE_WAY_SECONDS)
                     continue
                 wait = poll
