@@ -33,7 +33,7 @@ from tests.bench import (
     p_lists,
     w1_webhooks,
 )
-from tests.bench.page import busy, write_page
+from tests.bench.page import busy, scaled, write_page
 from tests.bench.runner import Bench, Measure, measure, open_bench, versions
 
 MEASURES: Mapping[str, Callable[[Bench], Awaitable[Measure]]] = {
@@ -73,12 +73,12 @@ def show(found: Mapping[str, Any]) -> None:
         points = [f"{size:,}: {value:,.1f}" for size, value in zip(growth["x"], values, strict=True) if value is not None]
         print(f"    {name:<28}  {'  '.join(points)}")
     for goal in found["goals"]:
-        print(f"    {goal['label']:<28}{goal['ratio']:>14.2f}   {goal['asked']}: {goal['verdict']}")
+        print(f"    {goal['label']:<28}{goal['ratio']:>14.2f}   {goal['asked']}: {goal['verdict']}{scaled(goal)}")
 
 
 def show_short(report: Mapping[str, Any]) -> None:
     """What falls short, last of all."""
-    short = [f"{each['name']} {goal['label']}: {goal['ratio']:.2f}, {goal['asked']}, {goal['verdict']}"
+    short = [f"{each['name']} {goal['label']}: {goal['ratio']:.2f}, {goal['asked']}, {goal['verdict']}{scaled(goal)}"
              for each in report["measures"] for goal in each["goals"] if goal["verdict"] != "met"]  # fmt: skip
     short += [f"{name} failed: {why}" for name, why in report["failed"].items()]
     print("\nFalls short: " + ("nothing" if not short else "".join(f"\n    {each}" for each in short)))
@@ -126,7 +126,7 @@ def together(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
 async def one(bench: Bench, name: str, rounds: int, report: dict[str, Any]) -> None:
     """Take one measure; one that fails is told, and the others go on."""
     try:
-        report["measures"].append(await measure(await MEASURES[name](bench), rounds))
+        report["measures"].append(await measure(await MEASURES[name](bench), rounds, bench.stock))
         show(report["measures"][-1])
     except Exception as error:  # noqa: BLE001 - half an hour of other figures is not thrown away
         traceback.print_exc()

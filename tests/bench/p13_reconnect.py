@@ -105,11 +105,11 @@ async def prepare(bench: Bench) -> Measure:
         "ms, /s",
         {names[0]: run} | {name: lambda name=name: told(name) for name in names[1:]},  # type: ignore[misc]
         [
-            Goal("p50 at 50/s / 50 ms", "50/s p50, ms", 50, 1, at_most=True),
-            Goal("p99 at 50/s / 150 ms", "50/s p99, ms", 150, 1, at_most=True),
+            Goal("p50 at 50/s / 50 ms", "50/s p50, ms", 50, 1, at_most=True, scaled=True),
+            Goal("p99 at 50/s / 150 ms", "50/s p99, ms", 150, 1, at_most=True, scaled=True),
             Goal("backlog at 50/s, late / early", "50/s late half / early half", 1, 1.5, at_most=True),
-            Goal("sustained / 100 per s", "100/s worked off/s", 100, 0.95),
-            Goal("aim: sustained / 300 per s", "300/s worked off/s", 300, 0.95),
+            Goal("sustained / 100 per s", "100/s worked off/s", 100, 0.95, scaled=True),
+            Goal("aim: sustained / 300 per s", "300/s worked off/s", 300, 0.95, scaled=True),
         ],
     )
 

@@ -2,13 +2,9 @@
 
 import asyncio
 import json
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,8 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from services.postgres.home import find_binaries
-from services.postgres.launch import SUPERUSER
 from shared import outbox
 from shared.audit import FINISH, AuditRow
 from shared.auth import Principal
@@ -29,10 +23,11 @@ from shared.idempotency import CLAIM, IdempotencyRow, fingerprint
 from shared.outbox import OutboxRow, publish
 from shared.web.commands import ACTOR as KNOWN
 from shared.web.commands import run_command
+from tests.bench import pgbench
 from tests.bench.data import KEYS, NOW, Measured, empty
+from tests.bench.pgbench import CONNECTIONS
 from tests.bench.runner import Bench, Goal, Measure, rate
 
-CONNECTIONS = 16
 ROUTE = "/things/{id}/notes"
 BODY = json.dumps({"amount": 1, "text": "x" * 80}).encode()
 TABLES = """CREATE TABLE thing (id bigint PRIMARY KEY, version int NOT NULL, amount bigint NOT NULL);
@@ -92,7 +87,7 @@ async def prepare(bench: Bench) -> Measure:
 
     async def limit() -> float:
         await fresh()
-        return await _pgbench(database.dsn, count // CONNECTIONS)
+        return await pgbench.pgbench(database.dsn, _script(), "-t", str(count // CONNECTIONS))
 
     variants = {
         "ours": lambda: crowd(count, lambda number: _ours(database, number)),
@@ -100,7 +95,7 @@ async def prepare(bench: Bench) -> Measure:
         "SQLModel": lambda: crowd(few, lambda number: _orm(database, number)),
     }
     goals = [Goal("ours / SQLModel", "ours", "SQLModel", 4)]
-    if _pgbench_binary() is not None:
+    if pgbench.binary() is not None:
         variants["pgbench"] = limit
         goals += [Goal("ours / pgbench", "ours", "pgbench", 0.22), Goal("asyncpg pool / pgbench", "asyncpg pool", "pgbench", 0.45)]
     else:  # nobody's client is faster than asyncpg's here; its own share of pgbench was 0.45 to 0.6 where both were there
@@ -175,29 +170,6 @@ async def _orm(database: Database, number: int) -> None:
 
 def _answer(note: int) -> bytes:
     return json.dumps({"id": note, "text": "x" * 150}).encode()
-
-
-def _pgbench_binary() -> Path | None:
-    """pgbench of the server's own wheel, else the machine's."""
-    own = find_binaries(None) / "pgbench"
-    found = shutil.which("pgbench")
-    return own if own.exists() else Path(found) if found else None
-
-
-async def _pgbench(dsn: str, transactions: int) -> float:
-    """The limit: the same statements, prepared, by PostgreSQL's own load generator."""
-    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
-        script.write(_script())
-        script.flush()
-        Path(script.name).chmod(0o644)
-        command = [_pgbench_binary(), "-n", "-M", "prepared", "-c", CONNECTIONS, "-j", "2", "-t", transactions, "-f", script.name, dsn]
-        process = await asyncio.create_subprocess_exec(
-            *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PGUSER": SUPERUSER}
-        )
-        out, error = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(error.decode())
-    return float(re.findall(rb"tps = ([\d.]+)", out)[0])
 
 
 def _script() -> str:

@@ -14,16 +14,15 @@ from tests.bench.runner import Goal, Growth, machine
 VERSIONS = {"machine": "a machine", "fsync": "on", "synchronous_commit": "on"}
 
 
-def measured(name: str, medians: dict[str, float], goals: list[Goal], growth: Growth | None = None) -> dict[str, Any]:
+def measured(
+    name: str, medians: dict[str, float], goals: list[Goal], growth: Growth | None = None, speed: float | None = None
+) -> dict[str, Any]:
     """A measure as `measure` answers it."""
-    judged = [
-        {"label": each.label, "ratio": each.ratio(medians), "asked": each.asked, "verdict": each.verdict(each.ratio(medians))}
-        for each in goals
-    ]
     figures = {key: [value] for key, value in medians.items()}
     state = {"before": machine(), "after": machine()}
-    return {"name": name, "title": f"what {name} is", "unit": "x/s", "rounds": 1, "medians": medians, "figures": figures, "goals": judged,
-            "growth": growth.told() if growth else None, "machine": state}  # fmt: skip
+    return {"name": name, "title": f"what {name} is", "unit": "x/s", "rounds": 1, "medians": medians, "figures": figures,
+            "goals": [each.judge(medians, speed) for each in goals],
+            "growth": growth.told() if growth else None, "machine": {**state, "speed": speed}}  # fmt: skip
 
 
 def report(*measures: dict[str, Any], **failed: str) -> dict[str, Any]:
@@ -72,3 +71,15 @@ def test_of_several_runs_the_latest_figure_counts() -> None:
     assert [each["name"] for each in found["measures"]] == ["P4", "P7"]
     assert found["measures"][1]["medians"] == {"a": 2.0}
     assert found["failed"] == {"P1": "broken"}
+
+
+def test_an_absolute_target_is_judged_at_the_machine_s_speed(written: Path) -> None:
+    goals = [Goal("cuts / 5,000", "cuts", 5_000, 1, scaled=True), Goal("p50 / 50 ms", "p50", 50, 1, at_most=True, scaled=True),
+             Goal("cuts / COPY", "cuts", "COPY", 1)]  # fmt: skip
+    half, slow = measured("P12", {"cuts": 2_600.0, "p50": 90.0, "COPY": 5_200.0}, goals, speed=0.5), {"cuts": 1_700.0, "p50": 150.0}
+    assert [each["verdict"] for each in half["goals"]] == ["met", "met", "MISSED"]
+    assert [each.judge(slow, 0.5)["verdict"] for each in goals[:2]] == ["MISSED", "MISSED"]
+    assert [each.judge({"cuts": 5_000.0, "p50": 50.0}, 2.0)["verdict"] for each in goals[:2]] == ["MISSED", "MISSED"]
+    assert [each.judge({"cuts": 5_000.0, "p50": 50.0})["verdict"] for each in goals[:2]] == ["met", "met"]
+    page.write_page(report(half))
+    assert "| cuts / 5,000 | **0.52** | 1.04 | at least 1 | met |" in (written / "performance.md").read_text()
