@@ -21,7 +21,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 from sqlmodel import Field, SQLModel
 
-from shared.errors import NotFound
+from shared.errors import NotFound, sqlstate_of
 from shared.wakeup import ANYBODY, Wakeup
 
 Model = TypeVar("Model", bound=SQLModel)
@@ -121,8 +121,9 @@ async def _committed(session: Session, wakeup: Wakeup) -> AsyncIterator[AsyncSes
         yield session
         await session.commit()
     except BaseException as error:
-        # Whoever is cancelled cannot know what the server has begun: nobody gets that connection again.
-        ended = session.close() if isinstance(error, Exception) else session.invalidate()
+        # Whoever is cancelled cannot know what the server has begun; a session that only reads may do so for ever: nobody gets it again.
+        again = isinstance(error, Exception) and sqlstate_of(error) != "25006"
+        ended = session.close() if again else session.invalidate()
         await asyncio.shield(asyncio.create_task(ended))
         raise
     if loops := session.info.pop("ring", None):
@@ -165,7 +166,6 @@ class Database:
             connect_args={"server_settings": settings, "command_timeout": patience + 30, "timeout": 10},
         )
         event.listen(self.engine.sync_engine, "checkout", _alive)
-
         self._looking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property

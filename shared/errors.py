@@ -165,3 +165,10 @@ def nearest(word: str, known: Collection[str]) -> str:
     """` (¿quiso decir «…»?)` when something known looks like the word, else nothing."""
     found = difflib.get_close_matches(word, known, n=1)
     return f" (¿quiso decir «{found[0]}»?)" if found else ""
+
+
+def sqlstate_of(error: BaseException) -> str:
+    """PostgreSQL's code of what went wrong, whoever wrapped the driver's error; empty where it is none of PostgreSQL's."""
+    cause = getattr(error, "orig", error)
+    cause = getattr(cause, "__cause__", None) or cause
+    return str(getattr(cause, "sqlstate", "") or "")

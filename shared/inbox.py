@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import parking
 from shared.clock import Clock, ClockNotSet
 from shared.db import Database, execute, rows
+from shared.errors import sqlstate_of
 from shared.events import Envelope
 from shared.lease import Fenced
 from shared.log import get_logger
@@ -39,6 +40,10 @@ TRIES = 3
 STUMBLES = 3  # so often in a row a batch may meet what passes by itself before we look for the one event that it does not pass for
 PATIENCE = timedelta(minutes=5)
 LOCK = 7032664
+# Waited too long for a lock; the transaction or the session took too long; the server, or this session of it, only reads (a standby, or
+# somebody keeps it from filling up); and what only opening a connection meets while somebody works on the server: it is closed, or is not
+# there, or the role may not log in.
+PASSING = frozenset({"55P03", "25P03", "25P04", "25006", "55000", "3D000", "28000", "28P01"})
 
 
 class Malformed(Exception):
@@ -63,7 +68,7 @@ def is_transient(error: BaseException) -> bool:
     """True for what passes by itself: connections, deadlocks, time-outs. Such an error never counts against an event."""
     cause = getattr(error, "orig", error)
     cause = getattr(cause, "__cause__", None) or cause
-    code = str(getattr(cause, "sqlstate", "") or "")
+    code = sqlstate_of(error)
     if isinstance(error, ClockNotSet):
         return True
     if isinstance(error, OSError):
@@ -74,7 +79,7 @@ def is_transient(error: BaseException) -> bool:
         return True
     if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(cause, OSError)):
         return True
-    return code[:2] in {"08", "40", "53", "57", "58"} or code in {"55P03", "25P03", "25P04"}
+    return code[:2] in {"08", "40", "53", "57", "58"} or code in PASSING
 
 
 def _is_final(error: Exception) -> bool:

@@ -92,6 +92,25 @@ async def test_a_connection_that_was_cut_is_replaced(database: Open) -> None:
     await other.close()
 
 
+async def test_a_session_that_only_reads_is_not_used_again(database: Open) -> None:
+    """The role was read-only for a while; the connections that were opened meanwhile would be so for ever."""
+    db = await database("noc")
+    pooled, other = Database(db.dsn, service="noc", pool_size=1), await asyncpg.connect(db.dsn)
+    name = await other.fetchval("SELECT current_database()")
+    await other.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    for open_session in (pooled.transaction, pooled.look):
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError) as caught:
+            async with open_session() as session:
+                await execute(session, ADD, "a")
+        assert is_transient(caught.value)
+    await other.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    async with pooled.transaction() as session:
+        await execute(session, ADD, "b")
+    assert await names(db) == ["b"]
+    await other.close()
+    await pooled.close()
+
+
 async def test_whoever_is_cancelled_leaves_no_transaction_open(database: Open) -> None:
     """At whatever step: what is committed afterwards on any of the pool's connections is there for everybody."""
     db = await database("noc")

@@ -229,7 +229,7 @@ class Coded(Exception):
         self.sqlstate = sqlstate
 
 
-PASSING = ("40001", "40P01", "57014", "53300", "08006", "55P03", "25P03")
+PASSING = ("40001", "40P01", "57014", "53300", "08006", "55P03", "25P03", "25006", "3D000", "28P01")
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(), TimeoutError(), OSError("Multiple exceptions"), *map(Coded, PASSING)])
