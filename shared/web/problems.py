@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import FieldError, Invalid, NotFound, Problem, TooLarge, Unavailable, spanish
@@ -127,6 +128,8 @@ class TraceMiddleware:
         with traced(new_traceparent(given)):
             try:
                 await self._app(scope, receive, traced_send)
+            except ClientDisconnect:  # in the middle of its body: nothing was begun, and nobody is there to be answered
+                log.info("client went away", path=scope["path"])
             except Exception as error:
                 transient = is_transient(error)
                 log.error("request failed", path=scope["path"], error=type(error).__name__, exc_info=not transient)

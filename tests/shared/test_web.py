@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import structlog
 from fastapi import Response
 from pydantic import AwareDatetime
 from sqlalchemy import MetaData
@@ -437,3 +438,24 @@ async def test_a_trace_goes_on(ana: httpx.AsyncClient) -> None:
     assert (await ana.get("/days", headers={"traceparent": given})).headers["trace-id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
     one, other = await ana.get("/days", headers={"traceparent": "nonsense"}), await ana.get("/days")
     assert len(one.headers["trace-id"]) == len(other.headers["trace-id"]) == 32 and one.headers["trace-id"] != other.headers["trace-id"]
+
+
+async def test_a_client_that_goes_away_in_its_body_alarms_nobody(served: Served, ana: httpx.AsyncClient) -> None:
+    """Nothing of ours failed: there is nothing to repeat, to mend, or to wake somebody for."""
+    sent: list[Any] = []
+    parts: list[Any] = [{"type": "http.request", "body": b'{"day": "2026-', "more_body": True}, {"type": "http.disconnect"}]
+    request = ana.build_request("POST", "/days", headers=key() | {"content-type": "application/json"})
+
+    async def receive() -> Any:
+        return parts.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/days", "raw_path": b"/days", "query_string": b"", "root_path": ""}
+    with structlog.testing.capture_logs() as logged:
+        await served.app(
+            scope | {"scheme": "http", "server": ("test", 80), "http_version": "1.1", "headers": request.headers.raw}, receive, send
+        )
+    assert [each["event"] for each in logged if each["log_level"] != "info"] == []
+    assert sent == [] and await days(served) == []
