@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -29,6 +29,7 @@ from shared.operator.permissions import PERMISSIONS
 from shared.web.bodies import BODY_LIMIT, read_limited
 from shared.web.confidential import kept, shown
 from shared.web.exporting import Export, Given, Listed, answers, exported, format_asked, known_format, listed_by
+from shared.web.routing import Router
 from shared.web.together import Crowds, Together, answer_of
 from shared.worker import Runtime
 
@@ -294,6 +295,6 @@ def require_key(request: Request) -> str:
     return key
 
 
-def command_router(**options: Any) -> APIRouter:
+def command_router(**options: Any) -> Router:
     """A router whose routes are CommandRoutes."""
-    return APIRouter(route_class=CommandRoute, **options)
+    return Router(route_class=CommandRoute, **options)

@@ -4,15 +4,19 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from openapi_spec_validator import validate
+from starlette.routing import Match
+from starlette.types import Scope
 
 from services.wiring import SERVICES
 from shared.web import CommandRoute
 from shared.web.documentation import add_documentation
+from shared.web.routing import Router
 from shared.worker import Service
 
 VERBS = {"get", "post", "put", "patch", "delete"}
@@ -88,3 +92,32 @@ def _calls(dependant: Dependant) -> list[Callable[..., Any]]:
 
 def _is_async(call: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(type(call).__call__)
+
+
+async def test_a_request_is_compared_with_routes_of_its_first_word_only() -> None:
+    """Under a service's address and under none; what no route is for is told as ever."""
+    compared: list[str] = []
+
+    class Counted(APIRoute):
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            compared.append(self.path)
+            return super().matches(scope)
+
+    async def answer() -> str:
+        return "here"
+
+    app = FastAPI()
+    for prefix in ("/ones", "/twos", "/twos-more"):
+        router = Router(prefix=prefix, route_class=Counted)
+        router.add_api_route("", answer)
+        router.add_api_route("/{name}", answer, methods=["POST"])
+        app.include_router(router)
+    for root in ("", "/billing", "/two"):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app, root_path=root), base_url=f"http://here{root}") as client:
+            assert (await client.get("/twos")).json() == (await client.post("/twos-more/x")).json() == "here"
+            assert [(await client.get(each)).status_code for each in ("/twos/x", "/twos-", "/twos-more/x/y", "/threes", "/")] == [
+                405,
+                *[404] * 4,
+            ]
+            assert (await client.get("/twos/", follow_redirects=True)).json() == "here"
+    assert set(compared) == {"/twos", "/twos/{name}", "/twos-more", "/twos-more/{name}"}
