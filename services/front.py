@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from shared.operator import Operator
-from shared.worker import Service
+from shared.service import Service
 
 PAGE = """<!doctype html>
 <html lang="es"><head><meta charset="utf-8"><title>Reconecta · {name}</title>

@@ -19,12 +19,12 @@ from services.wiring import SERVICES, open_runtime, open_transport
 from shared.auditing import COPIES
 from shared.auth import verifier_of
 from shared.operator import Operator
+from shared.service import Runtime
 from shared.settings import Settings
 from shared.simulation import Conductor, LocalEnd
 from shared.web import create_app
 from shared.web.commands import refuse_unknown
 from shared.web.problems import add_handlers
-from shared.worker import Runtime
 
 __all__ = ["SERVICES", "House", "open_house", "root_app"]
 

@@ -15,8 +15,9 @@ from shared.db import Database
 from shared.kafka import KafkaLag, KafkaSink
 from shared.operator import Operator
 from shared.outbox import Sink
+from shared.service import Runtime, Service
 from shared.settings import Settings
-from shared.worker import Runtime, Service, Worker
+from shared.worker import Worker
 
 SERVICES: tuple[Service, ...] = (BILLING, COLLECTIONS, TICKETING, NOC, NOTIFIER)
 

@@ -28,12 +28,12 @@ from shared.background import in_the_background
 from shared.calendar import BusinessCalendar
 from shared.db import Fetched, MessagingTable, execute, new_id, one_of, ring, rows, utc
 from shared.discretion import told
-from shared.inbox import is_transient
 from shared.invariants import Finding, Sentences, ask_again, snapshot_of
 from shared.jobs import Job, JobContext
 from shared.lease import Lease, prolonged
 from shared.log import get_logger
 from shared.sorting import Order, Placed, Sorting
+from shared.transient import is_transient
 
 log = get_logger("audit")
 NAME = "audit"  # of the job and of its lease

@@ -3,18 +3,43 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
-from shared.db import Database, execute, ring
+from sqlalchemy import BigInteger, Column, Identity
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field
+
+from shared.db import Database, MessagingTable, execute, ring, rows, utc
 from shared.events import Envelope
+from shared.inbox import BATCH, Arrival, Inbox
+from shared.lease import Lease
 from shared.log import get_logger
+from shared.parking import EVENT, to_envelope
 
 log = get_logger("courier")
 
 INSERT = (
-    "INSERT INTO inbox_pending (event_id, sender, type, subject, sequence, key, occurred_at, traceparent, data) SELECT * FROM unnest("
+    f"INSERT INTO inbox_pending ({EVENT}) SELECT * FROM unnest("
     "$1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::timestamptz[], $8::text[], $9::text[])"
 )
 TIMEOUT_SECONDS = 5
+
+
+class PendingRow(MessagingTable, table=True):
+    """An event that the Courier brought and nobody handled yet."""
+
+    __tablename__ = "inbox_pending"
+    seq: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    event_id: UUID
+    sender: str
+    type: str
+    subject: str
+    sequence: int
+    key: str
+    occurred_at: datetime = utc()
+    traceparent: str | None = None
+    data: str
 
 
 @dataclass(frozen=True)
@@ -66,3 +91,29 @@ class Courier:
 
     async def close(self) -> None:
         """Databases belong to others; nothing to close."""
+
+
+class CourierInbox:
+    """The receiver's end: takes what the Courier brought, oldest first, under one leader."""
+
+    def __init__(self, inbox: Inbox, lease: Lease, batch: int = BATCH) -> None:
+        self._inbox, self.lease, self._batch = inbox, lease, batch
+
+    async def step(self) -> bool:
+        """Handle the oldest pending events; True while there are more. False when another process leads."""
+        if not await self.lease.kept():
+            return False
+        async with self._inbox.database.look() as session:
+            found = await self.oldest(session)
+        if not found:
+            return False
+        await self._inbox.handle(found, self._settle)
+        return len(found) == self._batch
+
+    async def oldest(self, session: AsyncSession) -> list[Arrival]:
+        """What came first."""
+        found = await rows(session, f"SELECT seq, {EVENT} FROM inbox_pending ORDER BY seq LIMIT {self._batch}")
+        return [Arrival(to_envelope(row), row.seq, origin=f"inbox_pending/{row.seq}") for row in found]
+
+    async def _settle(self, session: AsyncSession, arrivals: Sequence[Arrival]) -> None:
+        await self.lease.delete(session, "inbox_pending.seq", [each.mark for each in arrivals])

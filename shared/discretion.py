@@ -45,6 +45,13 @@ def told(error: BaseException) -> str:
     return f"{kind}: {what}" if what else kind
 
 
+def told_with_place(error: BaseException) -> str:
+    """What a person needs to mend the cause, in a line: the error, and where in our code it rose. Event data is not repeated here."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    where = " < ".join(f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+    return f"{told(error)} [{where}]".replace("\x00", "\ufffd")
+
+
 def told_with_lines(error: BaseException) -> str:
     """An error and what it came from, each with the lines of code that it passed."""
     parts, seen = [], set()

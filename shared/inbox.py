@@ -17,33 +17,38 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-import asyncpg
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field
 
 from shared import parking
-from shared.clock import Clock, ClockNotSet
-from shared.db import Database, execute, rows
-from shared.errors import sqlstate_of
+from shared.clock import Clock
+from shared.db import Database, MessagingTable, execute, rows, utc
 from shared.events import Envelope
 from shared.lease import Fenced
 from shared.log import get_logger
 from shared.operator import Operator
 from shared.routing import Context, EventRouter, FactMissing
+from shared.transient import is_transient
 
-__all__ = ["Arrival", "Context", "EventRouter", "FactMissing", "Inbox", "Malformed", "Settle", "is_transient"]
 log = get_logger("inbox")
 TRIES = 3
+BATCH = 500  # events in one transaction, unless a service says how many
 STUMBLES = 3  # so often in a row a batch may meet what passes by itself before we look for the one event that it does not pass for
 PATIENCE = timedelta(minutes=5)
 LOCK = 7032664
-# Waited too long for a lock; the transaction or the session took too long; the server, or this session of it, only reads (a standby, or
-# somebody keeps it from filling up); and what only opening a connection meets while somebody works on the server: it is closed, or is not
-# there, or the role may not log in.
-PASSING = frozenset({"55P03", "25P03", "25P04", "25006", "55000", "3D000", "28000", "28P01"})
+RETENTION = timedelta(days=60)
+
+
+class InboxRow(MessagingTable, table=True):
+    """An event that was claimed: it is handled or parked, and a second copy of it changes nothing."""
+
+    __tablename__ = "inbox"
+    event_id: UUID = Field(primary_key=True)
+    sender: str
+    claimed_at: datetime = utc(index=True)
 
 
 class Malformed(Exception):
@@ -62,24 +67,6 @@ class Arrival:
 
 
 Settle = Callable[[AsyncSession, Sequence[Arrival]], Awaitable[None]]
-
-
-def is_transient(error: BaseException) -> bool:
-    """True for what passes by itself: connections, deadlocks, time-outs. Such an error never counts against an event."""
-    cause = getattr(error, "orig", error)
-    cause = getattr(cause, "__cause__", None) or cause
-    code = sqlstate_of(error)
-    if isinstance(error, ClockNotSet):
-        return True
-    if isinstance(error, OSError):
-        return error.filename is None  # a file that cannot be opened is nobody's connection
-    if isinstance(cause, asyncpg.InterfaceError) and isinstance(cause, ValueError):
-        return False  # a value that the driver cannot send will never be sent
-    if isinstance(error, PoolTimeout) or isinstance(cause, asyncpg.InterfaceError | asyncpg.InternalClientError):
-        return True
-    if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(cause, OSError)):
-        return True
-    return code[:2] in {"08", "40", "53", "57", "58"} or code in PASSING
 
 
 def _is_final(error: Exception) -> bool:
@@ -267,3 +254,12 @@ class Inbox:
 async def _lock(session: AsyncSession, *, exclusive: bool = False) -> None:
     """See Note [No fact slips past who waits for it]. The first statement of the transaction, so that it meets no other lock."""
     await execute(session, f"SELECT pg_advisory_xact_lock{'' if exclusive else '_shared'}({LOCK})")
+
+
+async def forget(session: AsyncSession) -> int:
+    """Drop claims older than any transport would bring an event again. Answers how many."""
+    return await execute(
+        session,
+        "DELETE FROM inbox WHERE event_id IN (SELECT event_id FROM inbox WHERE claimed_at < clock_timestamp() - $1::interval LIMIT 5000)",
+        RETENTION,
+    )

@@ -67,6 +67,7 @@ class Lease:
     def __init__(self, database: Database, name: str, holder: str, duration: timedelta = LEASE) -> None:
         self._database, self.name, self.holder, self.duration = database, name, holder, duration
         self.epoch = 0
+        self._renew_at = 0.0
 
     async def held(self) -> bool:
         """Take or renew the lease; False while another holder's has not expired."""
@@ -77,6 +78,17 @@ class Lease:
             raise
         self.epoch = found[0].epoch if found else 0
         return bool(found)
+
+    async def kept(self) -> bool:
+        """The same for who asks at every step: the database is asked when a third of the lease has passed, and after its epoch was lost.
+        What is committed proves it anyway."""
+        now = asyncio.get_running_loop().time()
+        if self.epoch and now < self._renew_at:
+            return True
+        if not await self.held():
+            return False
+        self._renew_at = now + self.duration.total_seconds() / 3
+        return True
 
     async def _take(self) -> Sequence[Fetched]:
         async with self._database.transaction() as session:
@@ -92,8 +104,8 @@ class Lease:
             )
 
     async def prove(self, session: AsyncSession) -> None:
-        """Raise Fenced unless this epoch still leads; until the transaction ends nobody can take over. A process that freezes right
-        after this would keep the row for ever: the database ends such a transaction after FROZEN."""
+        """Raise Fenced unless this epoch still leads (it is 0 then); until the transaction ends nobody can take over. A process that
+        freezes right after this would keep the row for ever: the database ends such a transaction after FROZEN."""
         await self._prove(session, PROVE)
 
     async def delete(self, session: AsyncSession, key: str, ids: Sequence[int], *, durable: bool = True) -> None:
@@ -104,6 +116,7 @@ class Lease:
 
     async def _prove(self, session: AsyncSession, sql: str, *args: object) -> None:
         if not await rows(session, sql, self.name, self.holder, self.epoch, FROZEN, *args):
+            self.epoch = 0
             raise Fenced(self.name)
 
     async def release(self) -> None:

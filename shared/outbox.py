@@ -148,22 +148,11 @@ class Relay:
         self._source = database.service
         self._mine = "" if shards == 1 else f"WHERE mod(abs(hashtext(key)::bigint), {shards}) = {shard}"
         self.lease = Lease(database, f"relay/{shard}", holder)
-        self._renew_at = 0.0
         self._away_until: dict[str, float] = {}
-
-    async def _leads(self) -> bool:
-        """Renew the lease when a third of it has passed: the deleting transaction proves it anyway."""
-        now = asyncio.get_running_loop().time()
-        if now < self._renew_at and self.lease.epoch:
-            return True
-        if await self.lease.held():
-            self._renew_at = now + self.lease.duration.total_seconds() / 3
-            return True
-        return False
 
     async def step(self) -> bool:
         """Send the oldest visible rows and delete exactly those; True while there is more. False when another process leads."""
-        if not await self._leads():
+        if not await self.lease.kept():
             return False
         async with self._database.look() as session:
             found = await rows(session, f"SELECT id, {COLUMNS}, {HELD} FROM outbox {self._mine} ORDER BY id LIMIT {self._batch}")
@@ -173,7 +162,6 @@ class Relay:
         try:
             await self._settle([row.id for row in found], late)
         except Fenced:
-            self.lease.epoch = 0
             return False
         return len(found) == self._batch
 
@@ -194,7 +182,6 @@ class Relay:
         try:
             more = [await self._redeliver_to(receiver) for receiver in receivers if self._away_until.get(receiver, 0.0) <= now]
         except Fenced:
-            self.lease.epoch = 0
             return False
         return any(more)
 

@@ -1,6 +1,5 @@
 """Events that cannot be handled yet: dead letters, events that wait for another sender's fact, and those behind them."""
 
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,11 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from shared.db import Database, MessagingTable, execute, ring, rows, utc
-from shared.discretion import told
+from shared.discretion import told_with_place
 from shared.events import Envelope
 from shared.sorting import Order, Placed, Sorting, instant, number, text
 
-RETENTION = timedelta(days=60)
 DEAD, WAITING, BEHIND, RETRY = "dead", "waiting", "behind", "retry"
 EVENT = "event_id, sender, type, subject, sequence, key, occurred_at, traceparent, data"
 MARK = "UPDATE parked_event SET reason = $2, detail = $3, attempts = attempts + 1 WHERE id = $1"
@@ -42,31 +40,6 @@ HEADS = """SELECT DISTINCT ON (key, sender) id, key, sender, reason, attempts FR
 WHERE NOT EXISTS (SELECT 1 FROM parked_event AS dead WHERE dead.key = parked.key AND dead.reason = 'dead') ORDER BY key, sender, id"""
 
 
-class InboxRow(MessagingTable, table=True):
-    """An event that was claimed: it is handled or parked, and a second copy of it changes nothing."""
-
-    __tablename__ = "inbox"
-    event_id: UUID = Field(primary_key=True)
-    sender: str
-    claimed_at: datetime = utc(index=True)
-
-
-class PendingRow(MessagingTable, table=True):
-    """An event that the Courier brought and nobody handled yet."""
-
-    __tablename__ = "inbox_pending"
-    seq: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
-    event_id: UUID
-    sender: str
-    type: str
-    subject: str
-    sequence: int
-    key: str
-    occurred_at: datetime = utc()
-    traceparent: str | None = None
-    data: str
-
-
 class ParkedRow(MessagingTable, table=True):
     """An event set aside. `reason`: dead (a person must look), waiting (for a fact), behind (one of the two), retry (it is being tried
     again). `parked_at` is since when it has been waiting for that."""
@@ -86,13 +59,6 @@ class ParkedRow(MessagingTable, table=True):
     occurred_at: datetime = utc()
     traceparent: str | None = None
     data: str
-
-
-def describe(error: BaseException) -> str:
-    """What a person needs to mend the cause: the error, and where in our code it rose. Event data is not repeated here."""
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
-    where = " < ".join(f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in reversed(frames))
-    return f"{told(error)} [{where}]".replace("\x00", "\ufffd")
 
 
 async def park(session: AsyncSession, envelopes: Sequence[Envelope]) -> tuple[list[Envelope], list[str]]:
@@ -121,12 +87,12 @@ async def park_waiting(session: AsyncSession, envelopes: Sequence[Envelope], mis
 
 async def bury(session: AsyncSession, envelope: Envelope, error: BaseException, *, origin: str = "", attempts: int = 1) -> None:
     """Make an event that fails alone a dead letter; from now on its key waits. `origin` is where the transport had it."""
-    await _insert(session, envelope, DEAD, describe(error) + (f" [{origin}]" if origin else ""), attempts)
+    await _insert(session, envelope, DEAD, told_with_place(error) + (f" [{origin}]" if origin else ""), attempts)
 
 
 async def set_aside(session: AsyncSession, envelope: Envelope, error: BaseException) -> None:
     """Keep an event that meets what should pass by itself, to be tried again beside the others."""
-    await _insert(session, envelope, RETRY, describe(error))
+    await _insert(session, envelope, RETRY, told_with_place(error))
     ring(session, "lookout")
 
 
@@ -195,7 +161,7 @@ async def mark_stuck(database: Database, row_id: int, error: BaseException, pati
             "reason = CASE WHEN reason = 'retry' AND parked_at < clock_timestamp() - $3::interval THEN 'dead' ELSE 'retry' END, "
             "parked_at = CASE WHEN reason = 'retry' THEN parked_at ELSE clock_timestamp() END WHERE id = $1",
             row_id,
-            describe(error),
+            told_with_place(error),
             patience,
         )
 
@@ -203,7 +169,7 @@ async def mark_stuck(database: Database, row_id: int, error: BaseException, pati
 async def mark_dead(database: Database, row_id: int, error: BaseException) -> None:
     """A parked event that failed is a dead letter (again)."""
     async with database.transaction() as session:
-        await execute(session, MARK, row_id, DEAD, describe(error))
+        await execute(session, MARK, row_id, DEAD, told_with_place(error))
 
 
 async def replay(session: AsyncSession, *, key: str | None = None, discard: bool = False) -> int:
@@ -236,15 +202,6 @@ async def letters(session: AsyncSession, order: Order, *, reason: str | None = N
     """The dead letters and the events that wait for a fact, or one of the two."""
     found = await order.rows(session, LIST, [reason] if reason else [DEAD, WAITING])
     return [each.now(ParkedLetter(**{name: each.item[name] for name in ParkedLetter.__dataclass_fields__})) for each in found]
-
-
-async def forget(session: AsyncSession) -> int:
-    """Drop claims older than any transport would bring an event again. Answers how many."""
-    return await execute(
-        session,
-        "DELETE FROM inbox WHERE event_id IN (SELECT event_id FROM inbox WHERE claimed_at < clock_timestamp() - $1::interval LIMIT 5000)",
-        RETENTION,
-    )
 
 
 def to_envelope(row: Any) -> Envelope:

@@ -18,7 +18,7 @@ from shared.clock import ClockNotSet, SimulatedClock, machine_now
 from shared.db import rows
 from shared.errors import NotFound
 from shared.log import get_logger
-from shared.worker import Runtime
+from shared.service import Runtime
 
 log = get_logger("simulation")
 STUCK_SECONDS = 120.0

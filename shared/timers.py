@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from shared.db import MessagingTable, execute, ring, rows, utc
-from shared.inbox import Context, is_transient
-from shared.jobs import JobContext
+from shared.discretion import told_with_place
+from shared.jobs import Job, JobContext
 from shared.log import get_logger
-from shared.parking import describe
+from shared.routing import Context
+from shared.transient import is_transient
 
 log = get_logger("timers")
 PAUSES = [timedelta(minutes=each) for each in (0, 1, 5, 30, 120)]  # business time from its instant to its n-th try
@@ -100,6 +101,15 @@ async def next_due(session: AsyncSession, kinds: list[str], now: datetime) -> da
     return (await rows(session, NEXT, kinds, now, PAUSES))[0].due  # type: ignore[no-any-return]
 
 
+def timer_job(router: TimerRouter) -> Job:
+    """The job that fires a service's timers."""
+
+    async def next_timer(session: AsyncSession, context: JobContext) -> datetime | None:
+        return await next_due(session, list(router.handlers), context.now)
+
+    return Job("timers", next_timer, lambda context: fire(router, context))
+
+
 async def fire(router: TimerRouter, context: JobContext) -> int:
     """Fire everything due at the context's instant, earliest first, each in a transaction of its own. Answers how many fired."""
     fired = 0
@@ -120,7 +130,7 @@ async def _fire_one(router: TimerRouter, context: JobContext) -> bool:
     except Exception as error:
         if timer is None or is_transient(error):
             raise
-        log.error("timer failed", kind=timer.kind, key=timer.key, error=describe(error))
+        log.error("timer failed", kind=timer.kind, key=timer.key, error=told_with_place(error))
         async with context.database.transaction() as session:
             await execute(session, "UPDATE timer SET failures = failures + 1 WHERE kind = $1 AND key = $2", timer.kind, timer.key)
     return True

@@ -2,37 +2,23 @@
 
 import asyncio
 import contextlib
-import os
-import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from collections.abc import Awaitable, Callable
 
-from fastapi import APIRouter
-from sqlalchemy import MetaData
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from shared import idempotency, parking, timers
-from shared.auditing import audit_job
-from shared.clock import Clock, ClockNotSet
-from shared.db import Database, rows
+from shared import idempotency, inbox
+from shared.clock import ClockNotSet
+from shared.courier import CourierInbox
+from shared.db import rows
 from shared.discretion import told
-from shared.inbox import Arrival, EventRouter, Inbox
-from shared.invariants import NOTHING, Sentences
-from shared.jobs import Job, JobContext
+from shared.inbox import Inbox
+from shared.jobs import Job
 from shared.kafka import KafkaSource
 from shared.lease import Fenced, Lease
 from shared.log import get_logger
 from shared.loop import give_way
-from shared.operator import Operator
 from shared.outbox import Relay, Sink
-from shared.parking import EVENT, to_envelope
-from shared.settings import Settings
-from shared.timers import TimerRouter
+from shared.service import Runtime
 
 log = get_logger("worker")
-INBOX_BATCH = 500
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 PACE_SECONDS = 0.02  # while rings keep coming a loop looks no more often than this: a burst of commits is one look
@@ -40,58 +26,6 @@ GIVE_WAY_SECONDS = 2.0
 WAITING_SECONDS = 5.0
 IDLE_SECONDS = 600.0  # a loop that the lookout wakes looks by itself, too, but hardly ever
 LOOK = """SELECT EXISTS (SELECT 1 FROM outbox_held) AS redelivery, EXISTS (SELECT 1 FROM parked_event WHERE reason <> 'dead') AS parked"""
-
-
-@dataclass(frozen=True)
-class Service:
-    """A service as its `app.py` wires it. `paces`: these loops (`relay`, `inbox`, a job by its name) look no more often than every so many
-    seconds (machine time), for nobody waits for them: what comes meanwhile is done together, and those who are waited for go first. Where
-    there is more than that, and other services in the process, they wait between two steps until it has time to spare, GIVE_WAY_SECONDS at
-    most. `inbox_batch`: so many events at most in one transaction of the inbox; few where one of them takes milliseconds."""
-
-    name: str
-    description: str
-    events: EventRouter
-    tables: MetaData
-    routers: tuple[APIRouter, ...] = ()
-    timers: TimerRouter = field(default_factory=TimerRouter)
-    jobs: tuple[Job, ...] = ()
-    sentences: Sentences = NOTHING
-    resources: Callable[[Settings, Operator], Mapping[str, Any]] = lambda settings, operator: {}
-    metrics: Callable[[AsyncSession], Awaitable[Mapping[tuple[str, str], float]]] | None = None
-    paces: Mapping[str, float] = field(default_factory=dict)
-    inbox_batch: int = INBOX_BATCH
-
-
-@dataclass
-class Runtime:
-    """A service with everything that it runs on. `lag` counts events that the transport holds for it (None: the inbox holds them)."""
-
-    service: Service
-    settings: Settings
-    database: Database
-    clock: Clock
-    operator: Operator
-    resources: Mapping[str, Any]
-    lag: Callable[[], Awaitable[int]] | None = None
-    holder: str = field(default_factory=lambda: f"{os.getpid()}-{secrets.token_hex(4)}")
-
-    @property
-    def jobs(self) -> tuple[Job, ...]:
-        """The service's jobs, the one that fires its timers, and the one that audits its database."""
-        return (timer_job(self.service.timers), *self.service.jobs, audit_job(self.service.sentences))
-
-    def job_context(self, now: datetime) -> JobContext:
-        return JobContext(self.database, now, self.operator, self.settings, self.resources)
-
-
-def timer_job(router: TimerRouter) -> Job:
-    """The job that fires a service's timers."""
-
-    async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
-        return await timers.next_due(session, list(router.handlers), context.now)
-
-    return Job("timers", next_due, lambda context: timers.fire(router, context))
 
 
 class Worker:
@@ -182,7 +116,7 @@ class Worker:
     async def _housekeep(self) -> bool:
         """Claims and keys that are too old to matter."""
         async with self.runtime.database.transaction() as session:
-            more = await parking.forget(session)
+            more = await inbox.forget(session)
             await idempotency.prune(session)
         return more > 0
 
@@ -226,37 +160,3 @@ async def sleep_until_rung(bell: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await bell.wait()
-
-
-class CourierInbox:
-    """Takes what the Courier brought, oldest first, under one leader."""
-
-    def __init__(self, inbox: Inbox, lease: Lease, batch: int = INBOX_BATCH) -> None:
-        self._inbox, self.lease, self._batch = inbox, lease, batch
-        self._renew_at = 0.0
-
-    async def step(self) -> bool:
-        """Handle the oldest pending events; True while there are more. False when another process leads."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._renew_at or not self.lease.epoch:
-            if not await self.lease.held():
-                return False
-            self._renew_at = now + self.lease.duration.total_seconds() / 3
-        async with self._inbox.database.look() as session:
-            found = await self.oldest(session)
-        if not found:
-            return False
-        try:
-            await self._inbox.handle(found, self._settle)
-        except Fenced:
-            self.lease.epoch = 0
-            raise
-        return len(found) == self._batch
-
-    async def oldest(self, session: AsyncSession) -> list[Arrival]:
-        """What came first."""
-        found = await rows(session, f"SELECT seq, {EVENT} FROM inbox_pending ORDER BY seq LIMIT {self._batch}")
-        return [Arrival(to_envelope(row), row.seq, origin=f"inbox_pending/{row.seq}") for row in found]
-
-    async def _settle(self, session: AsyncSession, arrivals: Sequence[Arrival]) -> None:
-        await self.lease.delete(session, "inbox_pending.seq", [each.mark for each in arrivals])

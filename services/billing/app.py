@@ -6,7 +6,7 @@ from services.billing.jobs import JOBS
 from services.billing.models import Table
 from services.billing.queries.gauges import gauges
 from services.billing.queries.invariants import SENTENCES
-from shared.worker import Service
+from shared.service import Service
 
 SERVICE = Service(
     name="billing",

@@ -4,7 +4,7 @@ from services.billing.adapters.price_functions import price_functions
 from services.billing.operations import agreements, charges, segments
 from shared.events.collections import AgentAssigned, FeeDue, SegmentChanged
 from shared.events.ticketing import AgreementReached
-from shared.inbox import Context, EventRouter
+from shared.routing import Context, EventRouter
 
 events = EventRouter()
 

@@ -7,7 +7,7 @@ from services.collections.jobs import JOBS
 from services.collections.models import Table
 from services.collections.queries.gauges import gauges
 from services.collections.queries.invariants import SENTENCES
-from shared.worker import Service
+from shared.service import Service
 
 SERVICE = Service(
     name="collections",

@@ -42,7 +42,7 @@ from shared.events.ticketing import (
     TicketOpened,
     WorkOrderScheduled,
 )
-from shared.inbox import Context, EventRouter, FactMissing
+from shared.routing import Context, EventRouter, FactMissing
 
 events = EventRouter()
 

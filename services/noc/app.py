@@ -8,7 +8,7 @@ from services.noc.api import router
 from services.noc.handlers import events
 from services.noc.models import Table
 from services.noc.queries import SENTENCES, count_open_outages
-from shared.worker import Service
+from shared.service import Service
 
 
 async def _metrics(session: AsyncSession) -> Mapping[tuple[str, str], float]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.noc import operations
 from services.noc.operations import Attachment
 from shared.events.billing import CustomerChanged, CustomerRegistered, CustomerState
-from shared.inbox import Context, EventRouter
+from shared.routing import Context, EventRouter
 
 events = EventRouter()
 

@@ -7,7 +7,7 @@ from services.notifier.jobs import JOBS
 from services.notifier.models import Table
 from services.notifier.queries import SENTENCES, gauges
 from shared.sealing import Seal
-from shared.worker import Service
+from shared.service import Service
 
 SERVICE = Service(
     name="notifier",

@@ -23,7 +23,7 @@ from shared.events.billing import (
     PaymentReversed,
 )
 from shared.events.collections import AgentAssigned, SegmentChanged
-from shared.inbox import Context, EventRouter
+from shared.routing import Context, EventRouter
 
 events = EventRouter()
 

@@ -6,7 +6,7 @@ from services.ticketing.jobs import JOBS, TIMERS
 from services.ticketing.models import Table
 from services.ticketing.queries.invariants import SENTENCES
 from services.ticketing.queries.switches import gauges
-from shared.worker import Service
+from shared.service import Service
 
 SERVICE = Service(
     name="ticketing",

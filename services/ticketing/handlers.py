@@ -23,8 +23,8 @@ from shared.events.collections import (
     SuspensionRequested,
     SuspensionWithdrawn,
 )
-from shared.inbox import Context, EventRouter
 from shared.operator.procedures import ClosingEvent
+from shared.routing import Context, EventRouter
 
 events = EventRouter()
 

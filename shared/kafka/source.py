@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.inbox import Arrival, Inbox
+from shared.inbox import BATCH, Arrival, Inbox
 from shared.kafka import offsets
 from shared.kafka.cluster import TIMEOUT_SECONDS, client_options, ensure_topics, from_record, topic_of, within
 from shared.kafka.offsets import Mark, Partition
@@ -29,7 +29,6 @@ from shared.log import get_logger
 from shared.settings import Settings
 
 log = get_logger("kafka source")
-BATCH = 500
 POLL_MS = 500
 REVOKE_SECONDS = 10.0
 ADVISE_SECONDS = 5.0

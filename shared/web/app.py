@@ -17,6 +17,7 @@ from shared.errors import Unavailable
 from shared.kafka.cluster import within
 from shared.log import get_logger
 from shared.migrations import behind
+from shared.service import Runtime, Service
 from shared.simulation import ClockSetting, ServiceState, move, state_of
 from shared.web.audit_entries import audit_entry_router
 from shared.web.audits import audit_router
@@ -24,7 +25,6 @@ from shared.web.commands import Actor, Documents, LimitedRoute, permits, refuse_
 from shared.web.dead_letters import dead_letter_router
 from shared.web.documentation import add_documentation
 from shared.web.problems import add_handlers
-from shared.worker import Runtime, Service
 
 log = get_logger("web")
 GAUGES = """

@@ -22,16 +22,16 @@ from shared.auth import REMEDY, Principal
 from shared.db import flush
 from shared.errors import FieldError, Forbidden, Invalid, Problem, Unauthorized, Unavailable, nearest
 from shared.idempotency import HEADER, Answer, Command
-from shared.inbox import is_transient
 from shared.log import current_traceparent
 from shared.operator import Operator
 from shared.operator.permissions import PERMISSIONS
+from shared.service import Runtime
+from shared.transient import is_transient
 from shared.web.bodies import BODY_LIMIT, read_limited
 from shared.web.confidential import kept, shown
 from shared.web.exporting import Export, Given, Listed, answers, exported, format_asked, known_format, listed_by
 from shared.web.routing import Router
 from shared.web.together import Crowds, Together, answer_of
-from shared.worker import Runtime
 
 UPLOADS_AT_ONCE = 4  # per process: each holds a file open and a part of it in memory
 ACTOR = "reconecta.actor"  # where a request's scope holds who sent it

@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import FieldError, Invalid, NotFound, Problem, TooLarge, Unavailable, spanish
-from shared.inbox import is_transient
 from shared.log import get_logger, new_traceparent, trace_id, traced
+from shared.transient import is_transient
 
 log = get_logger("web")
 TYPE = "https://reconecta.dev/problemas/"

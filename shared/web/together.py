@@ -26,7 +26,7 @@ from shared.auth import Principal
 from shared.idempotency import Answer, Command
 from shared.log import current_traceparent, get_logger
 from shared.operator import Operator
-from shared.worker import Runtime
+from shared.service import Runtime
 
 log = get_logger("web")
 MOST = 50  # commands in one transaction

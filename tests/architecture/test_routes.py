@@ -14,10 +14,10 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from services.wiring import SERVICES
+from shared.service import Service
 from shared.web import CommandRoute
 from shared.web.documentation import add_documentation
 from shared.web.routing import Router
-from shared.worker import Service
 
 VERBS = {"get", "post", "put", "patch", "delete"}
 

@@ -10,12 +10,12 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared.clock import SystemClock
+from shared.courier import CourierInbox
 from shared.db import Database, driver, execute
 from shared.events import Envelope
-from shared.inbox import Context, EventRouter, Inbox
+from shared.inbox import Inbox, InboxRow
 from shared.lease import Lease
-from shared.parking import InboxRow
-from shared.worker import CourierInbox
+from shared.routing import Context, EventRouter
 from tests.bench.data import NOW, Measured, MeasuredAlone, MeasuredMany, copy_rate, empty, envelopes, records
 from tests.bench.p5_courier import PENDING
 from tests.bench.runner import Bench, Goal, Measure, rate

@@ -13,12 +13,13 @@ from shared import worker as worker_module
 from shared.clock import SystemClock
 from shared.courier import Courier, Receiver
 from shared.db import Database
-from shared.inbox import Context, EventRouter
 from shared.kafka import KafkaSink
 from shared.outbox import publish
+from shared.routing import Context, EventRouter
+from shared.service import Runtime, Service
 from shared.settings import Settings
 from shared.wakeup import Wakeup
-from shared.worker import Runtime, Service, Worker
+from shared.worker import Worker
 from tests.bench.data import NOW, Measured
 from tests.bench.runner import Bench, Goal, Measure
 from tests.support.service import operator

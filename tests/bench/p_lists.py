@@ -14,7 +14,7 @@ import httpx
 from services.billing.app import SERVICE as BILLING
 from services.collections.app import SERVICE as COLLECTIONS
 from shared.db import Database
-from shared.worker import Service
+from shared.service import Service
 from tests.bench.data import do
 from tests.bench.runner import Bench, Goal, Growth, Measure
 from tests.support.service import serve

@@ -27,17 +27,18 @@ from services.wiring import open_runtime
 from shared import audit, timers
 from shared.calendar import BusinessCalendar
 from shared.clock import SimulatedClock
-from shared.courier import Courier, Receiver
+from shared.courier import Courier, CourierInbox, Receiver
 from shared.db import new_id, rows
 from shared.events import Envelope
-from shared.inbox import Context, Inbox
+from shared.inbox import Inbox
 from shared.lease import Lease
 from shared.operator import Operator
 from shared.outbox import Relay
+from shared.routing import Context
+from shared.service import Runtime, Service
 from shared.settings import Settings
 from shared.simulation import state_of
 from shared.timers import DueTimer
-from shared.worker import CourierInbox, Runtime, Service
 from tests.flows.books import residential
 from tests.flows.stories import Customer, customers_of
 from tests.support.history import Evidence, History, gather, watching, witnessed

@@ -15,13 +15,14 @@ from services.notifier.rules.states import Outcome
 from services.ticketing.adapters.network import SimulatedNetwork
 from services.ticketing.operations.switches import Answer
 from shared import audit, idempotency, outbox, parking, timers
+from shared.courier import CourierInbox
 from shared.db import Database, execute, new_id, rows
 from shared.events import Envelope
-from shared.inbox import Context, Inbox
+from shared.inbox import Inbox
 from shared.jobs import JobContext
 from shared.outbox import Outgoing
+from shared.routing import Context
 from shared.timers import TimerRouter
-from shared.worker import CourierInbox
 from tests.faults.scene import IllWill, load, open_scene, service_of
 from tests.support.history import Evidence, History, Violation, violations
 from tests.support.history.evidence import Held, Seen, Told

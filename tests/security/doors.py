@@ -14,9 +14,9 @@ from services.local import root_app
 from services.wiring import SERVICES
 from shared.clock import SimulatedClock
 from shared.db import Database
+from shared.service import Runtime
 from shared.settings import Settings
 from shared.simulation import Conductor, LocalEnd
-from shared.worker import Runtime
 from tests.support.service import OPERATOR_FOLDER, WEBHOOK_KEY, keys, operator
 
 PARTS = {"step": "confirmar", "code": "suspension_cliente_vip", "key": "nobody"}

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from services.serving import listen, serving
 from services.wiring import SERVICES
+from shared.service import Service
 from shared.web import CommandRoute, exporting
 from shared.web.columns import cells, columns_of, inside, kinds_of
 from shared.web.dead_letters import dead_letter_router
@@ -27,7 +28,6 @@ from shared.web.headings import WORDS
 from shared.web.paging import MAX_PAGE
 from shared.web.sheets import csv_lines
 from shared.web.values import spoken
-from shared.worker import Service
 from tests.collections.api_scene import OpenDatabase, Scene, registered, scene
 from tests.security.doors import lists, whole_house
 from tests.security.test_matrix import COMPANY

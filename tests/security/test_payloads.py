@@ -19,7 +19,7 @@ from shared.events import Envelope
 from shared.inbox import Arrival
 from shared.operator import check_operator
 from shared.operator.files import Mistake, read_source
-from shared.worker import Service
+from shared.service import Service
 from tests.operator.conftest import copy_of_documents
 from tests.support.service import OPERATOR_FOLDER, Served, serve
 

@@ -16,10 +16,10 @@ from shared import auditing, log
 from shared.auditing import KEPT, audit_job
 from shared.clock import SimulatedClock
 from shared.db import Database, execute, rows
-from shared.inbox import EventRouter
 from shared.invariants import SHOWN, Sentences
 from shared.lease import Fenced
-from shared.worker import Service
+from shared.routing import EventRouter
+from shared.service import Service
 from tests.support.service import Served, serve
 
 NOON = datetime(2026, 3, 1, 18, tzinfo=UTC)

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.db import Database, driver, execute, lock, rows
 from shared.errors import NotFound
-from shared.inbox import is_transient
 from shared.lease import LeaseRow
+from shared.transient import is_transient
 
 Open = Callable[[str], Awaitable[Database]]
 ADD = "INSERT INTO lease (name, holder, epoch, expires_at) VALUES ($1, 'x', 1, now())"

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import MetaData
 
 from shared.db import Database
-from shared.inbox import EventRouter
-from shared.worker import Service
+from shared.routing import EventRouter
+from shared.service import Service
 from tests.support.service import Served, serve
 from tests.support.transport import Ears, Said, Told, clean, prepare
 

@@ -12,8 +12,9 @@ from shared.courier import Courier
 from shared.db import Database, execute, rows
 from shared.idempotency import Command
 from shared.inbox import Arrival, Inbox
+from shared.service import Runtime, Service
 from shared.settings import Settings
-from shared.worker import Runtime, Service, Worker
+from shared.worker import Worker
 from tests.shared.test_inbox import settle
 from tests.support.service import operator
 from tests.support.transport import Ears, Told, clean, envelope, prepare

@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import parking
 from shared.clock import SystemClock, machine_now
-from shared.courier import Courier, Receiver
+from shared.courier import Courier, CourierInbox, Receiver
 from shared.db import Database, execute, rows
-from shared.inbox import Arrival, Context, EventRouter, FactMissing, Inbox, is_transient
+from shared.inbox import Arrival, Inbox
 from shared.lease import Fenced, Lease
-from shared.worker import CourierInbox
+from shared.routing import Context, EventRouter, FactMissing
+from shared.transient import is_transient
 from tests.support.service import operator
 from tests.support.transport import Ears, Said, Told, clean, envelope, prepare
 

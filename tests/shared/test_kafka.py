@@ -16,12 +16,13 @@ from sqlalchemy import MetaData
 from deploy.kafka import local
 from shared.clock import SystemClock
 from shared.db import Database, execute
-from shared.inbox import EventRouter, Inbox
+from shared.inbox import Inbox
 from shared.kafka import KafkaLag, KafkaSink, KafkaSource, ensure_topics, from_record, offsets, to_headers, topic_of
 from shared.kafka.cluster import within
 from shared.kafka.offsets import Mark
 from shared.lease import Fenced
-from shared.worker import Service
+from shared.routing import EventRouter
+from shared.service import Service
 from tests.support.service import operator, serve
 from tests.support.transport import HEARERS, TELLERS, Line, Said, Told, clean, envelope, prepare, until
 

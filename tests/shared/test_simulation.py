@@ -13,13 +13,14 @@ from shared import timers
 from shared.clock import ClockNotSet, SimulatedClock
 from shared.courier import Courier, Receiver
 from shared.db import Database, execute, rows
-from shared.inbox import Context, EventRouter
 from shared.kafka import KafkaLag, KafkaSink
 from shared.outbox import publish
+from shared.routing import Context, EventRouter
+from shared.service import Runtime, Service
 from shared.settings import Settings
 from shared.simulation import Conductor, HttpEnd, LocalEnd, ServiceState, SimulationStuck, state_of
 from shared.timers import DueTimer, TimerRouter
-from shared.worker import Runtime, Service, Worker
+from shared.worker import Worker
 from tests.support.service import operator
 from tests.support.transport import Said, Told, clean, prepare
 

@@ -11,11 +11,12 @@ from shared import timers
 from shared.clock import SystemClock
 from shared.courier import Courier
 from shared.db import Database, execute, rows
-from shared.inbox import Context, EventRouter
 from shared.jobs import JobContext
+from shared.routing import Context, EventRouter
+from shared.service import Runtime, Service
 from shared.settings import Settings
 from shared.timers import MAX_FAILURES, PAUSES, DueTimer, TimerRouter
-from shared.worker import Runtime, Service, Worker
+from shared.worker import Worker
 from tests.support.service import operator
 from tests.support.transport import until
 

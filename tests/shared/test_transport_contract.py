@@ -13,8 +13,8 @@ from shared import parking
 from shared.courier import Receiver
 from shared.db import Database, execute
 from shared.events import Envelope
-from shared.inbox import FactMissing
 from shared.outbox import Relay
+from shared.routing import FactMissing
 from tests.support.transport import HEARERS, TELLERS, Line, Many, Said, Told, Unheard, clean, prepare, until
 
 TRANSPORTS = ["courier", "shuffled", pytest.param("kafka", marks=pytest.mark.kafka)]

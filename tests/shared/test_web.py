@@ -21,8 +21,9 @@ from shared.auth import Principal
 from shared.db import Database, execute
 from shared.errors import Refused
 from shared.idempotency import Answer, Command, fingerprint
-from shared.inbox import EventRouter
 from shared.money import PositiveAmount
+from shared.routing import EventRouter
+from shared.service import Service
 from shared.web import (
     Actor,
     Documents,
@@ -39,7 +40,6 @@ from shared.web import (
     set_etag,
     sorted_by,
 )
-from shared.worker import Service
 from tests.support.service import Served, serve
 
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)

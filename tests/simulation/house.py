@@ -13,16 +13,17 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.wiring import SERVICES, open_runtime
-from shared.courier import Courier, Receiver
+from shared.courier import Courier, CourierInbox, Receiver
 from shared.db import execute, rows
 from shared.events import Envelope
 from shared.inbox import Arrival
 from shared.operator import Operator
 from shared.operator.steps import Deadline, Step
 from shared.parking import EVENT, to_envelope
+from shared.service import Runtime
 from shared.settings import Settings
 from shared.web import create_app
-from shared.worker import CourierInbox, Runtime, Worker
+from shared.worker import Worker
 from tests.simulation.machine import LONG
 from tests.simulation.wire import simulate
 from tests.support.service import keys, operator

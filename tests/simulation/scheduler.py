@@ -14,8 +14,8 @@ from typing import Any
 import asyncpg
 
 from shared.db import rows
-from shared.inbox import is_transient
 from shared.lease import Fenced
+from shared.transient import is_transient
 from tests.simulation.calls import post
 from tests.simulation.crashes import Attempt, Crashes, Death, attempting
 from tests.simulation.house import Shop

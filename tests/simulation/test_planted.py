@@ -36,7 +36,7 @@ def a_relay_that_deletes_before_it_sends(patch: Patch) -> None:
     """Whoever dies in between has lost what it had in hand."""
 
     async def step(self: Relay) -> bool:
-        if not await self._leads():
+        if not await self.lease.kept():
             return False
         async with self._database.transaction() as session:
             found = await rows(session, f"SELECT id, {COLUMNS} FROM outbox ORDER BY id LIMIT {self._batch}")

@@ -13,12 +13,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import SystemClock
-from shared.courier import Courier, Receiver
+from shared.courier import Courier, CourierInbox, Receiver
 from shared.db import Database, execute, rows
 from shared.inbox import Inbox
 from shared.lease import Fenced, Lease
 from shared.outbox import Relay, publish
-from shared.worker import CourierInbox
 from tests.support.service import operator
 from tests.support.transport import NOW, Ears, Told, clean, prepare
 

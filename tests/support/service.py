@@ -20,9 +20,9 @@ from shared.events import CATALOGUE, Envelope, Event
 from shared.inbox import Arrival, Inbox
 from shared.jobs import Job
 from shared.operator import Operator, load_operator
+from shared.service import Runtime, Service
 from shared.settings import Settings
 from shared.web.app import bare_app, work_on
-from shared.worker import Runtime, Service
 
 OPERATOR_FOLDER = Path("deploy/operators/vip_isp")
 WEBHOOK_KEY = Fernet.generate_key().decode()  # closes secrets for the whole test session

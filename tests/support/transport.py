@@ -15,15 +15,17 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import SystemClock
-from shared.courier import Courier, Receiver
+from shared.courier import Courier, CourierInbox, Receiver
 from shared.db import Database, execute, new_id, rows
 from shared.events import Envelope, Event
-from shared.inbox import Arrival, Context, EventRouter, FactMissing
+from shared.inbox import Arrival
 from shared.kafka import KafkaLag, KafkaSink
 from shared.outbox import Sink, publish
 from shared.parking import EVENT, to_envelope
+from shared.routing import Context, EventRouter, FactMissing
+from shared.service import Runtime, Service
 from shared.settings import Settings
-from shared.worker import CourierInbox, Runtime, Service, Worker
+from shared.worker import Worker
 from tests.support.service import operator
 
 Kind = Literal["courier", "shuffled", "kafka"]

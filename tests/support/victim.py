@@ -12,11 +12,12 @@ from sqlalchemy import MetaData
 from shared.clock import SystemClock
 from shared.courier import Courier, Receiver
 from shared.db import Database
-from shared.inbox import EventRouter
 from shared.kafka import KafkaSink
 from shared.outbox import Sink
+from shared.routing import EventRouter
+from shared.service import Runtime, Service
 from shared.settings import Settings
-from shared.worker import Runtime, Service, Worker
+from shared.worker import Worker
 from tests.support.service import operator
 from tests.support.transport import HEARERS, TELLERS, Ears
 

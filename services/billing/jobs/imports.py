@@ -28,10 +28,10 @@ from services.billing.rules.states import ImportState
 from shared.background import in_the_background
 from shared.calendar import BusinessCalendar
 from shared.db import Database
-from shared.inbox import is_transient
 from shared.jobs import Job, JobContext
 from shared.log import get_logger
 from shared.operator import Operator
+from shared.transient import is_transient
 
 log = get_logger("billing.imports")
 GATHER_ROWS = 20_000

@@ -16,11 +16,11 @@ from services.collections.queries.dossiers import Gathered
 from services.collections.rules.dossier import Subject, canonical, digest, pages_of, printed
 from shared.db import execute
 from shared.discretion import told
-from shared.inbox import is_transient
 from shared.jobs import Job, JobContext
 from shared.log import get_logger
 from shared.operator import Operator
 from shared.press import PdfFailed, print_apart
+from shared.transient import is_transient
 
 log = get_logger("collections.dossiers")
 TEMPLATE = "dossier.typ"

@@ -13,9 +13,9 @@ from services.collections.operations.changes import Changes, lock_account
 from services.collections.operations.looking import bring_forward, compare_policies, look_later
 from services.collections.rules.terms import Book
 from shared.db import Fetched, rows
-from shared.inbox import is_transient
 from shared.jobs import Job, JobContext
 from shared.log import get_logger
+from shared.transient import is_transient
 
 log = get_logger("collections.review")
 FEW = 500  # accounts due, up to which more of a changed policy are brought forward

@@ -9,7 +9,7 @@ from services.collections.operations.tidings import touch
 from services.collections.rules.states import DeductionKind
 from shared.db import execute
 from shared.events.billing import CreditNoteIssued, DisputeOpened, DisputeResolved
-from shared.inbox import FactMissing
+from shared.routing import FactMissing
 
 DEDUCTED = """
 INSERT INTO deduction (id, account_id, invoice_id, kind, amount, currency, reason, by, since, known_at)

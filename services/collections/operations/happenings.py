@@ -9,8 +9,8 @@ from services.collections.rules.sentences import instant_of, is_kept
 from shared.db import execute, ring, rows
 from shared.events import Event
 from shared.events.noc import OutageClosed, OutageDeclared
-from shared.inbox import FactMissing
 from shared.outbox import Outgoing, publish_many
+from shared.routing import FactMissing
 
 STREAMS = "streams"  # whom a new happening wakes: who watches a customer
 # Under the account's lock, so that one customer's numbers grow as they are committed: whoever has read up to one has missed none.

@@ -21,8 +21,8 @@ from shared.events.ticketing import (
     SwitchUnresolved,
     TicketClosed,
 )
-from shared.inbox import FactMissing
 from shared.operator import Operator
+from shared.routing import FactMissing
 
 Answer = ServiceSuspended | SuspensionCancelled | ReconnectionOrdered | ServiceReconnected
 E = TypeVar("E", bound=Answer)

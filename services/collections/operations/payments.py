@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.collections.operations.tidings import touch
 from shared.db import execute, rows
 from shared.events.billing import Allocation, PaymentAllocated, PaymentConfirmed, PaymentRejected, PaymentReported, PaymentReversed
-from shared.inbox import FactMissing
+from shared.routing import FactMissing
 
 REPORTED = """
 INSERT INTO payment (id, account_id, amount, currency, reference, channel, reported_at, known_at)

@@ -17,7 +17,7 @@ from services.collections.rules.terms import Terms
 from shared.db import execute, new_id, rows
 from shared.events.collections import RestrictionReleaseRequested, RestrictionRequested
 from shared.events.ticketing import RestrictionEnded, ServiceRestricted, TicketClosed
-from shared.inbox import FactMissing
+from shared.routing import FactMissing
 
 RESTRICT = """
 INSERT INTO restriction (id, account_id, source, procedure, release_procedure, rule, reason, amount, currency, invoice_ids,

@@ -10,8 +10,8 @@ from services.collections.operations.looking import look_soon
 from services.collections.rules.terms import Book
 from shared.db import execute, rows
 from shared.events.billing import InvoiceIssued, InvoiceOverdue, InvoicePaid, InvoiceVoided
-from shared.inbox import FactMissing
 from shared.operator import Operator
+from shared.routing import FactMissing
 
 LOCK = "SELECT id FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 ISSUED = """

@@ -21,10 +21,10 @@ from shared.bulk import insert
 from shared.db import new_id, ring
 from shared.events import Event
 from shared.events.billing import InvoiceIssued
-from shared.inbox import FactMissing
 from shared.operator import Notice, Operator, Person
 from shared.operator.templates import templates_of
 from shared.outbox import publish_many
+from shared.routing import FactMissing
 
 NO_ADDRESS = "El cliente no tiene ninguna dirección de correo."
 

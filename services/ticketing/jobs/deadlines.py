@@ -5,7 +5,7 @@ from uuid import UUID
 from services.ticketing.operations.documents import UNUSED, forget_unused
 from services.ticketing.operations.effects import DEADLINE
 from services.ticketing.operations.steps import pass_deadline
-from shared.inbox import Context
+from shared.routing import Context
 from shared.timers import DueTimer, TimerRouter
 
 router = TimerRouter()

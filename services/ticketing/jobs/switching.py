@@ -14,10 +14,10 @@ from services.ticketing.operations.claiming import PER_NODE, Claim, claim_switch
 from services.ticketing.operations.switches import Answer, record_answers
 from services.ticketing.queries.switches import next_switch_due
 from shared.clock import machine_now
-from shared.inbox import is_transient
 from shared.jobs import Job, JobContext
 from shared.lease import prolonged
 from shared.log import get_logger
+from shared.transient import is_transient
 
 log = get_logger("ticketing.switching")
 NAME = "switching"

@@ -24,8 +24,8 @@ from shared.auth import Principal
 from shared.db import lock
 from shared.errors import NotFound, nearest
 from shared.events.billing import AgreementRefused
-from shared.inbox import FactMissing
 from shared.operator import Opening, Operator, Procedure
+from shared.routing import FactMissing
 
 
 async def open_by_hand(

@@ -19,9 +19,9 @@ from services.ticketing.rules.ticket import SYSTEM
 from shared.db import lock
 from shared.errors import NotFound
 from shared.events.collections import RecoveryRequested
-from shared.inbox import FactMissing
 from shared.operator import Operator
 from shared.operator.procedures import NetworkEvent
+from shared.routing import FactMissing
 
 UNPAID = Fact(name="cause", label="Origen", kind="choice", value="unpaid", text="Falta de pago")
 

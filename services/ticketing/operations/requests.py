@@ -17,8 +17,8 @@ from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.ticket import SYSTEM
 from shared.db import lock
 from shared.events.collections import ReconnectionRequested, RecoveryRequested, SuspensionRequested
-from shared.inbox import FactMissing
 from shared.operator import Operator
+from shared.routing import FactMissing
 
 
 async def request_suspension(session: AsyncSession, *, wanted: SuspensionRequested, operator: Operator, now: datetime) -> None:

@@ -23,9 +23,9 @@ from services.ticketing.rules.ticket import SYSTEM, Cancel
 from shared.db import new_id
 from shared.events.collections import RestrictionReleaseRequested, RestrictionRequested
 from shared.events.ticketing import RestrictionEnded, ServiceRestricted, SwitchProof
-from shared.inbox import FactMissing
 from shared.operator import Operator
 from shared.outbox import Outgoing, publish_many
+from shared.routing import FactMissing
 
 TAKEN_BACK = "La restricción se retiró antes de hacerse."
 Proofs = Mapping[UUID, list[SwitchProof]]  # by ticket

@@ -13,8 +13,8 @@ import asyncpg
 from shared.db import execute
 from shared.events import Envelope
 from shared.routing import Context, EventRouter
+from shared.service import Service
 from shared.timers import DueTimer
-from shared.worker import Service
 
 # What is written down: the messaging tables of every service, and the aggregates whose versions its events carry.
 MESSAGING = ("outbox", "inbox", "parked_event", "timer", "idempotency_key", "audit_entry")
