@@ -6,11 +6,11 @@ same at any size; so does another one by an index of its own while nothing is fi
 are sorted for each page, so there may be at most MOST of them: a larger list is refused in that order, with what would help.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -118,7 +118,7 @@ class Sorting:
     @property
     def names(self) -> list[str]:
         """All that may be asked for."""
-        return _both_ways(self.fields)
+        return both_ways(self.fields)
 
     def keys(self, sort: str) -> tuple[Key, ...]:
         """The sort key of an order: the field, then what tells rows apart."""
@@ -252,46 +252,6 @@ class _Part:
         return f"{conditions}ORDER BY {self.asked._each(self.columns)} LIMIT {marks[-1]}"
 
 
-class Arranging:
-    """How a short list that is in memory may be sorted: its items' fields, as they are or by what a function makes of the item."""
-
-    def __init__(self, *fields: str, **by: Callable[[Any], Any]) -> None:
-        self.fields: dict[str, Callable[[Any], Any]] = {each: partial(_plain, name=each) for each in fields} | by
-
-    @property
-    def names(self) -> list[str]:
-        """All that may be asked for."""
-        return _both_ways(self.fields)
-
-    def arrange(self, items: Sequence[T], sort: str | None) -> list[T]:
-        """The items in an order that `names` has, or as they are; what has no value stands last both ways."""
-        if sort is None:
-            return list(items)
-        value = self.fields[sort.removeprefix("-")]
-        with_value = [each for each in items if value(each) is not None]
-        return sorted(with_value, key=value, reverse=sort.startswith("-")) + [each for each in items if value(each) is None]
-
-
-@dataclass(frozen=True)
-class Arrangement:
-    """What was asked of such a list: its order, how many items, and how many come before them."""
-
-    arranging: Arranging
-    sort: str | None
-    limit: int
-    skipped: int
-
-    def page(self, items: Sequence[T]) -> list[Placed[T]]:
-        """The page, and one item more when others follow."""
-        arranged = self.arranging.arrange(items, self.sort)[self.skipped : self.skipped + self.limit + 1]
-        return [Placed(each, (self.skipped + at + 1,)) for at, each in enumerate(arranged)]
-
-
-def _both_ways(names: Mapping[str, Any]) -> list[str]:
+def both_ways(names: Mapping[str, Any]) -> list[str]:
+    """Each name up and down, as `sort` takes them."""
     return [f"{sign}{name}" for name in names for sign in ("", "-")]
-
-
-def _plain(item: Any, name: str) -> Any:
-    """The field's value; of money its amount."""
-    value = getattr(item, name)
-    return getattr(value, "amount", value)

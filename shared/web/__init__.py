@@ -1,6 +1,7 @@
 """Everything that a service's `api` needs of HTTP. A router is made by `command_router()`; see `commands` for what its routes do."""
 
-from shared.sorting import Arrangement, Arranging, Order
+from shared.arranging import Arrangement, Arranging
+from shared.sorting import Order
 from shared.web.app import create_app
 from shared.web.bodies import incoming
 from shared.web.commands import (

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from fastapi import Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from shared.arranging import Arrangement, Arranging
 from shared.errors import FieldError, Invalid, PreconditionRequired, Stale
-from shared.sorting import MOST, Arrangement, Arranging, Key, Order, Placed, Sorting, number
+from shared.sorting import MOST, Key, Order, Placed, Sorting, number
 
 T = TypeVar("T")
 S = TypeVar("S")

@@ -15,9 +15,10 @@ from services.collections.queries import accounts, segments
 from services.notifier.queries import messages
 from services.ticketing.queries import switches
 from shared import sorting
+from shared.arranging import Arranging
 from shared.db import Database, execute, rows
 from shared.errors import Invalid
-from shared.sorting import Arranging, Order, Placed, Sorting, identity, text
+from shared.sorting import Order, Placed, Sorting, identity, text
 
 Open = Callable[[str], Awaitable[Database]]
 CUSTOMERS = Sorting(

@@ -11,10 +11,11 @@ from sqlmodel import select
 
 from services.billing.models import BillingRun, FiscalSeries
 from services.billing.rules.fiscal import fiscal_number
+from shared.arranging import Arranging
 from shared.db import rows
 from shared.errors import NotFound
 from shared.operator import FiscalSeries as Granted
-from shared.sorting import Arranging, Order, Placed, Sorting, day, instant, number, text
+from shared.sorting import Order, Placed, Sorting, day, instant, number, text
 
 RUNS = Sorting(
     "-period",

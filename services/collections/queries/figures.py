@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.arranging import Arranging
 from shared.db import rows
-from shared.sorting import Arranging
 
 # What confirmed money and credit notes took off each invoice.
 TAKEN = """

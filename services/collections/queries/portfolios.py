@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.collections.models import Account, Distribution, DistributionMove, PortfolioChange, PortfolioCover
+from shared.arranging import Arranging
 from shared.db import rows
 from shared.errors import NotFound
-from shared.sorting import Arranging, Order, Placed, Sorting, amount, identity, instant, text
+from shared.sorting import Order, Placed, Sorting, amount, identity, instant, text
 
 COUNTS = """
 SELECT agent, policy, status, count(*) AS customers FROM account
