@@ -7,9 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.operator import Operator, words
-from shared.press import PdfFailed, press
-
-__all__ = ["PdfFailed", "render_credit_note", "render_invoice"]
+from shared.press import print_short
 
 
 def render_invoice(operator: Operator, invoice: Mapping[str, Any]) -> bytes:
@@ -20,14 +18,14 @@ def render_invoice(operator: Operator, invoice: Mapping[str, Any]) -> bytes:
     another process: call it in a thread. Raises PdfFailed.
     """
     data = json.dumps(printed(operator, invoice), ensure_ascii=False, sort_keys=True)
-    return press(operator, "invoice.typ").print(data, _midnight(invoice, operator), "qr")
+    return print_short(operator, "invoice.typ", data, _midnight(invoice, operator), "qr")
 
 
 def render_credit_note(operator: Operator, note: Mapping[str, Any]) -> bytes:
     """A credit note as PDF, in the same way: `number`, `issue_date`, amounts, `lines`, `fiscal_*`, `customer` as an invoice has them, the
     `reason`, and the `invoice` (`number`, `issue_date`) that it credits. Raises PdfFailed."""
     data = json.dumps(printed_note(operator, note), ensure_ascii=False, sort_keys=True)
-    return press(operator, "credit_note.typ").print(data, _midnight(note, operator))
+    return print_short(operator, "credit_note.typ", data, _midnight(note, operator))
 
 
 def printed_note(operator: Operator, note: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,11 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from shared.operator import Operator
-from shared.typesetter import DONE, SHOP, Job, Standard
+from shared.typesetter import DONE, SHOP, Document, Standard
 
 SECONDS = 300.0
 STOP_SECONDS = 5.0
@@ -35,21 +34,21 @@ class Shop:
         self._patience, self._lock = patience, threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def print(self, job: Job) -> bytes:
+    def print(self, document: Document) -> bytes:
         """Print. Blocking. Raises PdfFailed."""
         with self._lock:
             try:
-                word, answer = self._ask(job)
+                word, answer = self._ask(document)
             except (BrokenPipeError, EOFError):  # it went to rest just now, or somebody ended it
                 try:
-                    word, answer = self._ask(job)
+                    word, answer = self._ask(document)
                 except (BrokenPipeError, EOFError):
-                    raise PdfFailed(f"{job.template}: whoever prints it ends, or takes too long") from None
+                    raise PdfFailed(f"{document.template}: whoever prints it ends, or takes too long") from None
         if word != DONE:
-            raise PdfFailed(f"{job.template}: {answer.decode(errors='replace')}")
+            raise PdfFailed(f"{document.template}: {answer.decode(errors='replace')}")
         return answer
 
-    def _ask(self, job: Job) -> tuple[str, bytes]:
+    def _ask(self, document: Document) -> tuple[str, bytes]:
         """The shop's word and what came with it. Raises BrokenPipeError and EOFError when it has ended."""
         process = self._process = self._process or _opened()
         assert process.stdin is not None
@@ -57,7 +56,7 @@ class Shop:
         watch = threading.Timer(self._patience, process.kill)
         watch.start()
         try:
-            process.stdin.write(job.text().encode() + b"\n")
+            process.stdin.write(document.text().encode() + b"\n")
             process.stdin.flush()
             word, _, count = process.stdout.readline().decode().partition(" ")
             answer = process.stdout.read(int(count or 0))
@@ -92,35 +91,22 @@ OURS = Shop()
 atexit.register(OURS.close)
 
 
-@dataclass(frozen=True)
-class Press:
-    """One of an operator's templates. It takes one document at a time."""
-
-    folder: Path
-    template: str
-    edition: str
-
-    def print(self, data: str, timestamp: datetime, *codes: str) -> bytes:
-        """Print a JSON text, where what is named in `codes` becomes a QR code; the same input makes the same bytes.
-        Blocking: call it in a thread. Raises PdfFailed."""
-        folder = str(self.folder.resolve())
-        return OURS.print(Job(folder, self.template, data, timestamp.isoformat(), codes=codes, edition=self.edition))
+def print_short(operator: Operator, template: str, data: str, timestamp: datetime, *codes: str) -> bytes:
+    """Print a JSON text by one of the operator's templates (`invoice.typ`), where what is named in `codes` becomes a QR code; the same
+    input makes the same bytes. Blocking, and one document at a time: call it in a thread. Raises PdfFailed."""
+    return OURS.print(_document(operator, template, data, timestamp, codes=codes))
 
 
-def press(operator: Operator, template: str) -> Press:
-    """The press of one of the operator's templates (`invoice.typ`)."""
-    return Press(operator.folder, template, operator.fingerprint)
-
-
-async def print_apart(operator: Operator, template: str, data: str, timestamp: datetime, *standards: Standard) -> bytes:
-    """Print a long document in a process of its own (see shared/typesetter.py); the same input makes the same bytes. Raises PdfFailed."""
-    job = Job(str(operator.folder.resolve()), template, data, timestamp.isoformat(), standards)
+async def print_long(operator: Operator, template: str, data: str, timestamp: datetime, *standards: Standard) -> bytes:
+    """Print a long document in a process of its own (see Note [A long document has a process]); the same input makes the same bytes.
+    Raises PdfFailed."""
+    document = _document(operator, template, data, timestamp, standards=standards)
     pipe = asyncio.subprocess.PIPE
     command = (sys.executable, "-m", "shared.typesetter")
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe)
     try:
         async with asyncio.timeout(SECONDS):
-            file, said = await process.communicate(job.text().encode())
+            file, said = await process.communicate(document.text().encode())
     except TimeoutError:
         raise PdfFailed(f"{template}: it took longer than {SECONDS:.0f} seconds") from None
     finally:
@@ -130,3 +116,10 @@ async def print_apart(operator: Operator, template: str, data: str, timestamp: d
     if process.returncode != 0:
         raise PdfFailed(f"{template}: {said.decode(errors='replace').strip()[:1000]}")
     return file
+
+
+def _document(
+    operator: Operator, template: str, data: str, timestamp: datetime, *, codes: tuple[str, ...] = (), standards: tuple[Standard, ...] = ()
+) -> Document:
+    folder = str(operator.folder.resolve())
+    return Document(folder, template, data, timestamp.isoformat(), standards, codes, edition=operator.fingerprint)

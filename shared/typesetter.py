@@ -8,7 +8,7 @@ while.
 
 # Note [A long document has a process]
 The compiler keeps what it has laid out, to be faster with the next similar document: right for invoices, and hundreds of megabytes for the
-history of ten years. So such a document is set by a process that ends with it. It reads a Job from its input and writes the PDF.
+history of ten years. So such a document is set by a process that ends with it. It reads a Document from its input and writes the PDF.
 """
 
 import io
@@ -35,7 +35,7 @@ MASK = 3  # readers read all eight; to weigh them for each code took four fifths
 
 
 @dataclass(frozen=True)
-class Job:
+class Document:
     """A document to set: a template of an operator's folder, its data (a JSON text), the file's own date (ISO 8601). Data named in `codes`
     becomes a QR code of its text, as SVG. Another `edition` of the folder is read anew."""
 
@@ -64,19 +64,19 @@ def compiler_of(folder: Path, template: str) -> typst.Compiler:
     return typst.Compiler(folder / TEMPLATES / template, root=folder / TEMPLATES, font_paths=[*fonts], ignore_system_fonts=True)
 
 
-def compile_with(compiler: typst.Compiler, job: Job) -> bytes:
-    """The PDF: the same job makes the same bytes. Raises TypstError."""
-    data, timestamp = {"data": _drawn(job)}, datetime.fromisoformat(job.timestamp)
-    found = compiler.compile(format="pdf", sys_inputs=data, timestamp=timestamp, pdf_standards=list(job.standards))
+def compile_with(compiler: typst.Compiler, document: Document) -> bytes:
+    """The PDF: the same document makes the same bytes. Raises TypstError."""
+    data, timestamp = {"data": _drawn(document)}, datetime.fromisoformat(document.timestamp)
+    found = compiler.compile(format="pdf", sys_inputs=data, timestamp=timestamp, pdf_standards=list(document.standards))
     assert isinstance(found, bytes)
     return found
 
 
-def _drawn(job: Job) -> str:
-    if not job.codes:
-        return job.data
-    data = json.loads(job.data)
-    return json.dumps({**data, **{name: qr_code(data[name]) for name in job.codes}}, ensure_ascii=False, sort_keys=True)
+def _drawn(document: Document) -> str:
+    if not document.codes:
+        return document.data
+    data = json.loads(document.data)
+    return json.dumps({**data, **{name: qr_code(data[name]) for name in document.codes}}, ensure_ascii=False, sort_keys=True)
 
 
 def qr_code(text: str) -> str:
@@ -92,17 +92,17 @@ def fault_of(error: typst.TypstError) -> str:
 
 
 def work() -> None:
-    """Set one document after the other. For each line (a Job) there comes a line `done` or `faulty` with a number, and so many bytes: the
-    PDF, or what is wrong. Ends with its input, and after REST_SECONDS without work."""
+    """Set one document after the other. For each line (a Document) there comes a line `done` or `faulty` with a number, and so many bytes:
+    the PDF, or what is wrong. Ends with its input, and after REST_SECONDS without work."""
     if hasattr(os, "nice"):
         os.nice(GIVE_WAY)
     known = lru_cache(maxsize=16)(lambda folder, template, _edition: compiler_of(Path(folder), template))
     rest = _rest()
     for line in sys.stdin.buffer:
         rest.cancel()
-        job = Job.read(line)
+        document = Document.read(line)
         try:
-            word, answer = DONE, compile_with(known(job.folder, job.template, job.edition), job)
+            word, answer = DONE, compile_with(known(document.folder, document.template, document.edition), document)
         except typst.TypstError as error:
             word, answer = FAULTY, fault_of(error).encode()
         sys.stdout.buffer.write(f"{word} {len(answer)}\n".encode() + answer)
@@ -123,9 +123,9 @@ def main() -> int:
     if sys.argv[1:] == [SHOP]:
         work()
         return 0
-    job = Job.read(sys.stdin.read())
+    document = Document.read(sys.stdin.read())
     try:
-        file = compile_with(compiler_of(Path(job.folder), job.template), job)
+        file = compile_with(compiler_of(Path(document.folder), document.template), document)
     except typst.TypstError as error:
         sys.stderr.write(fault_of(error))
         return 1

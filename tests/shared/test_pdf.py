@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from shared.pdf import PdfFailed, printed, render_invoice
-from shared.press import Shop
-from shared.typesetter import Job
+from shared.pdf import printed, render_invoice
+from shared.press import PdfFailed, Shop
+from shared.typesetter import Document
 from tests.support.service import OPERATOR_FOLDER, operator
 
 STAMP = "2026-03-01T06:00:00+00:00"
@@ -145,5 +145,7 @@ async def test_others_go_on_while_one_prints() -> None:
     assert turns > 100  # it was twice for an invoice while the compiler held the interpreter
 
 
-def job(text: str) -> Job:
-    return Job(str(OPERATOR_FOLDER.resolve()), "invoice.typ", json.dumps(printed(operator(), invoice(number=text))), STAMP, codes=("qr",))
+def job(text: str) -> Document:
+    return Document(
+        str(OPERATOR_FOLDER.resolve()), "invoice.typ", json.dumps(printed(operator(), invoice(number=text))), STAMP, codes=("qr",)
+    )

@@ -19,7 +19,7 @@ from shared.discretion import told
 from shared.jobs import Job, JobContext
 from shared.log import get_logger
 from shared.operator import Operator
-from shared.press import PdfFailed, print_apart
+from shared.press import PdfFailed, print_long
 from shared.transient import is_transient
 
 log = get_logger("collections.dossiers")
@@ -74,9 +74,9 @@ async def print_dossier(operator: Operator, subject: Subject, known: Gathered) -
     """
     content, data = await asyncio.to_thread(_write, operator, subject, known)
     try:
-        file = await print_apart(operator, TEMPLATE, data, subject.until, "a-3b")
+        file = await print_long(operator, TEMPLATE, data, subject.until, "a-3b")
     except PdfFailed:
-        file = await print_apart(operator, TEMPLATE, data, subject.until)
+        file = await print_long(operator, TEMPLATE, data, subject.until)
     return Printed(content, digest(content), file, digest(file), pages_of(file))
 
 

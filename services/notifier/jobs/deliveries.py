@@ -24,7 +24,7 @@ from shared.jobs import Job, JobContext
 from shared.lease import prolonged
 from shared.log import get_logger
 from shared.loop import give_way
-from shared.pdf import PdfFailed
+from shared.press import PdfFailed
 
 log = get_logger("notifier.deliveries")
 BATCH = 25
