@@ -5,7 +5,7 @@
 <data>/keys/            the key that signs tokens, the public halves of those that are believed, what was revoked,
                         and the keys that close the secrets of webhooks
 <data>/correo/          the Maildir that mails go to, unless RECONECTA_SMTP_URL names a server
-<data>/files/           uploads and PDFs
+<data>/files/           uploads
 <data>/reconecta.lock   held by the process that runs the house
 <data>/running.json     its pid and address, while it runs
 ```
