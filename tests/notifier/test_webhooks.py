@@ -295,6 +295,26 @@ async def test_what_a_killed_worker_had_is_sent_again_with_the_same_id(database:
         assert [each["state"] for each in await posts(served, hook)] == ["DELIVERED"]
 
 
+async def test_what_a_killed_worker_had_waits_for_a_subscriber_who_rests_and_so_does_the_conductor(database: OpenDatabase) -> None:
+    """Nobody may send it before: a clock that waited for it would wait for ever."""
+    async with subscriber() as peer, house(database) as served:
+        hook = await subscribe(served, peer.url, PAID)
+        await served.deliver(*background(), golden(PAID))
+        await served.sql(HELD)
+        rests = START + timedelta(minutes=5)
+        await served.sql("UPDATE webhook SET misses = 1, rests_until = $1 RETURNING 1", rests)
+
+        async def due() -> datetime | None:
+            async with served.runtime.database.look() as session:
+                return await job.next_due(session, served.runtime.job_context(START))
+
+        assert await due() == START, "who has it may be alive"
+        await served.sql("UPDATE webhook_post SET claimed_until = clock_timestamp() - interval '1 second' RETURNING 1")
+        assert await due() == rests
+        await served.at(rests)
+        assert [each["state"] for each in await posts(served, hook)] == ["DELIVERED"]
+
+
 PRIVATE = [
     "https://127.0.0.1/", "https://10.1.2.3/", "https://192.168.0.1/", "https://172.16.9.9/", "https://169.254.169.254/latest/meta-data",
     "https://[::1]/", "https://[fe80::1]/", "https://[fd00::1]/", "https://[::ffff:127.0.0.1]/", "https://[64:ff9b::7f00:1]/",

@@ -166,6 +166,21 @@ async def test_a_switch_whose_worker_died_is_taken_up_again_when_its_lease_ends(
         assert (await calls(served), await is_on(served)) == ([("done", True), ("done", True)], True)
 
 
+async def test_a_switch_whose_worker_died_waits_for_its_silent_access_node_and_so_does_the_conductor(database: Open) -> None:
+    """Nobody may call for it before: a clock that waited for it would wait for ever."""
+    async with ticketing(await database("ticketing")) as served:
+        await cut(served, Debtor())
+        async with served.runtime.database.transaction() as session:
+            (claim,) = await claim_switches(session, holder="the dead one", limit=9, silent_limit=9, now=START)
+            await note_nodes(session, answered=[], silent={claim.node: False}, now=START)
+        assert await served.next_due() == START, "who has it may be alive"
+        await served.sql("UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 second' RETURNING 1")
+        (node,) = await served.sql("SELECT retry_at FROM silent_node")
+        assert await served.next_due() == max(node.retry_at, await served.now()), "its turn"
+        await served.at(node.retry_at)
+        assert (await story(served), await is_on(served)) == (["ServiceSuspended"], False)
+
+
 async def test_the_answer_of_who_lost_its_claim_is_left_alone(database: Open) -> None:
     """Whoever took the switch over asks again, under the same id, and keeps what it hears."""
     async with ticketing(await database("ticketing")) as served:

@@ -44,10 +44,13 @@ ITS_TURN = """NOT EXISTS (SELECT FROM webhook_post e WHERE e.webhook_id = d.webh
 STALE = """
 SELECT id, secret, previous_secret FROM webhook WHERE strpos(secret, '.') = 0 OR split_part(secret, '.', 1) = ANY($1)
     OR strpos(previous_secret, '.') = 0 OR split_part(previous_secret, '.', 1) = ANY($1)"""
+# What a worker has that may be alive is due now; what a killed one had, as soon as its subscriber rests no longer.
 NEXT = f"""
-SELECT min(CASE WHEN d.state = 'SENDING' THEN $1 ELSE greatest(d.next_attempt_at, w.rests_until) END) AS at
+SELECT min(CASE WHEN EXISTS (
+    SELECT FROM webhook_post s WHERE s.webhook_id = w.id AND s.state = 'SENDING' AND s.claimed_until >= clock_timestamp()
+) THEN $1 ELSE greatest(coalesce(d.next_attempt_at, $1), w.rests_until) END) AS at
 FROM webhook w CROSS JOIN LATERAL (
-    SELECT state, next_attempt_at FROM webhook_post d
+    SELECT next_attempt_at FROM webhook_post d
     WHERE d.webhook_id = w.id AND d.state IN ('QUEUED', 'SENDING') AND {ITS_TURN}
     ORDER BY next_attempt_at NULLS FIRST LIMIT 1) AS d
 WHERE w.state = 'ACTIVE'

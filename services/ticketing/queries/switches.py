@@ -13,14 +13,17 @@ from shared.db import Fetched, rows
 from shared.errors import NotFound
 from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
 
-# What is queued for a silent access node is due when its node is.
+# What is queued for a silent access node is due when its node is, and so is what a killed worker had; what one has that may be alive, now.
 NEXT_DUE = """
-SELECT CASE WHEN EXISTS (SELECT 1 FROM network_switch WHERE state = 'CLAIMED') THEN $1::timestamptz
-ELSE (
+SELECT CASE WHEN EXISTS (SELECT 1 FROM network_switch WHERE state = 'CLAIMED' AND claimed_until >= clock_timestamp()) THEN $1::timestamptz
+ELSE least((
     SELECT min(greatest(coalesce(s.next_attempt_at, s.queued_at), n.retry_at))
     FROM network_switch s LEFT JOIN silent_node n ON n.name = s.access_node
     WHERE s.state = 'QUEUED' OR (s.state = 'UNKNOWN' AND s.next_attempt_at IS NOT NULL)
-) END AS due
+), (
+    SELECT min(greatest($1::timestamptz, n.retry_at))
+    FROM network_switch s LEFT JOIN silent_node n ON n.name = s.access_node WHERE s.state = 'CLAIMED'
+)) END AS due
 """
 LIST = """
 SELECT s.*, t.number AS ticket_number, c.name AS customer_name, c.external_id {key}
