@@ -42,6 +42,7 @@ def configure(level: str = "INFO", stream: Any = None) -> None:
     )
 
     logging.basicConfig(handlers=[_FromLibraries()], level=max(logging.WARNING, logging.getLevelName(level)), force=True)
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # who has lost a connection says so, and what became of its work
 
 
 class _FromLibraries(logging.Handler):

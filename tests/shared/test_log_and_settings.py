@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import socket
 import subprocess
 import sys
@@ -44,6 +45,14 @@ def test_an_exception_is_written_with_its_place(stream: io.StringIO) -> None:
     except KeyError:
         log.get_logger("worker").error("step failed", exc_info=True)
     assert "KeyError" in str(lines(stream)[0]["exception"])
+
+
+def test_a_lost_connection_is_told_by_who_lost_it_alone(stream: io.StringIO) -> None:
+    """The pool's own words, an error with its trace for each connection, would bury it when a server goes away."""
+    log.configure("INFO", stream)
+    logging.getLogger("sqlalchemy.pool.impl.AsyncAdaptedQueuePool").error("Exception during reset or similar")
+    logging.getLogger("aiokafka").error("no broker")
+    assert [each["event"] for each in lines(stream)] == ["no broker"]
 
 
 def test_an_exception_shows_no_values_of_its_functions(stream: io.StringIO) -> None:
