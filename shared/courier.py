@@ -3,43 +3,34 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, Identity
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import Database, MessagingTable, execute, ring, rows, utc
+from shared.db import Database, execute, ring, rows
+from shared.envelopes import EventRow, to_envelope
 from shared.events import Envelope
 from shared.inbox import BATCH, Arrival, Inbox
 from shared.lease import Lease
 from shared.log import get_logger
-from shared.parking import EVENT, to_envelope
+from shared.parking import EVENT
 
 log = get_logger("courier")
 
 INSERT = (
     f"INSERT INTO inbox_pending ({EVENT}) SELECT * FROM unnest("
-    "$1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::timestamptz[], $8::text[], $9::text[])"
+    "$1::text[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::text[], $7::timestamptz[], $8::text[], $9::text[])"
 )
 TIMEOUT_SECONDS = 5
 
 
-class PendingRow(MessagingTable, table=True):
+class PendingRow(EventRow, table=True):
     """An event that the Courier brought and nobody handled yet."""
 
     __tablename__ = "inbox_pending"
     seq: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
-    event_id: UUID
     sender: str
-    type: str
-    subject: str
-    sequence: int
-    key: str
-    occurred_at: datetime = utc()
-    traceparent: str | None = None
-    data: str
 
 
 @dataclass(frozen=True)
@@ -77,8 +68,8 @@ class Courier:
             await execute(
                 session,
                 INSERT,
-                [event.id for event in batch],
                 [event.source for event in batch],
+                [event.id for event in batch],
                 [event.type for event in batch],
                 [event.subject for event in batch],
                 [event.sequence for event in batch],

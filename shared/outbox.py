@@ -10,20 +10,19 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, Identity
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import Database, MessagingTable, execute, flush, new_id, ring, rows, utc
+from shared.db import Database, execute, flush, new_id, ring, rows
+from shared.envelopes import COLUMNS, EventRow, to_envelope
 from shared.events import Envelope, Event
 from shared.lease import Fenced, Lease
 from shared.log import current_traceparent
 
-COLUMNS = "event_id, type, subject, sequence, key, occurred_at, traceparent, data"
-# What a set-based publisher writes: INSERT INTO outbox (<COLUMNS>) SELECT …, and then `ring(session)`.
 INSERT = (
     f"INSERT INTO outbox ({COLUMNS}) SELECT * FROM unnest("
     "$1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])"
@@ -39,35 +38,19 @@ MAX_DATA = 900_000
 AWAY_SECONDS = 1.0
 
 
-class OutboxRow(MessagingTable, table=True):
+class OutboxRow(EventRow, table=True):
     """An event that is committed and not yet with everybody."""
 
     __tablename__ = "outbox"
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
-    event_id: UUID
-    type: str
-    subject: str
-    sequence: int
-    key: str
-    occurred_at: datetime = utc()
-    traceparent: str | None = None
-    data: str
 
 
-class HeldRow(MessagingTable, table=True):
+class HeldRow(EventRow, table=True):
     """The mark of one receiver that was down: this event is still to be brought to it, in the order of `id`."""
 
     __tablename__ = "outbox_held"
     receiver: str = Field(primary_key=True)
     id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    event_id: UUID
-    type: str
-    subject: str
-    sequence: int
-    key: str
-    occurred_at: datetime = utc()
-    traceparent: str | None = None
-    data: str
 
 
 @dataclass(frozen=True)
@@ -123,21 +106,6 @@ class Sink(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-def to_envelope(row: Any, source: str) -> Envelope:
-    """An outbox row as the event under way that it is. By name in brackets: as an attribute it would be looked for in vain first."""
-    return Envelope.model_construct(
-        id=row["event_id"],
-        type=row["type"],
-        source=source,
-        subject=row["subject"],
-        sequence=row["sequence"],
-        key=row["key"],
-        time=row["occurred_at"],
-        traceparent=row["traceparent"],
-        data=row["data"],
-    )
 
 
 class Relay:

@@ -3,20 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, Identity, Text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import Database, MessagingTable, execute, ring, rows, utc
+from shared.db import Database, execute, ring, rows, utc
 from shared.discretion import told_with_place
+from shared.envelopes import COLUMNS, EventRow, to_envelope
 from shared.events import Envelope
 from shared.sorting import Order, Placed, Sorting, instant, number, text
 
 DEAD, WAITING, BEHIND, RETRY = "dead", "waiting", "behind", "retry"
-EVENT = "event_id, sender, type, subject, sequence, key, occurred_at, traceparent, data"
+EVENT = f"sender, {COLUMNS}"
 MARK = "UPDATE parked_event SET reason = $2, detail = $3, attempts = attempts + 1 WHERE id = $1"
 AGAIN = "UPDATE parked_event SET reason = 'retry', parked_at = clock_timestamp()"
 LIST = """
@@ -40,7 +40,7 @@ HEADS = """SELECT DISTINCT ON (key, sender) id, key, sender, reason, attempts FR
 WHERE NOT EXISTS (SELECT 1 FROM parked_event AS dead WHERE dead.key = parked.key AND dead.reason = 'dead') ORDER BY key, sender, id"""
 
 
-class ParkedRow(MessagingTable, table=True):
+class ParkedRow(EventRow, table=True):
     """An event set aside. `reason`: dead (a person must look), waiting (for a fact), behind (one of the two), retry (it is being tried
     again). `parked_at` is since when it has been waiting for that."""
 
@@ -50,15 +50,8 @@ class ParkedRow(MessagingTable, table=True):
     detail: str = Field(default="", sa_column=Column(Text, nullable=False))
     attempts: int = 1
     parked_at: datetime = utc()
-    event_id: UUID
     sender: str
-    type: str
-    subject: str
-    sequence: int
     key: str = Field(index=True)
-    occurred_at: datetime = utc()
-    traceparent: str | None = None
-    data: str
 
 
 async def park(session: AsyncSession, envelopes: Sequence[Envelope]) -> tuple[list[Envelope], list[str]]:
@@ -104,8 +97,8 @@ async def _insert(session: AsyncSession, envelope: Envelope, reason: str, detail
         reason,
         detail,
         attempts,
-        envelope.id,
         envelope.source,
+        envelope.id,
         envelope.type,
         envelope.subject,
         envelope.sequence,
@@ -202,18 +195,3 @@ async def letters(session: AsyncSession, order: Order, *, reason: str | None = N
     """The dead letters and the events that wait for a fact, or one of the two."""
     found = await order.rows(session, LIST, [reason] if reason else [DEAD, WAITING])
     return [each.now(ParkedLetter(**{name: each.item[name] for name in ParkedLetter.__dataclass_fields__})) for each in found]
-
-
-def to_envelope(row: Any) -> Envelope:
-    """A pending or parked row as the event that it holds."""
-    return Envelope.model_construct(
-        id=row["event_id"],
-        type=row["type"],
-        source=row["sender"],
-        subject=row["subject"],
-        sequence=row["sequence"],
-        key=row["key"],
-        time=row["occurred_at"],
-        traceparent=row["traceparent"],
-        data=row["data"],
-    )

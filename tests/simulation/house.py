@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.wiring import SERVICES, open_runtime
 from shared.courier import Courier, CourierInbox, Receiver
 from shared.db import execute, rows
+from shared.envelopes import to_envelope
 from shared.events import Envelope
 from shared.inbox import Arrival
 from shared.operator import Operator
 from shared.operator.steps import Deadline, Step
-from shared.parking import EVENT, to_envelope
+from shared.parking import EVENT
 from shared.service import Runtime
 from shared.settings import Settings
 from shared.web import create_app

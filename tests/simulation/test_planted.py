@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import audit, idempotency
 from shared.db import rows
+from shared.envelopes import COLUMNS, to_envelope
 from shared.events import Envelope
 from shared.idempotency import Answer, Command
 from shared.inbox import Inbox
 from shared.loop import run
-from shared.outbox import COLUMNS, Relay, to_envelope
+from shared.outbox import Relay
 from tests.simulation.empty import empty
 from tests.simulation.run import simulate
 

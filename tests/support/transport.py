@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.clock import SystemClock
 from shared.courier import Courier, CourierInbox, Receiver
 from shared.db import Database, execute, new_id, rows
+from shared.envelopes import to_envelope
 from shared.events import Envelope, Event
 from shared.inbox import Arrival
 from shared.kafka import KafkaLag, KafkaSink
 from shared.outbox import Sink, publish
-from shared.parking import EVENT, to_envelope
+from shared.parking import EVENT
 from shared.routing import Context, EventRouter, FactMissing
 from shared.service import Runtime, Service
 from shared.settings import Settings

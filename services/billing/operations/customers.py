@@ -18,11 +18,11 @@ from services.billing.rules.prices import Price
 from services.billing.rules.proration import Sold
 from shared.calendar import BusinessCalendar
 from shared.db import execute, lock, new_id, ring, rows
+from shared.envelopes import COLUMNS
 from shared.errors import Conflict, FieldError, Invalid, Problem, Refused
 from shared.events.billing import CustomerChanged, CustomerRegistered, CustomerState
 from shared.log import current_traceparent
 from shared.operator import Operator
-from shared.outbox import COLUMNS
 from shared.spelling import plain
 from shared.web import expect_version
 

@@ -9,10 +9,11 @@ from services.billing.models import Invoice
 from services.billing.models.invoices import UNJUDGED
 from services.billing.rules.states import InvoiceState
 from shared.db import execute, lock, ring, rows
+from shared.envelopes import COLUMNS
 from shared.errors import NotFound, Refused
 from shared.events.billing import InvoiceOverdue, InvoiceVoided
 from shared.log import current_traceparent
-from shared.outbox import COLUMNS, publish
+from shared.outbox import publish
 
 RULE = "FACT-2"
 BATCH = 5_000

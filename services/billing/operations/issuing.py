@@ -17,10 +17,10 @@ from services.billing.rules.prices import Price
 from services.billing.rules.terms import PolicyTerms
 from shared.calendar import BusinessCalendar
 from shared.db import execute, new_id, ring, rows
+from shared.envelopes import COLUMNS
 from shared.events.billing import InvoiceIssued
 from shared.log import current_traceparent
 from shared.operator import Operator
-from shared.outbox import COLUMNS
 
 # Nobody pays or changes these customers while they are billed; whoever waited sees the new invoice.
 LOCK = """

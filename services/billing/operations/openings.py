@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.billing.operations.payments import use_left_over
 from shared.calendar import BusinessCalendar
 from shared.db import execute, new_id, ring, rows
+from shared.envelopes import COLUMNS
 from shared.events.billing import InvoiceIssued
 from shared.log import current_traceparent
-from shared.outbox import COLUMNS
 
 # The dates that due days end at, computed by the calendar, come as $4 and $5.
 OWED = f"""
