@@ -20,7 +20,6 @@ from shared.log import trace_id, trace_id_of
 from shared.sorting import Order, Placed, Sorting
 
 KEPT_BODY = 16 * 1024
-DESKS = 4  # their place among RECORD's arguments
 RECORD = (
     "INSERT INTO audit_entry (id, at, recorded_at, person, name, desks, method, path, status, body, trace_id) "
     "VALUES ($1, $2, clock_timestamp(), $3, $4, $5, $6, $7, $8, $9, $10)"
@@ -29,18 +28,17 @@ FINISH = (
     "WITH kept AS (INSERT INTO idempotency_key (principal, route, key, fingerprint, status, headers, body, created_at) "
     f"VALUES ($3, $11, $12, $13, $8, $14::jsonb, $15, clock_timestamp())) {RECORD}"
 )
-# The same for many, a list for each column; a person's desks are one text.
+# The same for many of one route, a list for each column; a person's desks are one text.
 FINISH_MANY = """
 WITH done AS (
-    SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[],
-        $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[])
-        AS t(id, at, person, name, desks, method, path, status, body, trace_id, route, key, fingerprint, headers, answer)
+    SELECT * FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::int[], $10::text[], $11::text[], $12::text[], $13::text[],
+        $14::text[], $15::bytea[]) AS t(id, person, name, desks, status, body, trace_id, key, fingerprint, headers, answer)
 ), kept AS (
     INSERT INTO idempotency_key (principal, route, key, fingerprint, status, headers, body, created_at)
-    SELECT person, route, key, fingerprint, status, headers::jsonb, answer, clock_timestamp() FROM done
+    SELECT person, $2, key, fingerprint, status, headers::jsonb, answer, clock_timestamp() FROM done
 )
 INSERT INTO audit_entry (id, at, recorded_at, person, name, desks, method, path, status, body, trace_id)
-SELECT id, at, clock_timestamp(), person, name, string_to_array(desks, chr(10)), method, path, status, body, trace_id FROM done
+SELECT id, $1, clock_timestamp(), person, name, string_to_array(desks, chr(10)), $3, $4, status, body, trace_id FROM done
 """
 FIND = """
 SELECT id, at, recorded_at, person, name, desks, method, path, status, body, trace_id {key} FROM audit_entry
@@ -97,20 +95,23 @@ async def record(
 
 
 async def finish(session: AsyncSession, done: Sequence[Done], *, now: datetime) -> None:
-    """Write down commands that may be sent again, each with what was answered, all in one round trip."""
-    given = [
-        (
-            *_columns(each.actor, each.method, each.path, each.answer.status, each.body, now, trace_id_of(each.traceparent)),
-            *(each.command.route, each.command.key, each.command.fingerprint, json.dumps(each.answer.headers), each.answer.body),
-        )
-        for each in done
-    ]
-    if len(given) == 1:
-        await execute(session, FINISH, *given[0])
-    elif given:
-        columns = [list(column) for column in zip(*given, strict=True)]
-        columns[DESKS] = ["\n".join(desks) for desks in columns[DESKS]]
-        await execute(session, FINISH_MANY, *columns)
+    """Write down commands that may be sent again, each with what was answered, all in one round trip. Many are of one route and path."""
+    if len(done) == 1:
+        each, answer = done[0], done[0].answer
+        entry = _columns(each.actor, each.method, each.path, answer.status, each.body, now, trace_id_of(each.traceparent))
+        kept = (each.command.route, each.command.key, each.command.fingerprint, json.dumps(answer.headers), answer.body)
+        await execute(session, FINISH, *entry, *kept)
+    elif done:
+        table = [
+            (
+                *(new_id(), each.actor.person, each.actor.name, "\n".join(sorted(each.actor.desks)), each.answer.status, _text(each.body)),
+                *(trace_id_of(each.traceparent), each.command.key, each.command.fingerprint),
+                *(json.dumps(each.answer.headers), each.answer.body),
+            )
+            for each in done
+        ]
+        columns = map(list, zip(*table, strict=True))
+        await execute(session, FINISH_MANY, now, done[0].command.route, done[0].method, done[0].path, *columns)
 
 
 async def find_entries(
@@ -131,5 +132,9 @@ def _columns(
     actor: Principal, method: str, path: str, status: int, body: bytes | None, now: datetime, trace: str | None
 ) -> tuple[Any, ...]:
     """RECORD's arguments."""
-    text = body.decode("utf-8", "replace").replace("\x00", "")[:KEPT_BODY] if body else None
-    return new_id(), now, actor.person, actor.name, sorted(actor.desks), method, path, status, text, trace
+    return new_id(), now, actor.person, actor.name, sorted(actor.desks), method, path, status, _text(body), trace
+
+
+def _text(body: bytes | None) -> str | None:
+    """A body as an entry has it."""
+    return body.decode("utf-8", "replace").replace("\x00", "")[:KEPT_BODY] if body else None

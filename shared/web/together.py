@@ -6,7 +6,10 @@ decides and says why: a key that was used before, a row that somebody holds, a r
 everybody goes the ordinary way. So there is one place that refuses, and a command that was committed without its sender hearing of it is
 found there by its key. Nobody waits in a crowd for a row that somebody else holds: `Work` skips it, or LOCK_WAIT breaks the crowd up.
 
-Nobody waits for a crowd to grow, either: whoever comes first begins, and those who come meanwhile are the next.
+# Note [Two crowds]
+Nobody waits for a crowd to grow while nothing is under way: whoever comes first begins, and those who come meanwhile are the next. A second
+crowd begins beside the first, for while the database works for one the next is read; but only once it is as many. Otherwise those who come
+back one by one from a crowd that was answered would each go alone, and pay for all statements of a transaction.
 """
 
 import asyncio
@@ -31,7 +34,7 @@ from shared.service import Runtime
 log = get_logger("web")
 MOST = 50  # commands in one transaction
 LOCK_WAIT = "500ms"
-CROWDS = 2  # under way at once: while the database works for one, the next is read
+CROWDS = 2  # under way at once: Note [Two crowds]
 Given = TypeVar("Given", bound=BaseModel)
 
 
@@ -47,8 +50,8 @@ class Asked(Generic[Given]):
     traceparent: str | None
 
 
-Work = Callable[[AsyncSession, Sequence[Asked[Any]], Operator, datetime], Awaitable[Sequence[Response | None]]]
-Waiting = tuple[Asked[Any], "asyncio.Future[Response | None]"]
+Work = Callable[[AsyncSession, Sequence[Asked[Any]], Operator, datetime], Awaitable[Sequence[Answer | None]]]
+Waiting = tuple[Asked[Any], "asyncio.Future[Answer | None]"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Crowds:
         self._runtime, self._how = runtime, how
         self._waiting: list[Waiting] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = 0  # commands
 
     async def join(self, request: Request, actor: Principal, command: Command, raw: bytes) -> Response | None:
         """The answer of a command that went through; None when nothing of it was kept and the ordinary way is to be taken."""
@@ -86,44 +90,58 @@ class Crowds:
         except (ValueError, RecursionError):
             return None
         asked = Asked(body, actor, command, request.scope["path"], raw, current_traceparent())
-        answer: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((asked, answer))
-        if len(self._tasks) < CROWDS:
+        waiting: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((asked, waiting))
+        self._go_on()
+        answer = await waiting
+        return None if answer is None else Response(answer.body, answer.status, answer.headers)
+
+    def _go_on(self) -> None:
+        """Let those who wait begin, if it is their turn; while a crowd is about to begin they belong to it."""
+        about_to_begin = self._tasks and not self._under_way
+        if self._waiting and not about_to_begin and len(self._tasks) < CROWDS and len(self._waiting) >= self._under_way:
             task = asyncio.create_task(self._run())
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return await answer
+            task.add_done_callback(self._over)
+
+    def _over(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            self._go_on()
 
     async def _run(self) -> None:
-        """Carry out crowd after crowd until nobody waits."""
-        while self._waiting:
-            crowd, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            answers: Sequence[Response | None] = [None] * len(crowd)
-            try:
-                answers = await self._carry_out([asked for asked, _ in crowd])
-            except Exception as error:  # noqa: BLE001 - whatever it was, the ordinary way finds it out for each of them
-                log.warning("commands go one by one", error=type(error).__name__, commands=len(crowd))
-            finally:
-                for (_, waiting), answer in zip(crowd, answers, strict=True):
-                    if not waiting.done():
-                        waiting.set_result(answer)
+        """Carry out a crowd: all who wait by now."""
+        crowd, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+        self._under_way += len(crowd)
+        self._go_on()
+        answers: Sequence[Answer | None] = [None] * len(crowd)
+        try:
+            answers = await self._carry_out([asked for asked, _ in crowd])
+        except Exception as error:  # noqa: BLE001 - whatever it was, the ordinary way finds it out for each of them
+            log.warning("commands go one by one", error=type(error).__name__, commands=len(crowd))
+        finally:
+            self._under_way -= len(crowd)
+            for (_, waiting), answer in zip(crowd, answers, strict=True):
+                if not waiting.done():
+                    waiting.set_result(answer)
 
-    async def _carry_out(self, asked: Sequence[Asked[Any]]) -> list[Response | None]:
-        found: dict[Command, Response] = {}
+    async def _carry_out(self, asked: Sequence[Asked[Any]]) -> list[Answer | None]:
+        found: dict[Command, Answer] = {}
         async with self._runtime.database.transaction() as session:
-            free = await idempotency.free(session, [each.command for each in asked], lock_wait=LOCK_WAIT)
+            free = set(await idempotency.free(session, [each.command for each in asked], lock_wait=LOCK_WAIT))
             begun = list({each.command: each for each in asked if each.command in free}.values())
             now = await self._runtime.clock.now(session)
             answers = await self._how.work(session, begun, self._runtime.operator, now) if begun else []
             done = [(each, answer) for each, answer in zip(begun, answers, strict=True) if answer is not None]
-            await audit.finish(session, [_done(each, answer) for each, answer in done], now=now)
+            await audit.finish(session, [_kept(each, answer) for each, answer in done], now=now)
             found = {each.command: answer for each, answer in done}
         return [found.pop(each.command, None) for each in asked]
 
 
-def created(shown: BaseModel, location: str) -> Response:
-    """The answer to a POST that made what stands at `location`."""
-    return Response(shown.model_dump_json(), 201, {"Location": location}, media_type="application/json")
+def created(shown: BaseModel, location: str, version: int) -> Answer:
+    """The answer to a POST that made what stands at `location`, in this version."""
+    headers = {"content-type": "application/json", "location": location, "etag": f'"{version}"'}
+    return Answer(201, headers, shown.model_dump_json().encode())
 
 
 def answer_of(response: Response) -> Answer:
@@ -132,5 +150,5 @@ def answer_of(response: Response) -> Answer:
     return Answer(response.status_code, headers, bytes(response.body))
 
 
-def _done(asked: Asked[Any], response: Response) -> Done:
-    return Done(asked.actor, "POST", asked.path, asked.raw, asked.command, answer_of(response), asked.traceparent)
+def _kept(asked: Asked[Any], answer: Answer) -> Done:
+    return Done(asked.actor, "POST", asked.path, asked.raw, asked.command, answer, asked.traceparent)

@@ -27,7 +27,7 @@ from services.billing.operations.customers import ContractTerms, NewCustomer, So
 from services.billing.queries.customers import CUSTOMERS, HISTORY, CustomerView, find_customers, get_customer, history_of
 from shared.calendar import BusinessCalendar
 from shared.errors import FieldError, Invalid, nearest
-from shared.idempotency import Command
+from shared.idempotency import Answer, Command
 from shared.log import current_traceparent
 from shared.money import as_kept
 from shared.operator import Operator
@@ -55,7 +55,7 @@ router = command_router(tags=["customers"])
 
 async def _register_together(
     session: AsyncSession, asked: Sequence[Asked[CustomerInput]], documents: Operator, now: datetime
-) -> list[Response | None]:
+) -> list[Answer | None]:
     """What `register_customer` does, for many: those that go through."""
     today = BusinessCalendar(documents).today(now)
     new: dict[Command, NewCustomer] = {}
@@ -64,11 +64,10 @@ async def _register_together(
             if documents.may(each.actor.desks, "billing.customers"):
                 new[each.command] = _new(each.body, documents, each.traceparent)
     refused = await customers.register_customers(session, customers=list(new.values()), today=today, now=now)
-    answers: dict[Command, Response] = {}
+    answers: dict[Command, Answer] = {}
     for command, customer in new.items():
         if customer.id not in refused:
-            answers[command] = response = created(_registered(customer, today), f"/billing/customers/{customer.id}")
-            set_etag(response, 1)
+            answers[command] = created(_registered(customer, today), f"/billing/customers/{customer.id}", 1)
     return [answers.get(each.command) for each in asked]
 
 

@@ -18,7 +18,7 @@ from services.billing.rules.states import PaymentState
 from shared.auth import Principal
 from shared.calendar import BusinessCalendar
 from shared.errors import Problem
-from shared.idempotency import Command
+from shared.idempotency import Answer, Command
 from shared.log import current_traceparent
 from shared.money import Amount, as_kept
 from shared.operator import Operator
@@ -133,17 +133,16 @@ class PaymentShown(BaseModel):
 
 async def _report_together(
     session: AsyncSession, asked: Sequence[Asked[PaymentInput]], documents: Operator, now: datetime
-) -> list[Response | None]:
+) -> list[Answer | None]:
     """What `report_payment` does, for many: those that go through."""
     allowed = [each for each in asked if documents.may(each.actor.desks, "billing.payments")]
     new = [_new(each.body, each.actor, each.traceparent) for each in allowed]
     today = BusinessCalendar(documents).today(now)
     found = await payments.report_payments(session, payments=new, today=today, now=now, order=documents.payment_order, wait=False)
-    answers: dict[Command, Response] = {}
+    answers: dict[Command, Answer] = {}
     for each, payment in zip(allowed, new, strict=True):
         if not isinstance(account := found[payment.id], Problem):
-            answers[each.command] = response = created(_reported(payment, account), f"/billing/payments/{payment.id}")
-            set_etag(response, account.version)
+            answers[each.command] = created(_reported(payment, account), f"/billing/payments/{payment.id}", account.version)
     return [answers.get(each.command) for each in asked]
 
 
