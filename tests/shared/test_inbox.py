@@ -11,7 +11,7 @@ from shared import parking
 from shared.clock import SystemClock, machine_now
 from shared.courier import Courier, CourierInbox, Receiver
 from shared.db import Database, execute, rows
-from shared.inbox import Arrival, Inbox
+from shared.inbox import STUMBLES, Arrival, Inbox
 from shared.lease import Fenced, Lease
 from shared.routing import Context, EventRouter, FactMissing
 from shared.transient import is_transient
@@ -120,6 +120,71 @@ async def test_a_dead_letter_is_one_however_often_it_comes_and_its_transport_goe
     async with db.transaction() as session:
         assert [row.reason for row in await rows(session, "SELECT reason FROM parked_event")] == ["dead"]
         assert [tuple(row) for row in await rows(session, "SELECT topic, next_offset FROM consumed_offset")] == [("three", 2)]
+
+
+async def test_what_is_over_does_not_count_as_a_stumble(database: Open) -> None:
+    """Only what happens so often in a row is looked into: after a batch that passed, and after one that another was faster with, what
+    passes by itself is waited for like the first time."""
+    db = await database("ticketing")
+    await prepare(db)
+    ears = Ears(misbehave=lambda sender, who, number: ConnectionResetError() if number else None)
+    inbox = Inbox(db, ears.router(), operator(), SystemClock())
+
+    async def fenced(session: AsyncSession, arrivals: Sequence[Arrival]) -> None:
+        raise Fenced("another")
+
+    for _ in range(STUMBLES):
+        with pytest.raises(ConnectionResetError):
+            await inbox.handle([arrival(Told(who="p", number=1), "billing")], settle)
+        with pytest.raises(Fenced):
+            await inbox.handle([arrival(Told(who="p", number=0), "billing")], fenced)
+        await inbox.handle([arrival(Told(who="p", number=0), "billing")], settle)
+    for _ in range(STUMBLES):
+        with pytest.raises(Fenced):
+            await inbox.handle([arrival(Told(who="p", number=0), "billing")], fenced)
+    with pytest.raises(ConnectionResetError):
+        await inbox.handle([arrival(Told(who="p", number=1), "billing")], settle)
+    async with db.transaction() as session:
+        assert not await rows(session, "SELECT 1 FROM parked_event")
+    await clean(db)
+
+
+async def test_a_copy_of_what_is_handled_is_not_set_aside(database: Open) -> None:
+    """The database stumbles, and what comes is here already: to set it aside would be to handle it twice."""
+    db = await database("ticketing")
+    await prepare(db)
+    inbox = Inbox(db, Ears().router(), operator(), SystemClock())
+    given, times = arrival(Told(who="p", number=1), "billing"), list[int]()
+
+    async def stumbles(session: AsyncSession, arrivals: Sequence[Arrival]) -> None:
+        times.append(len(times))
+        if len(times) == 1:
+            raise ConnectionResetError
+
+    await inbox.handle([given], settle)
+    inbox.stumbles = STUMBLES
+    await inbox.handle([given], stumbles)
+    await inbox.release()
+    async with db.transaction() as session:
+        assert not await rows(session, "SELECT 1 FROM parked_event")
+        assert len(await rows(session, "SELECT 1 FROM heard")) == 1
+    await clean(db)
+
+
+async def test_patience_counts_from_the_first_try(database: Open) -> None:
+    """Every try that fails may not begin it anew: it would never end."""
+    db = await database("ticketing")
+    given, error = arrival(Told(who="p", number=1), "billing").envelope, ConnectionResetError()
+    reasons = []
+    async with db.transaction() as session:
+        await parking.set_aside(session, given, error)
+        await execute(session, "UPDATE parked_event SET parked_at = parked_at - interval '10 minutes'")
+        [row] = await rows(session, "SELECT id FROM parked_event")
+    for patience in (timedelta(hours=1), timedelta(minutes=5)):
+        await parking.mark_stuck(db, row.id, error, patience)
+        async with db.transaction() as session:
+            reasons += [each.reason for each in await rows(session, "SELECT reason FROM parked_event")]
+    assert reasons == ["retry", "dead"]
 
 
 async def test_each_that_waits_has_its_turn_however_many_wait(database: Open) -> None:

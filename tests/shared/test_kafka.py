@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -16,7 +16,7 @@ from sqlalchemy import MetaData
 from deploy.kafka import local
 from shared.clock import SystemClock
 from shared.db import Database, execute
-from shared.inbox import Inbox
+from shared.inbox import Arrival, Inbox
 from shared.kafka import KafkaLag, KafkaSink, KafkaSource, ensure_topics, from_record, offsets, to_headers, topic_of
 from shared.kafka.cluster import within
 from shared.kafka.offsets import Mark
@@ -224,6 +224,77 @@ async def test_what_was_fetched_before_a_seek_is_not_taken_for_what_comes_next(d
     source._lost = False
     await source._handle({mine: [record([], offset=9)]})
     assert not source._lost and source._next == {("t", 0): 10}
+
+
+async def test_offsets_move_with_the_effects_or_not_at_all(database: Open) -> None:
+    line = Line("kafka", {"ticketing": await database("ticketing")}, "127.0.0.1:1")
+    source, db = KafkaSource(line.settings("ticketing"), _inbox(line)), line.databases["ticketing"]
+    async with db.transaction() as session:
+        await offsets.begin(session, {("t", 0): 7})
+    with pytest.raises(RuntimeError):  # noqa: PT012
+        async with db.transaction() as session:
+            await source._settle(session, [Arrival(envelope(Told(who="a", number=1), "billing"), Mark(("t", 0), 7, 8))])
+            raise RuntimeError
+    async with db.transaction() as session:
+        assert await offsets.stored(session, ["t"]) == {("t", 0): 7}
+
+
+async def test_who_loses_its_partitions_ends_its_batch_first_and_knows_nothing_of_them_any_more(database: Open) -> None:
+    """And what was fetched for them meanwhile is left to their next owner."""
+    line = Line("kafka", {"ticketing": await database("ticketing")}, "127.0.0.1:1")
+    source, brought = KafkaSource(line.settings("ticketing"), _inbox(line)), list[int]()
+
+    class Client:
+        """A consumer that has something for us."""
+
+        async def getmany(self, **options: Any) -> Any:
+            brought.append(len(brought))
+            return {TopicPartition("t", 0): [record([])]}
+
+    source._consumer, source._next = cast("Any", Client()), {("t", 0): 7}
+    source._moved_at = source._checked_at = asyncio.get_running_loop().time()
+    source._idle.clear()
+    revoked = asyncio.create_task(source.on_partitions_revoked([]))
+    await asyncio.sleep(0.05)
+    assert not revoked.done() and source._next == {("t", 0): 7}, "the batch is under way"
+    assert await source.step() and brought
+    assert source._next == {("t", 0): 7} and not source._lost, "nothing of what came meanwhile was looked at"
+    source._idle.set()
+    await revoked
+    assert source._next == {}
+
+
+async def test_one_batch_of_a_partition_at_a_time(database: Open) -> None:
+    """The next one is not sent before the one before it is acknowledged."""
+    line = Line("kafka", {"billing": await database("billing")}, "127.0.0.1:1")
+    under_way = list[asyncio.Future[None]]()
+
+    class Batch:
+        """Room for one record."""
+
+        full = False
+
+        def append(self, **record: Any) -> bool:
+            self.full, there_was_room = True, not self.full
+            return there_was_room
+
+    class Producer:
+        """Acknowledges when the test says so."""
+
+        create_batch = Batch
+
+        async def send_batch(self, *batch: Any, **options: Any) -> asyncio.Future[None]:
+            under_way.append(asyncio.get_running_loop().create_future())
+            return under_way[-1]
+
+    events = [envelope(Told(who="a", number=number), "billing") for number in range(3)]
+    sending = asyncio.create_task(KafkaSink(line.settings("billing"))._in_turn(cast("Any", Producer()), 0, events))
+    for sent in (1, 2, 3):
+        await asyncio.sleep(0.02)
+        assert len(under_way) == sent
+        assert not sending.done()
+        under_way[-1].set_result(None)
+    await sending
 
 
 @pytest.mark.kafka

@@ -70,6 +70,36 @@ async def test_a_released_lease_is_free_at_once(database: Open) -> None:
     assert await two.held()
 
 
+async def test_nobody_takes_a_lease_before_it_ends(database: Open) -> None:
+    db = await database("noc")
+    one, two = Lease(db, "x", "one", timedelta(milliseconds=1500)), Lease(db, "x", "two")
+    await one.held()
+    assert not await two.held()
+    async with db.transaction() as session:
+        await one.prove(session)
+
+
+async def test_who_does_not_know_whether_it_leads_does_not_lead() -> None:
+    """The answer got lost: what it held before is no proof."""
+    one = Lease(Database("postgresql://nobody@127.0.0.1:1/nothing"), "x", "one")
+    one.epoch = 3
+    with pytest.raises(OSError):
+        await one.held()
+    assert one.epoch == 0
+
+
+@pytest.mark.parametrize("durable", [True, False])
+async def test_a_deletion_waits_for_the_disk_unless_its_caller_can_do_it_again(database: Open, durable: bool) -> None:
+    """What is handled stays handled, also where the machine loses its power after the commit."""
+    db = await database("noc")
+    one = Lease(db, "x", "one")
+    await one.held()
+    async with db.transaction() as session:
+        await one.delete(session, "inbox_pending.seq", [1], durable=durable)
+        [said] = await rows(session, "SELECT current_setting('synchronous_commit') AS waits")
+    assert said.waits == ("on" if durable else "off")
+
+
 async def test_nobody_takes_over_between_the_proof_and_the_commit(database: Open) -> None:
     db = await database("noc")
     one, two = Lease(db, "x", "one"), Lease(db, "x", "two")

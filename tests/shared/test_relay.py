@@ -113,6 +113,54 @@ async def test_who_leads_no_more_leaves_what_is_held_to_its_successor(database: 
     assert await seen(db, "SELECT id FROM outbox_held") == []
 
 
+async def test_who_leads_no_more_deletes_nothing(database: Open) -> None:
+    """Its successor has not sent what this one believes to have sent: rows go with the proof only, also outside a transaction."""
+    db = await database("billing")
+    relay, successor = (Relay(db, Courier({}), holder=holder) for holder in ("one", "two"))
+    await relay.step()
+    async with db.transaction() as session:
+        await execute(session, "UPDATE lease SET expires_at = clock_timestamp()")
+    await successor.step()
+    await tell(db, Told)
+    assert not await relay.step()
+    assert relay.lease.epoch == 0
+    assert len(await seen(db, "SELECT id FROM outbox")) == 1
+    await successor.step()
+    assert await seen(db, "SELECT id FROM outbox") == []
+
+
+async def test_what_one_receiver_got_stays_held_for_another(database: Open) -> None:
+    class Two(Away):
+        """Two receivers that are down, of which one comes back."""
+
+        async def send(self, batch: Sequence[Envelope], skip: frozenset[str]) -> frozenset[str]:
+            return frozenset({DEAF, "notifier"})
+
+        async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
+            if receiver != DEAF:
+                raise ConnectionResetError
+
+    db = await database("billing")
+    relay = Relay(db, Two(), holder="one")
+    await tell(db, Told, Told)
+    await relay.step()
+    await relay.redeliver()
+    assert await seen(db, "SELECT receiver FROM outbox_held") == ["notifier", "notifier"]
+
+
+async def test_a_key_is_one_shards_whatever_it_is_about(database: Open) -> None:
+    """The order is the key's: two of its aggregates in two shards could overtake each other."""
+    db = await database("billing")
+    relays = [Relay(db, Courier({}), holder="one", shard=shard, shards=2) for shard in (0, 1)]
+    async with db.transaction() as session:
+        await publish_many(session, [Out(Told(who="p", number=n), f"invoice/{n}", 1) for n in range(20)], now=NOW)
+    left = [20]
+    for relay in relays:
+        await relay.step()
+        left.append(len(await seen(db, "SELECT id FROM outbox")))
+    assert left in ([20, 20, 0], [20, 0, 0])
+
+
 async def test_the_courier_brings_only_what_is_wanted(database: Open) -> None:
     billing, ticketing = await database("billing"), await database("ticketing")
     relay = Relay(billing, Courier({DEAF: Receiver(ticketing, frozenset({Told.TYPE}))}), holder="one")

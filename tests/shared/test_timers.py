@@ -78,11 +78,20 @@ async def test_the_earliest_fires_first_however_late(clockwork: Clockwork) -> No
     assert clockwork.fired[0].due_at == NOON + HOUR
 
 
-async def test_arming_again_moves_it(clockwork: Clockwork) -> None:
+async def test_one_that_fires_late_is_handled_now_and_knows_when_it_was_due(clockwork: Clockwork) -> None:
     await clockwork.arm("a", NOON)
-    await clockwork.arm("a", NOON + HOUR)
+    assert await clockwork.at(NOON + 5 * HOUR) == 1
+    assert clockwork.fired[0].due_at == NOON
+    async with clockwork.db.transaction() as session:
+        assert [row.expires_at for row in await rows(session, "SELECT expires_at FROM lease")] == [NOON + 5 * HOUR]
+
+
+async def test_arming_again_moves_it_and_says_what_it_is_about_now(clockwork: Clockwork) -> None:
+    await clockwork.arm("a", NOON, note="first")
+    await clockwork.arm("a", NOON + HOUR, note="second")
     assert await clockwork.at(NOON) == 0
     assert await clockwork.at(NOON + HOUR) == 1
+    assert clockwork.fired[0].payload == {"note": "second"}
 
 
 async def test_arming_and_cancelling_belong_to_their_transaction(clockwork: Clockwork) -> None:
