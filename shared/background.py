@@ -10,7 +10,7 @@ from sqlalchemy import event
 
 from shared.db import STATEMENT_SECONDS, Database
 
-GIVE_WAY = 10  # how much nicer than others long work is
+NICENESS = 10  # how much nicer than others long work is (os.nice)
 
 
 @asynccontextmanager
@@ -29,4 +29,4 @@ def _give_way(connection: Any, _record: object) -> None:
     pid = connection.driver_connection.get_server_pid()
     with suppress(OSError):
         if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"postgres: "):  # another machine's number may be anybody's here
-            os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, pid) + GIVE_WAY)
+            os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, pid) + NICENESS)

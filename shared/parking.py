@@ -1,7 +1,6 @@
 """Events that cannot be handled yet: dead letters, events that wait for another sender's fact, and those behind them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from sqlalchemy import BigInteger, Column, Identity, Text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import Database, execute, ring, rows, utc
+from shared.db import Database, Fetched, execute, ring, rows, utc
 from shared.discretion import told_with_place
 from shared.envelopes import COLUMNS, EventRow, to_envelope
 from shared.events import Envelope
@@ -172,26 +171,7 @@ async def replay(session: AsyncSession, *, key: str | None = None, discard: bool
     return await execute(session, f"{change} WHERE reason = 'dead' AND ($1::text IS NULL OR key = $1)", key)
 
 
-@dataclass(frozen=True)
-class ParkedLetter:
-    """A parked event as people may see it: never its data. `behind` counts the events of its key that wait behind it."""
-
-    id: int
-    reason: str
-    key: str
-    sender: str
-    type: str
-    subject: str
-    sequence: int
-    event_id: UUID
-    occurred_at: datetime
-    parked_at: datetime
-    attempts: int
-    detail: str
-    behind: int
-
-
-async def letters(session: AsyncSession, order: Order, *, reason: str | None = None) -> list[Placed[ParkedLetter]]:
-    """The dead letters and the events that wait for a fact, or one of the two."""
-    found = await order.rows(session, LIST, [reason] if reason else [DEAD, WAITING])
-    return [each.now(ParkedLetter(**{name: each.item[name] for name in ParkedLetter.__dataclass_fields__})) for each in found]
+async def letters(session: AsyncSession, order: Order, *, reason: str | None = None) -> list[Placed[Fetched]]:
+    """The dead letters and the events that wait for a fact, or one of the two: never their data. `behind` counts the events of the key that
+    wait behind it."""
+    return await order.rows(session, LIST, [reason] if reason else [DEAD, WAITING])

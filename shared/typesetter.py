@@ -30,7 +30,7 @@ TEMPLATES, FONTS = "templates", "templates/fonts"
 SHOP = "shop"
 DONE, FAULTY = "done", "faulty"
 REST_SECONDS = 60.0  # how long the shop waits for its next document
-GIVE_WAY = 10
+NICENESS = 10  # how much nicer than the service that it prints for
 MASK = 3  # readers read all eight; to weigh them for each code took four fifths of its time, a quarter of the whole invoice's
 
 
@@ -95,7 +95,7 @@ def work() -> None:
     """Set one document after the other. For each line (a Document) there comes a line `done` or `faulty` with a number, and so many bytes:
     the PDF, or what is wrong. Ends with its input, and after REST_SECONDS without work."""
     if hasattr(os, "nice"):
-        os.nice(GIVE_WAY)
+        os.nice(NICENESS)
     known = lru_cache(maxsize=16)(lambda folder, template, _edition: compiler_of(Path(folder), template))
     rest = _rest()
     for line in sys.stdin.buffer:

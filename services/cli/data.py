@@ -1,7 +1,7 @@
 """Commands about data: import, replay, migrate."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,7 +20,7 @@ from services.installation import Installation, InstallationError, business_now,
 from services.migrate import migrate
 from services.wiring import SERVICES
 from shared import parking
-from shared.db import Database
+from shared.db import Database, Fetched
 from shared.operator import load_operator
 
 FAULTS_SHOWN, LETTERS_SHOWN = 50, 100
@@ -133,7 +133,7 @@ async def _replay(names: list[str], key: str | None, discard: bool, show: bool, 
                 await database.close()
 
 
-def _show_letters(service: str, letters: list[parking.ParkedLetter], key: str | None) -> None:
+def _show_letters(service: str, letters: Sequence[Fetched], key: str | None) -> None:
     rows = [
         (REASONS.get(each.reason, each.reason), each.key, each.type, each.attempts, each.behind, each.detail)
         for each in letters

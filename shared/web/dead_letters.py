@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared import parking
+from shared.db import Fetched
 from shared.errors import NotFound
-from shared.parking import ParkedLetter
 from shared.sorting import Order
 from shared.web.commands import Actor, Documents, Session, command_router, permits
 from shared.web.paging import Page, page, sorted_by
@@ -34,7 +34,7 @@ EXAMPLE: dict[str, Any] = {
 class DeadLetter(BaseModel):
     """An event that was set aside. `dead`: a person must look; `waiting`: another service has not told something yet."""
 
-    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
     id: int
     reason: Literal["dead", "waiting"]
     key: str = Field(description="de quién es: el cliente o el equipo")
@@ -99,5 +99,5 @@ async def _replay(session: Session, key: str, *, discard: bool) -> int:
     return count
 
 
-def _show(letter: ParkedLetter) -> DeadLetter:
-    return DeadLetter.model_validate(letter)
+def _show(row: Fetched) -> DeadLetter:
+    return DeadLetter(**{name: row[name] for name in DeadLetter.model_fields})

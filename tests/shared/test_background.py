@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.background import GIVE_WAY, in_the_background
+from shared.background import NICENESS, in_the_background
 from shared.db import Database, rows
 
 
@@ -27,7 +27,7 @@ async def test_only_the_server_process_of_the_long_work_gives_way_and_ends_with_
     usually = os.getpriority(os.PRIO_PROCESS, usual)
     async with in_the_background(opened) as quiet:
         behind = await server_process(quiet)
-        assert os.getpriority(os.PRIO_PROCESS, behind) == min(19, usually + GIVE_WAY) > usually
+        assert os.getpriority(os.PRIO_PROCESS, behind) == min(19, usually + NICENESS) > usually
     assert os.getpriority(os.PRIO_PROCESS, await server_process(opened)) == usually
     async with asyncio.timeout(10):
         while Path(f"/proc/{behind}").exists():
