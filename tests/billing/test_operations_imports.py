@@ -1,6 +1,7 @@
 """Books end to end: what becomes of good, bad, changed, missing and repeated rows."""
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from services.billing.jobs import blocks
 from services.billing.jobs import imports as job
 from services.billing.models import ImportBatch
-from services.billing.operations.imports import claim_import, queue_import
+from services.billing.operations.imports import claim_import, keep_claim, queue_import
 from services.billing.queries.imports import MISSING, missing_of
 from shared.calendar import BusinessCalendar
 from shared.db import rows
 from shared.events.billing import CustomerChanged, CustomerRegistered, InvoiceIssued, PaymentAllocated
+from shared.lease import LEASE
 from tests.billing.books import COLUMNS, MAPPING, Book, customer_id, faults, line, local, report, vip
 from tests.support.service import Served, operator
 
@@ -262,6 +264,24 @@ async def test_a_killed_import_goes_on_where_it_was(billing: Served, book: Book,
     assert tuple(done) == ("DONE", 45, 44, 0, 1, 0)
     assert len(await billing.published(CustomerRegistered)) == len(await billing.published(InvoiceIssued)) == 44
     assert await billing.sql("SELECT 1 FROM staged_customer") == []
+
+
+async def test_an_import_whose_worker_is_gone_waits_no_longer_than_any_claim(billing: Served, book: Book) -> None:
+    """A bank's file is not to stand still for a minute because a connection was cut; who works on a long block keeps it all the same."""
+    path, database, now = book.rows([line(id="C-1")]), billing.runtime.database, await billing.now()
+    mapping = {"source": "crm", "customer": {"external_id": {"column": "id"}, "name": {"column": "nombre"}}}
+    async with database.transaction() as session:
+        batch = await queue_import(
+            session, kind="customers", source="crm", file_name="a.csv", path=str(path), mapping=mapping, requested_by="admin", now=now
+        )
+        await claim_import(session, holder="one", now=now, batch_id=batch.id)
+    left = "SELECT claimed_until - clock_timestamp() AS left FROM import_batch"
+    assert timedelta(0) < (await billing.sql(left))[0].left <= LEASE
+    await billing.sql("UPDATE import_batch SET claimed_until = clock_timestamp() + interval '1 second' RETURNING id")
+    for holder, kept in (("another", False), ("one", True)):
+        async with database.transaction() as session:
+            await keep_claim(session, batch_id=batch.id, holder=holder)
+        assert ((await billing.sql(left))[0].left > timedelta(seconds=2)) is kept
 
 
 async def test_an_import_that_was_taken_over_stops(billing: Served, book: Book) -> None:

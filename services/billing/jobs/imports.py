@@ -29,6 +29,7 @@ from shared.background import in_the_background
 from shared.calendar import BusinessCalendar
 from shared.db import Database
 from shared.jobs import Job, JobContext
+from shared.lease import prolonged
 from shared.log import get_logger
 from shared.operator import Operator
 from shared.transient import is_transient
@@ -56,6 +57,11 @@ class Work:
     async def count(self, session: AsyncSession, state: ImportState, merged_line: int = 0, **counts: int) -> None:
         """Prove the claim and keep the counters, in the session's transaction."""
         await imports.renew_claim(session, batch_id=self.batch.id, holder=self.holder, state=state, counts=counts, merged_line=merged_line)
+
+    async def stay(self) -> None:
+        """Keep the claim while a block takes its time."""
+        async with self.database.transaction() as session:
+            await imports.keep_claim(session, batch_id=self.batch.id, holder=self.holder)
 
     async def show(self) -> None:
         """Tell whoever watches how far it is."""
@@ -128,11 +134,12 @@ async def _work(work: Work) -> None:
     failure = None
     try:
         mapping: Mapping = TypeAdapter(Mapping).validate_python(work.batch.mapping)
-        if isinstance(mapping, CustomerMapping):
-            await _read_book(work, mapping)
-            await _merge_book(work, mapping)
-        else:
-            await _read_bank(work, mapping)
+        async with prolonged(work.stay):
+            if isinstance(mapping, CustomerMapping):
+                await _read_book(work, mapping)
+                await _merge_book(work, mapping)
+            else:
+                await _read_bank(work, mapping)
     except imports.LostClaim:
         log.warning("import taken over", batch=str(work.batch.id))
         return

@@ -5,7 +5,7 @@ read on behind it, for its rows are applied as they are read.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +17,8 @@ from services.billing.rules.states import ImportState
 from shared.clock import machine_now
 from shared.db import execute, ring, rows
 from shared.errors import Conflict
+from shared.lease import LEASE
 
-LEASE = timedelta(seconds=60)
 MOST_WAITING = 20
 COUNTERS = frozenset({"rows_read", "rows_new", "rows_changed", "rows_unchanged", "rows_bad", "rows_missing", "notices"})
 
@@ -86,6 +86,12 @@ async def renew_claim(
     )
     if not count:
         raise LostClaim
+
+
+async def keep_claim(session: AsyncSession, *, batch_id: UUID, holder: str) -> None:
+    """This process is alive: what it works on stays its own, however long a block takes."""
+    sql = "UPDATE import_batch SET claimed_until = $3 WHERE id = $1 AND claimed_by = $2 AND state IN ('READING', 'MERGING')"
+    await execute(session, sql, batch_id, holder, machine_now() + LEASE)
 
 
 async def finish_import(session: AsyncSession, *, batch_id: UUID, rows_per_second: int, now: datetime, failure: str | None = None) -> None:
