@@ -31,13 +31,13 @@ CLAIM = (
     "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7)) AS mine, k.fingerprint, k.status, k.headers::text AS headers, k.body "
     "FROM (SELECT 1) AS one LEFT JOIN idempotency_key k ON k.principal = $2 AND k.route = $3 AND k.key = $4"
 )
-# The same for many, whose principals, keys and locks' names are $1, $2 and $3; $4 route. One look per key, however large the table is.
-# What follows waits no longer than $5 for a lock; said here, because a statement of its own costs everybody a round trip.
+# The same for many, whose principals and keys are $1 and $2; $3 route. One look per key, however large the table is.
+# What follows waits no longer than $4 for a lock; said here, because a statement of its own costs everybody a round trip.
 CLAIM_MANY = (
-    "SELECT t.principal, t.key, set_config('lock_timeout', $5, true) "
-    "FROM unnest($1::text[], $2::text[], $3::text[]) AS t(principal, key, name) "
-    "WHERE pg_try_advisory_xact_lock(hashtextextended(t.name, 7)) AND (SELECT k.fingerprint FROM idempotency_key k "
-    "WHERE k.principal = t.principal AND k.route = $4 AND k.key = t.key) IS NULL"
+    "SELECT t.principal, t.key, set_config('lock_timeout', $4, true) FROM unnest($1::text[], $2::text[]) AS t(principal, key) "
+    "WHERE pg_try_advisory_xact_lock(hashtextextended(concat_ws(chr(10), t.principal, $3::text, t.key), 7)) "
+    "AND (SELECT k.fingerprint FROM idempotency_key k "
+    "WHERE k.principal = t.principal AND k.route = $3 AND k.key = t.key) IS NULL"
 )
 
 
@@ -109,8 +109,7 @@ async def free(session: AsyncSession, commands: Sequence[Command], *, lock_wait:
     """Those of a route's commands that are new and that nobody else may begin until the commit, each key once. Where there are any the
     transaction waits for no lock longer than `lock_wait` (PostgreSQL's words). See Note [One look]."""
     asked = {(each.principal, each.key): each for each in reversed(commands)}
-    names = [each.lock for each in asked.values()]
-    found = await rows(session, CLAIM_MANY, *map(list, zip(*asked, strict=True)), names, commands[0].route, lock_wait)
+    found = await rows(session, CLAIM_MANY, *map(list, zip(*asked, strict=True)), commands[0].route, lock_wait)
     return [asked[row.principal, row.key] for row in found]
 
 

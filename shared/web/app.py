@@ -66,7 +66,7 @@ def bare_app(service: Service, *, simulated: bool) -> FastAPI:
     )
     add_handlers(app)
     add_documentation(app)
-    for router in service.routers:  # routes are tried in this order: those that are asked most stand first
+    for router in service.routers:
         app.include_router(router)
     app.include_router(_health_router())
     app.include_router(dead_letter_router())
