@@ -20,15 +20,14 @@ class Wakeup:
     """Wakes the loops that wait on it. `ring` is cheap and may be called after each commit."""
 
     def __init__(self) -> None:
-        self._bells: WeakKeyDictionary[asyncio.Event, str | None] = WeakKeyDictionary()
+        self._bells: WeakKeyDictionary[asyncio.Event, str] = WeakKeyDictionary()
         self._tasks: list[asyncio.Task[None]] = []
         self._outward: asyncio.Event | None = None
         self._rung: set[str] = set()
         self._own: int | None = None
 
-    def bell(self, loop: str | None = None) -> asyncio.Event:
-        """An event that is set whenever this loop is rung for (any, when None), as long as somebody holds it; its owner clears it
-        before it looks for work."""
+    def bell(self, loop: str) -> asyncio.Event:
+        """An event that is set whenever this loop is rung for, while somebody holds it; its owner clears it before it looks for work."""
         bell = asyncio.Event()
         self._bells[bell] = loop
         return bell
@@ -42,7 +41,7 @@ class Wakeup:
 
     def _wake_here(self, loops: Collection[str] | None) -> None:
         for bell, loop in list(self._bells.items()):
-            if loop is None or loops is None or loop in loops:
+            if loops is None or loop in loops:
                 bell.set()
 
     def connect(self, dsn: str) -> None:

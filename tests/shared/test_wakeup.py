@@ -33,13 +33,13 @@ async def rung(bell: asyncio.Event, seconds: float) -> bool:
 
 async def listening(*wakeups: Wakeup) -> None:
     """Wait until each has connected: it wakes its own loops then."""
-    bells = [wakeup.bell() for wakeup in wakeups]
+    bells = [wakeup.bell("relay") for wakeup in wakeups]
     for bell in bells:
         assert await rung(bell, 10)
 
 
 async def test_a_commit_rings_here(pair: tuple[Database, Database]) -> None:
-    bell = pair[0].wakeup.bell()
+    bell = pair[0].wakeup.bell("relay")
     async with pair[0].transaction() as session:
         ring(session)
         await execute(session, "SELECT 1")
@@ -48,7 +48,7 @@ async def test_a_commit_rings_here(pair: tuple[Database, Database]) -> None:
 
 
 async def test_what_is_rolled_back_rings_nobody(pair: tuple[Database, Database]) -> None:
-    bell = pair[0].wakeup.bell()
+    bell = pair[0].wakeup.bell("relay")
     with pytest.raises(RuntimeError):  # noqa: PT012
         async with pair[0].transaction() as session:
             ring(session)
@@ -61,7 +61,7 @@ async def test_another_process_is_woken(pair: tuple[Database, Database]) -> None
     one.wakeup.connect(one.dsn)
     two.wakeup.connect(two.dsn)
     await listening(one.wakeup, two.wakeup)
-    bell = two.wakeup.bell()
+    bell = two.wakeup.bell("relay")
     async with one.transaction() as session:
         ring(session)
     assert await rung(bell, 5)
@@ -72,7 +72,7 @@ async def test_nobody_is_woken_by_their_own_notification(pair: tuple[Database, D
     one.wakeup.connect(one.dsn)
     two.wakeup.connect(two.dsn)
     await listening(one.wakeup, two.wakeup)
-    mine, other = one.wakeup.bell(), two.wakeup.bell()
+    mine, other = one.wakeup.bell("relay"), two.wakeup.bell("relay")
     one.wakeup.ring()
     mine.clear()
     assert await rung(other, 5)
@@ -90,7 +90,7 @@ async def test_a_broken_connection_is_made_anew(pair: tuple[Database, Database])
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
             "AND query ~ '^(LISTEN|NOTIFY|SELECT 1)' AND application_name = ''",
         )
-    bell = two.wakeup.bell()
+    bell = two.wakeup.bell("relay")
     async with asyncio.timeout(20):
         while not bell.is_set():
             one.wakeup.ring()
