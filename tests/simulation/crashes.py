@@ -6,7 +6,7 @@ handler of its own and is forgotten; a connection that breaks raises what the dr
 
 # Note [A death is a rollback]
 What the server does when a client dies is to roll back. It does so when it notices, a little later; a seed could not repeat that.
-So the rollback is sent here, at the instant of the crash, and then the connection is thrown away.
+So the rollback is sent here, at the instant of the crash, and then nobody gets the connection again.
 
 What tasks of one process do side by side is tests.simulation.turns' work; two processes side by side are tests.simulation.races'.
 """
@@ -34,6 +34,7 @@ OURS = tuple(f"{ROOT}/{room}/" for room in ("services", "shared"))
 UNSEEN = f"{ROOT}/shared/db.py"  # the way to the database is not the place in the code
 Send = Callable[[], Awaitable[Any]]
 DEATHS = 0.2  # of all crashes; the others are broken connections
+ENDS = 3  # each third death ends the server's processes, too (tests.simulation.wire)
 
 
 class Death(BaseException):
@@ -137,11 +138,17 @@ class Attempt:
     async def _strike(self, connection: "Connection") -> None:
         """See Note [A death is a rollback]."""
         self.struck = Point(self.actor, self.count, _place(), self.side)
-        for each in tuple(self.connections) if self.dies else (connection,):
-            await self.fly(each.wire.roll_back)
+        if self.dies:
+            for each in [line for line in self.connections if line.attempt is self]:  # others may have got them from the pool since
+                if self.at % ENDS == 0:
+                    each.lines = None
+                    await self.fly(each.wire.roll_back)
+                elif each.wire.is_in_transaction():
+                    await self.fly(each.cut)
+        else:
+            await self.fly(connection.cut)
         await self.ended()
         if not self.dies:
-            connection.terminate()
             raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
         if self.main is not None and self.main is not asyncio.current_task():
             self.main.cancel()  # the process is gone, not only this task

@@ -26,7 +26,7 @@ from shared.settings import Settings
 from shared.web import create_app
 from shared.worker import Worker
 from tests.simulation.machine import LONG
-from tests.simulation.wire import simulate
+from tests.simulation.wire import Lines, simulate
 from tests.support.service import keys, operator
 
 EXPIRED = {
@@ -233,8 +233,9 @@ async def open_shops(
                 network="simulated",
                 token_public_keys=[keys()[1]],
             )
+            stack.callback((lines := Lines()).close)
             runtimes[service.name] = await stack.enter_async_context(open_runtime(service, settings, documents, start))
             await runtimes[service.name].database.engine.dispose()  # connections that are there already could not be struck
-            simulate(runtimes[service.name].database.engine)
+            simulate(runtimes[service.name].database.engine, lines)
         post = Post(Courier({name: Receiver(each.database, each.service.events.types) for name, each in runtimes.items()}))
         yield {name: Shop(each, post, chance, weather, create_app(each)) for name, each in runtimes.items()}

@@ -1,6 +1,7 @@
 """One world from its seed to its judgement."""
 
 import asyncio
+import gc
 import logging
 import random
 from collections import Counter
@@ -51,6 +52,7 @@ async def simulate(databases: Mapping[str, str], folder: Path, seed: int, size: 
                     await world.play()
                     now = await shops["collections"].runtime.clock.now()
                     documents = shops["collections"].runtime.operator
+            gc.freeze()  # what was seen and what is there make millions of objects, none of which goes away
             evidence = await gather(databases, operator=documents, now=now, maildir=folder / "correo")
     finally:
         await monitor.close()

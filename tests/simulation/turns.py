@@ -7,15 +7,18 @@ that began with it. One that is begun inside another, by the same task, goes ahe
 """
 
 import asyncio
+import types
+from collections.abc import Generator
 from typing import Any
 
 HOPS = 24  # of the event loop: longer than any chain of tasks that wake each other without asking PostgreSQL
 
 
-async def settled() -> None:
+@types.coroutine
+def settled() -> Generator[None, None, None]:
     """Until every other task waits for something that only PostgreSQL or the time can bring."""
     for _ in range(HOPS):
-        await asyncio.sleep(0)
+        yield  # as `asyncio.sleep(0)` does, for half of its price: it is done at each second statement
 
 
 class Turns:

@@ -1,6 +1,5 @@
 """What there is afterwards: five databases, what the witness saw in them, the mails in the catcher, and the topics where there are any."""
 
-import email
 import email.policy
 import json
 from collections import defaultdict
@@ -9,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from email.parser import BytesHeaderParser
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tests.support.history.witness import AGGREGATES
 
 Row = dict[str, Any]
 FILE = "evidence.json"
+HEADERS = BytesHeaderParser(policy=email.policy.default)
 EVERYWHERE = ("outbox", "outbox_held", "inbox", "inbox_pending", "parked_event", "timer", "idempotency_key", "audit_entry")
 TABLES = {
     "billing": ("payment_allocation", "import_batch", "billing_chunk"),
@@ -227,6 +228,6 @@ def read_maildir(folder: Path) -> list[Mail]:
     """The mails of a Maildir."""
     found = []
     for path in (*sorted(folder.glob("new/*")), *sorted(folder.glob("cur/*"))):
-        mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        mail = HEADERS.parsebytes(path.read_bytes())
         found.append(Mail(str(mail["Message-ID"]), str(mail["To"]), str(mail["Subject"])))
     return found
