@@ -1,40 +1,119 @@
-"""New rows in one statement, where making them the session's objects would cost more than everything else."""
+"""Rows of one model in one statement, where making them the session's objects would cost more than everything else."""
 
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
+from sqlalchemy import inspect
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
-from shared.db import flush, rows
+from shared.db import execute, flush, rows
 
+Model = TypeVar("Model", bound=SQLModel)
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+async def read(session: AsyncSession, model: type[Model], which: str, *args: Any) -> list[Model]:
+    """The rows of a model that the end of a statement finds (`WHERE …`, driver-level SQL), as objects that no session knows: to look at,
+    or to be written back by `update`."""
+    await flush(session)
+    found = await rows(session, f"SELECT {', '.join(_kinds(model))} FROM {model.__tablename__} {which}", *args)
+    return [_of(model, dict(row.items())) for row in found]
+
+
+def made(model: type[Model], **given: Any) -> Model:
+    """A row of a model for `insert`; what is not given is as the model says. The model's own way sets one attribute after the other as
+    something that a session may have to write: ten times as much."""
+    fixed, factories = _defaults(model)
+    return _of(model, {**fixed, **{name: make() for name, make in factories.items() if name not in given}, **given})
+
+
+def _of(model: type[Model], values: dict[str, Any]) -> Model:
+    """As SQLAlchemy makes the objects of the rows that it reads."""
+    found: Model = inspect(model).class_manager.new_instance()
+    found.__dict__.update(values)
+    return found
+
+
+@lru_cache(maxsize=100)
+def _defaults(model: type[SQLModel]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What every row of a model has that is not given, and what is made for each."""
+    free = {name: each for name, each in model.model_fields.items() if not each.is_required()}
+    factories = {name: each.default_factory for name, each in free.items() if each.default_factory is not None}
+    return {name: each.default for name, each in free.items() if name not in factories}, factories
 
 
 async def insert(session: AsyncSession, objects: Sequence[SQLModel], *, but: str = "", key: str = "id") -> set[Any]:
     """Write objects of one model, none of which the session knows, in the order given. `but` is the clause for what is there already
-    (`ON CONFLICT …`). Answers the keys of those that were written. A table with arrays is not for this."""
+    (`ON CONFLICT …`). Answers the keys of those that were written."""
     if not objects:
         return set()
     await flush(session)
-    sql, names, documents = _statement(type(objects[0]))
-    columns = [[_document(getattr(each, name)) if name in documents else getattr(each, name) for each in objects] for name in names]
-    return {row[key] for row in await rows(session, f"{sql} {but} RETURNING {key}", *columns)}
+    model = type(objects[0])
+    sql = f"{_insertion(model)} {but} RETURNING {key}"
+    return {row[key] for row in await rows(session, sql, *_columns(objects, list(_kinds(model))))}
+
+
+async def update(session: AsyncSession, objects: Sequence[SQLModel], *names: str, key: Sequence[str] = ("id",)) -> None:
+    """Write these columns of objects of one model, none of them twice."""
+    if objects:
+        await flush(session)
+        await execute(session, _change(type(objects[0]), names, tuple(key)), *_columns(objects, [*key, *names]))
 
 
 @lru_cache(maxsize=100)
-def _statement(model: type[SQLModel]) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """The statement, the columns in its order, and those of them that are JSON."""
+def _kinds(model: type[SQLModel]) -> dict[str, str]:
+    """A model's columns, each with its type in PostgreSQL."""
     table = model.__table__  # type: ignore[attr-defined]
-    names = tuple(each.name for each in table.columns)
-    kinds = [each.type.compile(dialect=DIALECT).partition(" COLLATE ")[0] for each in table.columns]
+    return {each.name: each.type.compile(dialect=DIALECT).partition(" COLLATE ")[0] for each in table.columns}
+
+
+@lru_cache(maxsize=100)
+def _insertion(model: type[SQLModel]) -> str:
+    names = list(_kinds(model))
+    return f"INSERT INTO {model.__tablename__} ({', '.join(names)}) SELECT {_cast(model, names)} FROM {_given(model, names)}"
+
+
+@lru_cache(maxsize=100)
+def _change(model: type[SQLModel], names: tuple[str, ...], key: tuple[str, ...]) -> str:
+    changed = ", ".join(f"{name} = {_cast(model, [name])}" for name in names)
+    same = " AND ".join(f"o.{name} = t.{name}" for name in key)
+    return f"UPDATE {model.__tablename__} o SET {changed} FROM {_given(model, [*key, *names])} WHERE {same}"
+
+
+def _given(model: type[SQLModel], names: Sequence[str]) -> str:
+    """The parameters as a table `t`. A list in a row travels as PostgreSQL writes it: `unnest` would take lists of lists apart."""
+    kinds = ["TEXT" if _is_list(_kinds(model)[name]) else _kinds(model)[name] for name in names]
     given = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(kinds, start=1))
-    documents = frozenset(name for name, kind in zip(names, kinds, strict=True) if kind == "JSONB")
-    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({given})", names, documents
+    return f"unnest({given}) AS t({', '.join(names)})"
 
 
-def _document(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+def _cast(model: type[SQLModel], names: Sequence[str]) -> str:
+    kinds = _kinds(model)
+    return ", ".join(f"t.{name}::{kinds[name]}" if _is_list(kinds[name]) else f"t.{name}" for name in names)
+
+
+def _columns(objects: Sequence[SQLModel], names: Sequence[str]) -> list[list[Any]]:
+    """The objects' values, column by column, as the statement wants them."""
+    kinds, found = _kinds(type(objects[0])), []
+    for name in names:
+        values = [getattr(each, name) for each in objects]
+        kind = kinds[name]
+        if kind == "JSONB":
+            values = [None if each is None else json.dumps(each, ensure_ascii=False) for each in values]
+        elif _is_list(kind):
+            values = [None if each is None else _list(each) for each in values]
+        found.append(values)
+    return found
+
+
+def _is_list(kind: str) -> bool:
+    return kind.endswith("[]")
+
+
+def _list(values: Sequence[Any]) -> str:
+    quoted = (str(each).replace("\\", "\\\\").replace('"', '\\"') for each in values)
+    return "{" + ",".join(f'"{each}"' for each in quoted) + "}"

@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from services.notifier.models import Message
-from shared.bulk import insert
+from services.notifier.models import Message, Webhook
+from services.ticketing.models import Customer, Suspension
+from shared.bulk import insert, made, read, update
 from shared.db import Database, new_id, rows
 
+START = datetime(2026, 3, 1, 6, tzinfo=UTC)
 Open = Callable[[str], Awaitable[Database]]
 THERE = "ON CONFLICT ON CONSTRAINT uq_message_event DO NOTHING"
 
@@ -63,3 +65,59 @@ async def test_it_belongs_to_the_transaction(database: Open) -> None:
         await session.rollback()
     async with db.transaction() as session:
         assert await rows(session, "SELECT 1 FROM message") == []
+
+
+async def test_what_is_read_is_no_objects_of_the_session_and_changes_by_being_written(database: Open) -> None:
+    db = await database("notifier")
+    first, second = message(rules=["VIP-24"]), message()
+    async with db.transaction() as session:
+        await insert(session, [first, second])
+    async with db.transaction() as session:
+        [found] = await read(session, Message, "WHERE id = $1 FOR UPDATE", first.id)
+        assert found.model_dump() == first.model_dump()
+        assert found not in session
+        found.subject, found.rules, found.html = "otro", [], "not written"
+        await update(session, [found], "subject", "rules")
+        await update(session, [], "subject")
+    async with db.transaction() as session:
+        kept = {each.id: each for each in await read(session, Message, "")}
+    assert (kept[first.id].subject, kept[first.id].rules, kept[first.id].html) == ("otro", [], "h")
+    assert kept[second.id].model_dump() == second.model_dump()
+
+
+async def test_lists_in_rows(database: Open) -> None:
+    db = await database("ticketing")
+    customer = Customer(id=new_id(), external_id="1", name="Ñ", services=[])
+    given: dict[str, Any] = {
+        "customer_id": customer.id,
+        "procedure": "",
+        "delivery": "own",
+        "rule": "VIP-21",
+        "reason": "x",
+        "agent": "ana.martinez",
+    }
+    orders = [made(Suspension, id=new_id(), requested_at=START, invoice_ids=ids, **given) for ids in ([new_id(), new_id()], [])]
+    hook = made(Webhook, id=new_id(), url="u", types=['a"b', "c\\", "{,}"], secret="s", created_by="b", created_at=START)
+    async with db.transaction() as session:
+        await insert(session, [customer])
+        await insert(session, orders)
+        found = await read(session, Suspension, "ORDER BY id")
+    assert [each.model_dump() for each in found] == [each.model_dump() for each in orders]
+    other = await database("notifier")
+    async with other.transaction() as session:
+        await insert(session, [hook])
+        assert [each.model_dump() for each in await read(session, Webhook, "")] == [hook.model_dump()]
+
+
+def test_what_is_made_has_what_the_model_says_where_nothing_is_given() -> None:
+    given: dict[str, Any] = {
+        "id": new_id(),
+        "notice": "aviso",
+        "event_id": new_id(),
+        "event_type": "x.y.v1",
+        "reference": "r",
+        "subject": "s",
+    }
+    given |= {"text": "t", "html": "h", "created_at": START}
+    assert made(Message, **given).model_dump() == Message(**given).model_dump()
+    assert made(Message, **given).rules is not made(Message, **given).rules

@@ -8,7 +8,6 @@ from typing import Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
 
 from services.billing.models import Customer, FiscalSeries, Invoice, InvoiceLine
 from services.billing.operations.fiscal import sync_series, take_block
@@ -16,6 +15,7 @@ from services.billing.operations.payments import use_left_over
 from services.billing.operations.terms import policy_terms
 from services.billing.rules.fiscal import fiscal_number, fiscal_range
 from services.billing.rules.periods import Period
+from shared.bulk import insert, read
 from shared.calendar import BusinessCalendar
 from shared.db import execute, new_id, rows
 from shared.errors import NotFound, Refused
@@ -77,19 +77,18 @@ async def issue_charges(session: AsyncSession, *, charged: Sequence[Charged], op
         _invoice(customers[each.customer_id], each, block.series, number, operator, issued)
         for number, each in enumerate(wanted.values(), start=block.first)
     ]
-    session.add_all(invoices)
-    await session.flush()
+    await insert(session, invoices)
     pairs = list(zip(invoices, wanted.values(), strict=True))
-    session.add_all(_line(invoice, number, each) for invoice, of in pairs for number, each in enumerate(of.charges, start=1))
-    await session.flush()
+    lines = [_line(invoice, number, each) for invoice, of in pairs for number, each in enumerate(of.charges, start=1)]
+    await insert(session, lines, key="invoice_id")
     await execute(session, POST, [each.id for each in invoices], now)
     await publish_many(session, [told_issued(invoice, of.charges, block.series) for invoice, of in pairs], now=now)
     await use_left_over(session, {each.customer_id for each in wanted.values()}, now=now, order=operator.payment_order)
 
 
 async def _lock_customers(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, Customer]:
-    query = select(Customer).where(col(Customer.id).in_(set(ids))).order_by(col(Customer.id)).with_for_update()
-    found = {each.id: each for each in (await session.execute(query.execution_options(populate_existing=True))).scalars()}
+    customers = await read(session, Customer, "WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", list(set(ids)))
+    found = {each.id: each for each in customers}
     if strangers := set(ids) - found.keys():
         raise NotFound(f"No existe el cliente {min(strangers)}.")
     return found

@@ -37,6 +37,18 @@ FAILED = """
 UPDATE suspension_notice n SET failed_at = t.at, failure = t.failure, known_at = $4
 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS t(id, at, failure) WHERE n.id = t.id AND n.accepted_at IS NULL
 """
+CUTS = """
+SELECT s.id, s.basis, s.target_status, a.policy FROM suspension s JOIN account a ON a.id = s.account_id WHERE s.id = ANY($1::uuid[])
+"""
+# Of a reconnection that we did not ask for, all that we know is that it was done.
+RECONNECTED = """
+UPDATE suspension s SET reconnected_at = t.at, state = 'RECONNECTED', known_at = $7, suspended_at = coalesce(s.suspended_at, t.at),
+    basis = t.basis, target_status = t.target, reconnection_id = coalesce(s.reconnection_id, t.reconnection),
+    reconnection_requested_at = CASE WHEN s.reconnection_id IS NULL THEN t.at ELSE s.reconnection_requested_at END,
+    reconnection_by = CASE WHEN s.reconnection_id IS NULL THEN $6 ELSE s.reconnection_by END
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[]) AS t(id, reconnection, at, basis, target)
+WHERE s.id = t.id AND s.reconnected_at IS NULL
+"""
 COVERED = "paid"  # how a recovery's ticket closes when the debt is covered
 DONE = ("suspended", "reconnected", "restricted", "released")
 CUT_STATES = (SuspensionState.REQUESTED, SuspensionState.WITHDRAWN)
@@ -76,17 +88,19 @@ async def reconnections_ordered(session: AsyncSession, *, events: Sequence[Recon
 
 async def services_reconnected(session: AsyncSession, *, events: Sequence[ServiceReconnected], operator: Operator, now: datetime) -> None:
     """The service is on again; what was negotiated says which status follows (VIP-21)."""
-    policies = await _policies(session, events)
-    for cut, event in await _suspensions(session, events, now):
-        if cut.reconnected_at is not None:
-            continue
-        cut.reconnected_at, cut.state, cut.known_at = event.reconnected_at, SuspensionState.RECONNECTED, now
-        cut.suspended_at = cut.suspended_at or event.reconnected_at
-        if cut.reconnection_id is None:
-            cut.reconnection_id, cut.reconnection_requested_at = event.reconnection_id, event.reconnected_at
-            cut.reconnection_by = TICKETING
-        cut.basis = cut.basis or event.basis or "payment"
-        cut.target_status = cut.target_status or _target(operator, policies[cut.account_id], cut.basis)
+    await session.flush()  # what this transaction heard before of the same orders
+    await touch(session, (each.customer_id for each in events), now=now)
+    told = {each.suspension_id: each for each in reversed(events)}  # the first counts
+    cuts = await rows(session, CUTS, list(told))
+    if missing := told.keys() - {row.id for row in cuts}:
+        raise FactMissing(f"suspension {min(missing)} is not known yet")
+    table = []
+    for row in cuts:
+        event = told[row.id]
+        basis = row.basis or event.basis or "payment"
+        target = row.target_status or _target(operator, row.policy, basis)
+        table.append((row.id, event.reconnection_id, event.reconnected_at, basis, target))
+    await execute(session, RECONNECTED, *map(list, zip(*table, strict=True)), TICKETING, now)
 
 
 REFUSED = """

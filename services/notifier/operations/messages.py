@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier.models import Delivery, Invoice, Message
+from services.notifier.models import Delivery, Message
 from services.notifier.operations.failures import failure_event
 from services.notifier.operations.holding import Made, give_places, limits_of
 from services.notifier.queries import Known, known_facts
@@ -17,8 +17,8 @@ from services.notifier.rules.mime import message_id
 from services.notifier.rules.recipients import Recipient, recipients, reference_of
 from services.notifier.rules.rendering import OpenInvoice, Rendered, render
 from services.notifier.rules.states import DeliveryState, MessageState
-from shared.bulk import insert
-from shared.db import new_id, ring
+from shared.bulk import insert, made
+from shared.db import Fetched, new_id, ring
 from shared.events import Event
 from shared.events.billing import InvoiceIssued
 from shared.operator import Notice, Operator, Person
@@ -62,11 +62,11 @@ async def announce(session: AsyncSession, *, operator: Operator, events: Sequenc
         customers={each.customer_id for each in occasions if each.customer_id},
         invoices={each.invoice_id for each in occasions if each.invoice_id},
     )
-    made = []
+    written = []
     for each in occasions:
-        made.append(_made(operator, each, known, now))
+        written.append(_made(operator, each, known, now))
         await asyncio.sleep(0)  # writing a mail takes a millisecond or two: whoever shares this process has a turn in between
-    return await _keep(session, operator, made, now)
+    return await _keep(session, operator, written, now)
 
 
 def _made(operator: Operator, occasion: Occasion, known: Known, now: datetime) -> Made:
@@ -74,22 +74,22 @@ def _made(operator: Operator, occasion: Occasion, known: Known, now: datetime) -
     rendered = render(templates_of(operator), occasion.notice.template, facts)
     contacts = facts["customer"].contacts if facts["customer"] else []
     found = recipients(occasion.notice, operator, contacts, occasion.notice.desks_of(occasion.event))
-    message = _blank(occasion, rendered, now)
-    message.recipients = [{"name": each.name, "address": each.address} for each in found]
-    answers: Person | None = facts["agent"]
-    message.reply_to = {"name": answers.name, "address": answers.email} if answers else None
+    message = _written(occasion, rendered, found, facts["agent"], now)
     if not found:
-        message.state, message.version = MessageState.FAILED, 1
         return Made(message, [_unreachable(operator, message, facts["customer"].name)], None)
     limits = limits_of(operator, occasion.notice.code, facts["policy"].code)
     return Made(message, [queue_delivery(operator, message, each, now) for each in found], limits)
 
 
-def _blank(occasion: Occasion, rendered: Rendered, now: datetime) -> Message:
+def _written(occasion: Occasion, rendered: Rendered, found: Sequence[Recipient], answers: Person | None, now: datetime) -> Message:
     notice = occasion.notice
-    return Message(
-        id=new_id(),  # given, like the lists: a default factory costs as much as all other fields together
-        recipients=[],
+    return made(
+        Message,
+        id=new_id(),
+        state=MessageState.QUEUED if found else MessageState.FAILED,
+        version=0 if found else 1,
+        recipients=[{"name": each.name, "address": each.address} for each in found],
+        reply_to={"name": answers.name, "address": answers.email} if answers else None,
         notice=notice.code,
         event_id=occasion.event_id,
         event_type=occasion.event.TYPE,
@@ -107,7 +107,8 @@ def _blank(occasion: Occasion, rendered: Rendered, now: datetime) -> Message:
 def queue_delivery(operator: Operator, message: Message, recipient: Recipient, now: datetime) -> Delivery:
     """A delivery of the message to one address, due at once."""
     delivery_id = new_id()
-    return Delivery(
+    return made(
+        Delivery,
         id=delivery_id,
         message_id=message.id,
         name=recipient.name,
@@ -121,7 +122,9 @@ def _unreachable(operator: Operator, message: Message, name: str) -> Delivery:
     """In place of an address that nobody has told: it stays, failed, until a person has found one."""
     delivery_id = new_id()
     header_id = message_id(str(delivery_id), operator.mail_from)
-    return Delivery(id=delivery_id, message_id=message.id, name=name, header_id=header_id, state=DeliveryState.FAILED, detail=NO_ADDRESS)
+    return made(
+        Delivery, id=delivery_id, message_id=message.id, name=name, header_id=header_id, state=DeliveryState.FAILED, detail=NO_ADDRESS
+    )
 
 
 def _facts(operator: Operator, occasion: Occasion, known: Known, now: datetime) -> dict[str, Any]:
@@ -148,14 +151,14 @@ def _facts(operator: Operator, occasion: Occasion, known: Known, now: datetime) 
     }
 
 
-def _open(invoice: Invoice) -> OpenInvoice:
+def _open(invoice: Fetched) -> OpenInvoice:
     return OpenInvoice(invoice.number, invoice.period, invoice.due_date, invoice.open_amount, invoice.currency)
 
 
-async def _keep(session: AsyncSession, operator: Operator, made: Sequence[Made], now: datetime) -> int:
+async def _keep(session: AsyncSession, operator: Operator, written: Sequence[Made], now: datetime) -> int:
     """Insert what is new, each delivery in its place. Messages that nobody can get are told of at once."""
-    ids = await insert(session, [each.message for each in made], but="ON CONFLICT ON CONSTRAINT uq_message_event DO NOTHING")
-    new = [each for each in made if each.message.id in ids]
+    ids = await insert(session, [each.message for each in written], but="ON CONFLICT ON CONSTRAINT uq_message_event DO NOTHING")
+    new = [each for each in written if each.message.id in ids]
     await give_places(session, operator, new, now)
     await insert(session, [delivery for each in new for delivery in each.deliveries])
     failed = [(each.message, delivery) for each in new for delivery in each.deliveries if delivery.address is None]

@@ -11,10 +11,15 @@ from sqlmodel import col, select
 
 from services.notifier.models import Assignment, Customer, Delivery, Invoice, Message
 from services.notifier.rules.states import DeliveryState, MessageState
-from shared.db import rows
+from shared.bulk import read
+from shared.db import Fetched, rows
 from shared.errors import NotFound
 from shared.sorting import Order, Placed, Sorting, identity, instant, text
 
+STILL_OPEN = """
+SELECT customer_id, number, period, due_date, open_amount, currency FROM invoice WHERE customer_id = ANY($1::uuid[]) AND open_amount > 0
+ORDER BY due_date, id
+"""
 MESSAGES = Sorting(
     "-id",
     identity("message.id"),
@@ -34,7 +39,7 @@ class Known:
     customers: Mapping[UUID, Customer] = field(default_factory=dict)
     assignments: Mapping[UUID, Assignment] = field(default_factory=dict)
     invoices: Mapping[UUID, Invoice] = field(default_factory=dict)
-    open_invoices: Mapping[UUID, Sequence[Invoice]] = field(default_factory=dict)
+    open_invoices: Mapping[UUID, Sequence[Fetched]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,18 +51,16 @@ class MessageView:
 
 
 async def known_facts(session: AsyncSession, *, customers: Collection[UUID], invoices: Collection[UUID]) -> Known:
-    """All that is known of these customers and invoices."""
-    if not customers and not invoices:
-        return Known()
-    people = (await session.execute(select(Customer).where(col(Customer.id).in_(customers)))).scalars()
-    assigned = (await session.execute(select(Assignment).where(col(Assignment.customer_id).in_(customers)))).scalars()
-    named = (await session.execute(select(Invoice).where(col(Invoice.id).in_(invoices)))).scalars()
-    still_open = select(Invoice).where(col(Invoice.customer_id).in_(customers), col(Invoice.open_amount) > 0)
-    found: dict[UUID, list[Invoice]] = {}
-    for each in (await session.execute(still_open.order_by(col(Invoice.due_date), col(Invoice.id)))).scalars():
-        found.setdefault(each.customer_id, []).append(each)
+    """All that is known of these customers and invoices; none of it the session's object."""
+    people, assigned, open_ones = list[Customer](), list[Assignment](), dict[UUID, list[Fetched]]()
+    if ids := list(customers):
+        people = await read(session, Customer, "WHERE id = ANY($1::uuid[])", ids)
+        assigned = await read(session, Assignment, "WHERE customer_id = ANY($1::uuid[])", ids)
+        for each in await rows(session, STILL_OPEN, ids):
+            open_ones.setdefault(each.customer_id, []).append(each)
+    named = await read(session, Invoice, "WHERE id = ANY($1::uuid[])", list(invoices)) if invoices else []
     return Known(
-        {each.id: each for each in people}, {each.customer_id: each for each in assigned}, {each.id: each for each in named}, found
+        {each.id: each for each in people}, {each.customer_id: each for each in assigned}, {each.id: each for each in named}, open_ones
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, Ticket
+from services.ticketing.operations.keeping import Kept
 from services.ticketing.operations.queueing import cancel_switches, queue_change, queue_release, queue_switches
 from services.ticketing.operations.telling import told_agreement, told_closed, told_late, told_scheduled
 from services.ticketing.queries.facts import look_up
@@ -39,14 +40,15 @@ DEADLINE = "step_deadline"
 
 @dataclass
 class Course:
-    """A ticket under way through one input: what the engine is to know next, what is to be told at the end, what begins beside it, which
-    pieces of work other tickets may have now."""
+    """A ticket under way through one input: what is to be written and told at the end, what the engine is to know next, what begins beside
+    it, which pieces of work other tickets may have now."""
 
     ticket: Ticket
     customer: Customer
     procedure: Procedure
     operator: Operator
     now: datetime
+    kept: Kept
     inputs: list[Input] = field(default_factory=list)
     told: list[Outgoing] = field(default_factory=list)
     started: list[StartProcedure] = field(default_factory=list)
@@ -61,6 +63,7 @@ async def carry_out(session: AsyncSession, course: Course, state: EngineTicket, 
             case SwitchNetwork():
                 await _switch(session, course, state, effect)
             case CancelSwitch(step):
+                await course.kept.write(session)
                 await cancel_switches(session, ticket_id=ticket.id, step=step, now=course.now)
             case TellAgreement(step, agreed):
                 course.told.append(told_agreement(ticket, state, agreed, course.now))
@@ -101,18 +104,19 @@ def _tell(course: Course, state: EngineTicket, effect: Told) -> None:
 
 async def _switch(session: AsyncSession, course: Course, state: EngineTicket, effect: SwitchNetwork) -> None:
     """Queue what the network has to do, or say at once that there is nothing."""
-    turn, zone = state.latest(effect.step), course.operator.zone
+    turn, zone, kept = state.latest(effect.step), course.operator.zone, course.kept
     assert turn is not None
     day = course.now.astimezone(zone).date()
     if effect.action == "network.change":
         result = queue_change(
-            session, ticket=course.ticket, turn=turn, uses=effect.uses, customer=course.customer, day=day, zone=zone, now=course.now
+            session, kept, ticket=course.ticket, turn=turn, uses=effect.uses, customer=course.customer, day=day, zone=zone, now=course.now
         )
     elif effect.action == "network.release":
-        result = await queue_release(session, ticket=course.ticket, turn=turn, customer=course.customer, day=day, now=course.now)
+        result = await queue_release(session, kept, ticket=course.ticket, turn=turn, customer=course.customer, day=day, now=course.now)
     else:
         result = queue_switches(
             session,
+            kept,
             ticket=course.ticket,
             turn=turn,
             action=effect.action,

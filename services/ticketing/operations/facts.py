@@ -5,9 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
 
 from services.ticketing.models import Customer
+from shared.bulk import read
 from shared.db import execute, rows
 from shared.events.billing import (
     CreditNoteIssued,
@@ -66,10 +66,9 @@ async def lock_customers(session: AsyncSession, customers: Iterable[UUID]) -> se
 
 
 async def lock_whole_customers(session: AsyncSession, customers: Iterable[UUID]) -> dict[UUID, Customer]:
-    """The same, and the customers as they are now."""
-    query = select(Customer).where(col(Customer.id).in_(sorted(set(customers)))).order_by(col(Customer.id)).with_for_update()
-    found = await session.execute(query.execution_options(populate_existing=True))
-    return {each.id: each for each in found.scalars()}
+    """The same, and the customers as they are now, none of them the session's object."""
+    found = await read(session, Customer, "WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", list(set(customers)))
+    return {each.id: each for each in found}
 
 
 async def remember_customers(session: AsyncSession, *, states: Sequence[CustomerState]) -> None:

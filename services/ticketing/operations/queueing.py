@@ -9,16 +9,19 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, NetworkSwitch, Ticket
+from services.ticketing.operations.keeping import Kept
 from services.ticketing.queries.facts import ServiceView, services_on
 from services.ticketing.queries.restrictions import restricted_by
 from services.ticketing.rules.switching import ACTIONS, UNDONE_BY, StepResult, SwitchAction, result_of
 from services.ticketing.rules.ticket import Turn
+from shared.bulk import made
 from shared.db import execute, new_id, ring
 from shared.operator.steps import Action
 
 
 def queue_switches(
     session: AsyncSession,
+    kept: Kept,
     *,
     ticket: Ticket,
     turn: Turn,
@@ -34,14 +37,13 @@ def queue_switches(
     services = [each for each in services_on(customer, day) if str(each.service_id) not in spared]
     if ACTIONS[action] == "restrict":
         services = [each for each in services if each.delivery == "own"]
-    for service in services:
-        session.add(new_switch(ticket, turn.code, turn.number, ACTIONS[action], service, now=now))
+    kept.switches += [new_switch(ticket, turn.code, turn.number, ACTIONS[action], each, now=now) for each in services]
     ring(session, "switching")
     return None if services else _only_result(ACTIONS[action])
 
 
 async def queue_release(
-    session: AsyncSession, *, ticket: Ticket, turn: Turn, customer: Customer, day: date, now: datetime
+    session: AsyncSession, kept: Kept, *, ticket: Ticket, turn: Turn, customer: Customer, day: date, now: datetime
 ) -> StepResult | None:
     """Queue one switch for each service that the ticket's restriction restricted; of a customer that came to us restricted for all that our
     network delivers. Answers the step's result at once when there is none."""
@@ -50,8 +52,7 @@ async def queue_release(
         services = [each for each in services_on(customer, day) if each.delivery == "own"]
     else:
         services = [service_of(each, day) for each in done]
-    for service in services:
-        session.add(new_switch(ticket, turn.code, turn.number, "release", service, now=now))
+    kept.switches += [new_switch(ticket, turn.code, turn.number, "release", each, now=now) for each in services]
     ring(session, "switching")
     return None if services else _only_result("release")
 
@@ -69,6 +70,7 @@ def service_of(switch: NetworkSwitch, day: date) -> ServiceView:
 
 def queue_change(
     session: AsyncSession,
+    kept: Kept,
     *,
     ticket: Ticket,
     turn: Turn,
@@ -91,14 +93,15 @@ def queue_change(
     switch.plan = uses["plan"]
     if (begins := date.fromisoformat(uses.get("from", day.isoformat()))) > day:
         switch.next_attempt_at = datetime.combine(begins, time.min, tzinfo=zone).astimezone(UTC)
-    session.add(switch)
+    kept.switches.append(switch)
     ring(session, "switching")
     return None
 
 
 def new_switch(ticket: Ticket, step: str, number: int, action: SwitchAction, service: ServiceView, *, now: datetime) -> NetworkSwitch:
     """A switch to be done; what third parties deliver is switched by hand."""
-    return NetworkSwitch(
+    return made(
+        NetworkSwitch,
         id=new_id(),
         ticket_id=ticket.id,
         step=step,

@@ -13,6 +13,7 @@ from services.ticketing.queries.facts import agents_of
 from services.ticketing.queries.orders import live_reconnection
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.ticket import SYSTEM, Cause
+from shared.bulk import insert, update
 from shared.db import lock, new_id
 from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected, SwitchProof
 from shared.operator import Operator, Policy
@@ -20,6 +21,8 @@ from shared.outbox import Outgoing, publish, publish_many
 
 # Whose order to cut was withdrawn too late owes nobody a trial: it is as it was before.
 WITHDRAWN_TARGET = "active"
+# One that was held is there already.
+WAITED = "ON CONFLICT (id) DO UPDATE SET state = excluded.state, ticket_id = excluded.ticket_id"
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ async def send(session: AsyncSession, *, reconnection: Reconnection, order: Susp
 
 async def send_many(session: AsyncSession, *, backs: Sequence[Back], operator: Operator, now: datetime) -> None:
     """Open the tickets of reconnections, none of the same cut twice. The customers are locked; the cuts are known to be done."""
+    if not backs:
+        return
     assert all(each.order.state == SuspensionState.SUSPENDED for each in backs)
     agents = await agents_of(session, [each.customer for each in backs])
     news = [tickets.NewTicket(
@@ -75,8 +80,7 @@ async def send_many(session: AsyncSession, *, backs: Sequence[Back], operator: O
     opened = await tickets.open_tickets(session, news=news, operator=operator, now=now)
     for each, ticket in zip(backs, opened, strict=True):
         each.reconnection.state, each.reconnection.ticket_id = ReconnectionState.ORDERED, ticket.id
-    session.add_all(each.reconnection for each in backs)
-    await session.flush()
+    await insert(session, [each.reconnection for each in backs], but=WAITED)
     for each, ticket in zip(backs, opened, strict=True):
         if ticket.closed_at is not None:
             await conclude(session, backs=[each], done=ticket.outcome == "reconnected", now=now)
@@ -92,7 +96,7 @@ async def conclude(session: AsyncSession, *, backs: Sequence[Back], done: bool, 
     if not done:
         for each in backs:
             each.reconnection.state = ReconnectionState.REFUSED
-        await session.flush()
+        await update(session, [each.reconnection for each in backs], "state")
         return
     told = []
     for each in backs:
@@ -111,6 +115,8 @@ async def conclude(session: AsyncSession, *, backs: Sequence[Back], done: bool, 
             proof=each.proof,
         )
         told.append(Outgoing(event, f"suspension/{order.id}", order.version))
+    await update(session, [each.reconnection for each in backs], "state")
+    await update(session, [each.order for each in backs], "state", "version")
     await publish_many(session, told, now=now)
 
 

@@ -40,7 +40,7 @@ async def request_recovery(session: AsyncSession, *, wanted: RecoveryRequested, 
     if gone or await ticket_of_request(session, wanted.recovery_id) is not None:
         return
     if order is None and wanted.imported:  # what it was cut for we do not know: paying what it owes now closes its case
-        imported(session, wanted, wanted.invoice_ids, now=now)
+        session.add(imported(wanted, wanted.invoice_ids, now=now))
     customer = await lock(session, Customer, wanted.customer_id)
     facts = [UNPAID, _said("reason", "Motivo", wanted.reason)]
     if not deliveries_on(customer, now.astimezone(operator.zone).date()):

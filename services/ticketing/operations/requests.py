@@ -15,6 +15,7 @@ from services.ticketing.queries.orders import reconnected_suspensions, suspensio
 from services.ticketing.rules.facts import left_on
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.ticket import SYSTEM
+from shared.bulk import insert, made
 from shared.db import lock
 from shared.events.collections import ReconnectionRequested, RecoveryRequested, SuspensionRequested
 from shared.operator import Operator
@@ -76,9 +77,11 @@ async def request_reconnections(
     taken = await reconnected_suspensions(session, [each.suspension_id for each in wanted], [each.reconnection_id for each in wanted])
     ready: list[Back] = []
     stopping: list[Suspension] = []
+    before_us = {each.suspension_id: imported(each, [], now=now) for each in reversed(wanted) if each.suspension_id not in cuts}
+    await insert(session, list(before_us.values()))
+    cuts |= before_us
     for each in wanted:
-        order = cuts.get(each.suspension_id) or imported(session, each, [], now=now)
-        cuts[order.id] = order
+        order = cuts[each.suspension_id]
         if order.id in taken or order.state not in (SuspensionState.REQUESTED, SuspensionState.SUSPENDED):
             continue
         taken.add(order.id)
@@ -86,8 +89,7 @@ async def request_reconnections(
             ready.append(Back(_reconnection(each, now), order, customers[each.customer_id]))
         else:
             session.add(_reconnection(each, now))
-            stopping.append(order)
-    await session.flush()  # the cuts before what refers to them
+            stopping.append(await session.get_one(Suspension, order.id, populate_existing=True))
     await reconnections.send_many(session, backs=ready, operator=operator, now=now)
     if back := [each.customer.id for each in ready if each.reconnection.state == ReconnectionState.DONE]:
         await steps.close_on_events(session, events=["service_reconnected"], customers=back, operator=operator, now=now)
@@ -96,7 +98,8 @@ async def request_reconnections(
 
 
 def _reconnection(wanted: ReconnectionRequested, now: datetime) -> Reconnection:
-    return Reconnection(
+    return made(
+        Reconnection,
         id=wanted.reconnection_id,
         suspension_id=wanted.suspension_id,
         **wanted.model_dump(include={"customer_id", "procedure", "basis", "target_status", "rule", "agent"}),
@@ -105,11 +108,10 @@ def _reconnection(wanted: ReconnectionRequested, now: datetime) -> Reconnection:
     )
 
 
-def imported(
-    session: AsyncSession, wanted: ReconnectionRequested | RecoveryRequested, invoice_ids: Sequence[UUID], *, now: datetime
-) -> Suspension:
+def imported(wanted: ReconnectionRequested | RecoveryRequested, invoice_ids: Sequence[UUID], *, now: datetime) -> Suspension:
     """The suspension of a customer that came to us suspended, for these invoices as far as is known."""
-    order = Suspension(
+    return made(
+        Suspension,
         id=wanted.suspension_id,
         customer_id=wanted.customer_id,
         procedure="",
@@ -122,5 +124,3 @@ def imported(
         requested_at=now,
         settled_at=now,
     )
-    session.add(order)
-    return order

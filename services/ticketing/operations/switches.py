@@ -1,7 +1,7 @@
 """Switches: answered by the network or by a person."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -27,11 +27,17 @@ from services.ticketing.rules.switching import (
     pause_after,
     result_of,
 )
+from shared.bulk import update
 from shared.db import lock, ring
 from shared.errors import Conflict
 from shared.events.ticketing import ChangeUnresolved, RestrictionUnresolved, SwitchUnresolved
 from shared.operator import Operator
 from shared.outbox import publish
+
+# What an answer changes of a switch.
+ANSWERED = (
+    "state", "detail", "claimed_by", "claimed_until", "unknown_answers", "told", "next_attempt_at", "settled_at", "version"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ async def record_answers(session: AsyncSession, *, answered: Sequence[tuple[Clai
         else:
             await _set(session, switch, done=answer.outcome == "done", now=now)
             settled.append(switch)
-    await session.flush()
+    await update(session, [switch for switch, _ in kept], *ANSWERED)
     await _settle(session, settled, customers, operator=operator, now=now)
     return len(kept)
 
@@ -93,7 +99,6 @@ async def _not_known(session: AsyncSession, switch: NetworkSwitch, *, by_hand: b
     if (by_hand or must_be_told(switch.unknown_answers)) and not switch.told:
         switch.told = True
         await _tell(session, switch, "unknown", now=now)
-    await session.flush()
 
 
 async def _set(session: AsyncSession, switch: NetworkSwitch, *, done: bool, now: datetime) -> None:
@@ -128,7 +133,9 @@ async def _settle(
     while settled:  # two steps of one ticket follow each other
         turn = {each.ticket.id: each for each in reversed(settled)}
         await settle_steps(session, settled=list(turn.values()), operator=operator, now=now)
-        settled = [each for each in settled if turn[each.ticket.id] is not each]
+        if settled := [each for each in settled if turn[each.ticket.id] is not each]:
+            of_ticket = await get_tickets(session, [each.ticket.id for each in settled])
+            settled = [replace(each, ticket=of_ticket[each.ticket.id]) for each in settled]
 
 
 def _undo(ticket: Ticket, cut: NetworkSwitch, *, now: datetime) -> NetworkSwitch:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer, Ticket, TicketStep
 from services.ticketing.operations.effects import Course, carry_out
+from services.ticketing.operations.keeping import Kept
 from services.ticketing.operations.telling import finished_tasks, told_opened
 from services.ticketing.queries.facts import deliveries_on, services_on
 from services.ticketing.queries.tickets import Seen, as_engine, engine_tickets, tickets_that_wait_for, works_elsewhere
@@ -21,6 +22,7 @@ from services.ticketing.rules.refusals import NotTheirs, gone_procedure
 from services.ticketing.rules.states import StepState
 from services.ticketing.rules.ticket import WORK_LEFT, EventArrived, Input, Open, StartProcedure, Turn
 from services.ticketing.rules.ticket import Ticket as EngineTicket
+from shared.bulk import made
 from shared.calendar import BusinessCalendar
 from shared.db import new_id, rows
 from shared.operator import Operator, Procedure
@@ -74,12 +76,10 @@ async def open_tickets(session: AsyncSession, *, news: Sequence[NewTicket], oper
     documents = {code: each.model_dump(mode="json", by_alias=True, exclude_none=True) for code, each in procedures.items()}
     today = now.astimezone(operator.zone).date()
     opened = [_ticket(new, documents[new.procedure.code], row.number, today, now) for new, row in zip(news, numbers, strict=True)]
-    session.add_all(opened)
-    await session.flush()
     told = [told_opened(ticket, now) for ticket in opened]
     moves = [Move(ticket, new.customer, Open()) for ticket, new in zip(opened, news, strict=True)]
     seen = {ticket.id: Seen(as_engine(ticket, [])) for ticket in opened}
-    await _advance(session, moves, seen, told=told, operator=operator, now=now)
+    await _advance(session, moves, seen, begun=opened, told=told, operator=operator, now=now)
     return opened
 
 
@@ -97,17 +97,18 @@ async def _advance(
     moves: Sequence[Move],
     seen: Mapping[UUID, Seen],
     *,
+    begun: Sequence[Ticket] = (),
     told: Sequence[Outgoing] = (),
     operator: Operator,
     now: datetime,
 ) -> None:
-    """The same for tickets as they are `seen`; `told` goes before what they tell."""
-    courses, news = list[Course](), list[NewTicket]()
+    """The same for tickets as they are `seen`, some of which begin; `told` goes before what they tell."""
+    courses, news, kept = list[Course](), list[NewTicket](), Kept(begun=[*begun])
     for move in moves:
-        course, state = await _run(session, move, seen[move.ticket.id], operator, now)
+        course, state = await _run(session, move, seen[move.ticket.id], kept, operator, now)
         courses.append(course)
         news += [_started(course, each, state) for each in course.started]
-    await session.flush()
+    await kept.write(session)
     await publish_many(session, [*told, *(each for course in courses for each in course.told)], now=now)
     if news:
         await open_tickets(session, news=news, operator=operator, now=now)
@@ -115,25 +116,27 @@ async def _advance(
         await _leave(session, course)
 
 
-async def _run(session: AsyncSession, move: Move, seen: Seen, operator: Operator, now: datetime) -> tuple[Course, EngineTicket]:
+async def _run(session: AsyncSession, move: Move, seen: Seen, kept: Kept, operator: Operator, now: datetime) -> tuple[Course, EngineTicket]:
     """Give a ticket its input and what follows from that, until nothing does; answers the course, and how the ticket is after it."""
     ticket, before, procedure = move.ticket, seen.state, procedure_of(move.ticket)
     calendar = await _calendar(session, procedure, operator, now)
     if any(each.work for each in procedure.steps):
         services = services_on(move.customer, now.astimezone(operator.zone).date())
+        await kept.write(session)
         elsewhere = await works_elsewhere(session, ticket, (str(each.service_id) for each in services))
         before = replace(before, elsewhere=elsewhere)
-    course = Course(ticket, move.customer, procedure, operator, now, inputs=[move.given])
-    kept = {(row.code, row.number): row for row in seen.rows}
+    course = Course(ticket, move.customer, procedure, operator, now, kept, inputs=[move.given])
+    turns = {(row.code, row.number): row for row in seen.rows}
     while course.inputs:
         try:
             after, effects = engine.step(procedure, before, course.inputs.pop(0), now, calendar)
         except NotTheirs as refusal:
             raise refusal.named(names_of(operator)) from None
-        _store(session, course, kept, before, after)
+        _store(course, turns, before, after)
         course.told += finished_tasks(ticket, procedure, before, after, operator)
         await carry_out(session, course, after, effects)
         before = after
+    kept.moved[ticket.id] = ticket
     return course, before
 
 
@@ -164,10 +167,8 @@ def names_of(operator: Operator) -> dict[str, str]:
     return {desk.code: desk.name for desk in operator.desks} | {each.person: each.name for each in operator.people}
 
 
-def _store(
-    session: AsyncSession, course: Course, kept: dict[tuple[str, int], TicketStep], before: EngineTicket, after: EngineTicket
-) -> None:
-    """Keep the turns that changed; `kept` are the rows of those that were there."""
+def _store(course: Course, rows_of: dict[tuple[str, int], TicketStep], before: EngineTicket, after: EngineTicket) -> None:
+    """Keep the turns that changed; `rows_of` are the rows of those that were there."""
     known = {(turn.code, turn.number): turn for turn in before.turns}
     changed = [(place, turn) for place, turn in enumerate(after.turns) if known.get((turn.code, turn.number)) != turn]
     for place, turn in changed:
@@ -175,14 +176,15 @@ def _store(
         if work is not None and was is not None and was.state is StepState.OPEN is not turn.state:
             course.left.add(work)
         values = _values(course.procedure, after, place, turn, course.operator)
-        if (old := kept.get((turn.code, turn.number))) is not None:
+        if (row := rows_of.get((turn.code, turn.number))) is not None:
             for name, value in values.items():
-                if getattr(old, name) != value:  # to set an attribute costs twenty times as much as to look
-                    setattr(old, name, value)
+                if getattr(row, name) != value:  # to set an attribute costs twenty times as much as to look
+                    setattr(row, name, value)
+            course.kept.changed[course.ticket.id, turn.code, turn.number] = row
         else:
-            row = TicketStep(ticket_id=course.ticket.id, code=turn.code, number=turn.number, **values)
-            kept[turn.code, turn.number] = row
-            session.add(row)
+            row = made(TicketStep, ticket_id=course.ticket.id, code=turn.code, number=turn.number, **values)
+            rows_of[turn.code, turn.number] = row
+            course.kept.turns.append(row)
     if changed or before.closed != after.closed:
         course.ticket.revision += 1
 
@@ -218,7 +220,8 @@ def _ticket(new: NewTicket, document: dict[str, Any], number: int, today: date, 
     facts = [each.model_dump(mode="json") for each in new.facts]
     if not any(each.name == DELIVERY for each in new.facts):
         facts.insert(0, delivered(deliveries_on(new.customer, today)).model_dump(mode="json"))
-    return Ticket(
+    return made(
+        Ticket,
         id=new_id(),
         number=number,
         customer_id=new.customer.id,

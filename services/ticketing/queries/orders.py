@@ -9,24 +9,28 @@ from sqlmodel import col, select
 from services.ticketing.models import Customer, Reconnection, Suspension
 from services.ticketing.queries.facts import About, is_covered
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
-from shared.db import rows
+from shared.bulk import read
+from shared.db import flush, rows
 from shared.operator import Operator
 
+LIVING = "SELECT FROM suspension WHERE customer_id = ANY($1::uuid[]) AND state = ANY($2::text[]) LIMIT 1"
 LIVE = (ReconnectionState.HELD, ReconnectionState.ORDERED, ReconnectionState.DONE)
 
 
 async def live_suspensions(session: AsyncSession, customers: Iterable[UUID]) -> Sequence[Suspension]:
     """The orders of these customers that a payment can still meet, as they are now."""
-    states = (SuspensionState.REQUESTED, SuspensionState.SUSPENDED)
-    query = select(Suspension).where(col(Suspension.customer_id).in_(list(customers)), col(Suspension.state).in_(states))
+    states, ids = (SuspensionState.REQUESTED, SuspensionState.SUSPENDED), list(customers)
+    await flush(session)
+    if not await rows(session, LIVING, ids, [each.value for each in states]):
+        return ()  # as for nearly every payment
+    query = select(Suspension).where(col(Suspension.customer_id).in_(ids), col(Suspension.state).in_(states))
     found = await session.execute(query.order_by(col(Suspension.id)).execution_options(populate_existing=True))
     return found.scalars().all()
 
 
 async def suspensions_by_id(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Suspension]:
-    """These orders to cut, as they are now; the row of none is locked, for its customer is."""
-    query = select(Suspension).where(col(Suspension.id).in_(sorted(set(ids)))).execution_options(populate_existing=True)
-    return {each.id: each for each in (await session.execute(query)).scalars()}
+    """These orders to cut, as they are now, none of them the session's object; the row of none is locked, for its customer is."""
+    return {each.id: each for each in await read(session, Suspension, "WHERE id = ANY($1::uuid[])", list(set(ids)))}
 
 
 async def suspensions_of(session: AsyncSession, tickets: Iterable[UUID]) -> dict[UUID, Suspension]:
@@ -36,9 +40,9 @@ async def suspensions_of(session: AsyncSession, tickets: Iterable[UUID]) -> dict
 
 
 async def reconnections_of(session: AsyncSession, tickets: Iterable[UUID]) -> dict[UUID, Reconnection]:
-    """The orders to reconnect that these tickets carry out, by ticket, as they are now."""
-    query = select(Reconnection).where(col(Reconnection.ticket_id).in_(list(tickets))).execution_options(populate_existing=True)
-    return {each.ticket_id: each for each in (await session.execute(query)).scalars() if each.ticket_id}
+    """The orders to reconnect that these tickets carry out, by ticket, as they are now, none of them the session's object."""
+    found = await read(session, Reconnection, "WHERE ticket_id = ANY($1::uuid[])", list(tickets))
+    return {each.ticket_id: each for each in found if each.ticket_id}
 
 
 async def live_reconnection(session: AsyncSession, suspension_id: UUID) -> Reconnection | None:

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
 
 from services.ticketing.models import NetworkSwitch
+from shared.bulk import read
 from shared.db import Fetched, rows
 from shared.errors import NotFound
 from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
@@ -43,6 +42,7 @@ SWITCHES = Sorting(
     next_attempt_at=instant("s.next_attempt_at", empty=True),
     settled_at=instant("s.settled_at", empty=True),
 )
+IN_TURN = "ORDER BY id FOR UPDATE"
 GAUGES = """
 SELECT 'switches' AS name, state AS label, count(*) AS value FROM network_switch GROUP BY state
 UNION ALL SELECT 'switches_untold', action, count(*) FROM network_switch WHERE state = 'UNKNOWN' AND NOT told GROUP BY action
@@ -61,22 +61,18 @@ async def get_switch(session: AsyncSession, switch_id: UUID) -> NetworkSwitch:
 
 
 async def lock_switches(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, NetworkSwitch]:
-    """These switches as they are now, kept to this transaction."""
-    return {each.id: each for each in await _locked(session, col(NetworkSwitch.id).in_(list(ids)))}
+    """These switches as they are now, kept to this transaction, none of them the session's object."""
+    return {each.id: each for each in await read(session, NetworkSwitch, f"WHERE id = ANY($1::uuid[]) {IN_TURN}", list(ids))}
 
 
 async def switches_of_steps(session: AsyncSession, switches: Sequence[NetworkSwitch]) -> dict[tuple[UUID, str, int], list[NetworkSwitch]]:
     """All switches of the same turns of the same steps, by ticket, step and turn."""
     found: dict[tuple[UUID, str, int], list[NetworkSwitch]] = {(each.ticket_id, each.step, each.number): [] for each in switches}
-    for each in await _locked(session, col(NetworkSwitch.ticket_id).in_({each.ticket_id for each in switches})):
+    ids = list({each.ticket_id for each in switches})
+    for each in await read(session, NetworkSwitch, f"WHERE ticket_id = ANY($1::uuid[]) {IN_TURN}", ids):
         if (each.ticket_id, each.step, each.number) in found:
             found[(each.ticket_id, each.step, each.number)].append(each)
     return found
-
-
-async def _locked(session: AsyncSession, which: ColumnElement[bool]) -> Sequence[NetworkSwitch]:
-    query = select(NetworkSwitch).where(which).order_by(col(NetworkSwitch.id)).with_for_update()
-    return (await session.execute(query.execution_options(populate_existing=True))).scalars().all()
 
 
 async def next_switch_due(session: AsyncSession, now: datetime) -> datetime | None:

@@ -16,6 +16,7 @@ from services.ticketing.rules.appointments import appointment_of
 from services.ticketing.rules.facts import covers
 from services.ticketing.rules.sharing import Elsewhere
 from services.ticketing.rules.states import NetworkState, StepState
+from shared.bulk import read
 from shared.db import Fetched, flush, rows
 from shared.errors import NotFound
 from shared.sorting import Order, Placed, Sorting, flag, identity, instant, number, text
@@ -72,17 +73,17 @@ OPEN_TASKS = Sorting(
 
 
 async def get_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
-    """A ticket. Raises NotFound."""
-    found = await session.get(Ticket, ticket_id)
+    """A ticket as it is now. Raises NotFound."""
+    await flush(session)
+    found = await session.get(Ticket, ticket_id, populate_existing=True)
     if found is None:
         raise NotFound(f"No existe el ticket {ticket_id}.")
     return found
 
 
 async def get_tickets(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Ticket]:
-    """These tickets as they are now."""
-    query = select(Ticket).where(col(Ticket.id).in_(list(ids))).execution_options(populate_existing=True)
-    return {each.id: each for each in (await session.execute(query)).scalars()}
+    """These tickets as they are now, none of them the session's object."""
+    return {each.id: each for each in await read(session, Ticket, "WHERE id = ANY($1::uuid[])", list(ids))}
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,7 @@ async def engine_tickets(session: AsyncSession, tickets: Sequence[Ticket]) -> di
     ids = [each.id for each in tickets]
     touched = {(row.ticket_id, row.step, row.number): row.touched for row in await rows(session, TOUCHED, ids)}
     turns = defaultdict[UUID, list[TicketStep]](list)
-    query = select(TicketStep).where(col(TicketStep.ticket_id).in_(ids)).order_by(col(TicketStep.place))
-    for each in (await session.execute(query)).scalars():
+    for each in await read(session, TicketStep, "WHERE ticket_id = ANY($1::uuid[]) ORDER BY place", ids):
         turns[each.ticket_id].append(each)
     found = {}
     for ticket in tickets:
