@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 Found = TypeVar("Found")
-TURN_SECONDS, REST_SECONDS, PATIENCE_SECONDS = 0.0002, 0.02, 0.02
-BUSY = 0.5  # of the time while one rests
+TURN_SECONDS, REST_SECONDS, LONG_REST_SECONDS, PATIENCE_SECONDS = 0.0002, 0.02, 0.1, 0.02
+IDLE, BUSY = 0.1, 0.5  # of the time while one rests
 
 
 def run(work: Coroutine[Any, Any, Found]) -> Found:
@@ -32,12 +32,21 @@ def _factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def give_way(most: float = PATIENCE_SECONDS) -> None:
     """Let whoever else works in this thread go first, `most` seconds (machine time) at the longest: between pieces of work that nobody
-    waits for. Comes back at once where nobody has anything to do."""
+    waits for. Comes back where nobody has anything to do: at once, or with more than PATIENCE_SECONDS after a short rest, for what is to
+    be done then takes so long that one turn tells too little of who else is there."""
     clock = time.monotonic
-    began = clock()
-    await asyncio.sleep(0)
-    busy = clock() - began > TURN_SECONDS
+    began, patient = clock(), most > PATIENCE_SECONDS
+    if patient:
+        busy = await _others(REST_SECONDS) > IDLE
+    else:
+        await asyncio.sleep(0)
+        busy = clock() - began > TURN_SECONDS
     while busy and clock() - began < most:
-        rested, used = clock(), time.thread_time()
-        await asyncio.sleep(REST_SECONDS)
-        busy = time.thread_time() - used > BUSY * (clock() - rested)
+        busy = await _others(LONG_REST_SECONDS if patient else REST_SECONDS) > BUSY
+
+
+async def _others(seconds: float) -> float:
+    """The share of the time that others work in this thread while one rests."""
+    rested, used = time.monotonic(), time.thread_time()
+    await asyncio.sleep(seconds)
+    return (time.thread_time() - used) / (time.monotonic() - rested)

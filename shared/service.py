@@ -28,7 +28,8 @@ class Service:
     """A service as its `app.py` wires it. `paces`: these loops (`relay`, `inbox`, a job by its name) look no more often than every so many
     seconds (machine time), for nobody waits for them: what comes meanwhile is done together, and those who are waited for go first. Where
     there is more than that, and other services in the process, they wait between two steps until it has time to spare, GIVE_WAY_SECONDS at
-    most. `inbox_batch`: so many events at most in one transaction of the inbox; few where one of them takes milliseconds."""
+    most; those that go `last` wait so before the first one, too. `inbox_batch`: so many events at most in one transaction of the inbox; few
+    where one of them takes milliseconds."""
 
     name: str
     description: str
@@ -41,6 +42,7 @@ class Service:
     resources: Callable[[Settings, Operator], Mapping[str, Any]] = lambda settings, operator: {}
     metrics: Callable[[AsyncSession], Awaitable[Mapping[tuple[str, str], float]]] | None = None
     paces: Mapping[str, float] = field(default_factory=dict)
+    last: frozenset[str] = frozenset()
     inbox_batch: int = inbox.BATCH
 
 

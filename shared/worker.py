@@ -124,15 +124,15 @@ class Worker:
         self, name: str, step: Callable[[], Awaitable[bool]], bell: asyncio.Event, poll: float = IDLE_SECONDS, pace: float = 0.0
     ) -> None:
         """Step while there is more to do, then wait for the bell, or for the slow poll behind it; look no more often than at this pace, and
-        with one let others go first between two steps."""
-        clock = asyncio.get_running_loop().time
+        with one let others go first between two steps, or before each."""
+        clock, more = asyncio.get_running_loop().time, False
         while True:
+            if pace and not self._alone and (more or name in self.runtime.service.last):
+                await give_way(GIVE_WAY_SECONDS)
             bell.clear()
-            looked_at = clock()
+            looked_at, more = clock(), False
             try:
-                if await step():
-                    if pace and not self._alone:
-                        await give_way(GIVE_WAY_SECONDS)
+                if more := await step():
                     continue
                 wait = poll
             except (Fenced, ClockNotSet):  # another process leads; nobody has set the test clock yet

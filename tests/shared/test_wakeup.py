@@ -4,12 +4,23 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 
 import pytest
+from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.clock import SystemClock
+from shared.courier import Courier
 from shared.db import Database, execute, ring
+from shared.jobs import Job, JobContext
 from shared.loop import give_way
+from shared.routing import EventRouter
+from shared.service import Runtime, Service
+from shared.settings import Settings
 from shared.wakeup import Wakeup
+from shared.worker import Worker
+from tests.support.service import operator
 
 Url = Callable[[str], Awaitable[str]]
 
@@ -114,3 +125,37 @@ async def test_who_gives_way_waits_until_the_thread_has_time_to_spare_but_not_fo
     busy = False
     await asyncio.wait_for(waiting, 10)
     await working
+
+
+async def test_what_goes_last_lets_the_others_of_its_process_go_first_and_alone_waits_for_nobody(
+    pair: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle, done = asyncio.Event(), dict.fromkeys(("last", "first", "alone"), 0)
+    monkeypatch.setattr("shared.loop.time.thread_time", lambda: 0.0 if idle.is_set() else time.monotonic())
+
+    def working(name: str, *, alone: bool = False) -> Worker:
+        async def now(_: AsyncSession, context: JobContext) -> datetime:
+            return context.now
+
+        async def run(_: JobContext) -> int:
+            done[name] += 1
+            return 0
+
+        job, last = Job(name, now, run), frozenset({"last", "alone"})
+        service = Service("noc", "", EventRouter(), MetaData(), jobs=(job,), paces={name: 0.01}, last=last)
+        settings = Settings(service="noc", database_url=pair[0].dsn)
+        runtime = Runtime(service, settings, pair[0], SystemClock(), operator(), {})
+        return Worker(runtime, Courier({}), courier_inbox=False, alone=alone)
+
+    workers = [working("last"), working("first"), working("alone", alone=True)]
+    for each in workers:
+        each.start()
+    async with asyncio.timeout(20):
+        while not done["first"] or not done["alone"]:
+            await asyncio.sleep(0.01)
+        assert done["last"] == 0
+        idle.set()
+        while not done["last"]:
+            await asyncio.sleep(0.01)
+    for each in workers:
+        await each.stop()
