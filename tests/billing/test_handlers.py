@@ -38,3 +38,10 @@ async def test_the_agent_is_shown_with_the_customer(billing: Served, book: Book)
     await billing.deliver(await agent(billing, "C-1", "lucia.flores"))
     assert (await billing.sql("SELECT assigned_agent, version FROM customer"))[0] == ("lucia.flores", 1)
     assert len(await billing.published()) == told
+
+
+async def test_of_two_changes_in_one_batch_the_later_one_counts(billing: Served, book: Book) -> None:
+    await book.customers(billing, line(id="C-1"))
+    await billing.deliver(*[await segment(billing, "C-1", policy) for policy in ("residencial", "vip")])
+    await billing.deliver(*[await agent(billing, "C-1", person) for person in ("ana.martinez", "lucia.flores")])
+    assert (await billing.sql("SELECT policy, assigned_agent FROM customer"))[0] == ("vip", "lucia.flores")

@@ -28,6 +28,13 @@ async def test_a_customer_is_an_account_once_and_follows_billing(database: OpenD
         assert (row.delivery, row.nodes) == ("own", [])
 
 
+async def test_of_two_changes_in_one_batch_the_later_one_counts(database: OpenDatabase) -> None:
+    async with story(database) as told:
+        base = told.customer.registered().model_dump()
+        await told.service.deliver(*(CustomerChanged(**{**base, "name": name}) for name in ("Antes S.A.", "Después S.A.")))
+        assert [row.name for row in await told.service.sql("SELECT name FROM account")] == ["Después S.A."]
+
+
 async def test_an_agent_that_was_reassigned_here_stays_until_billing_names_another(database: OpenDatabase) -> None:
     async with story(database) as told:
         await told.service.sql("UPDATE account SET agent = $1 RETURNING id", OTHER_AGENT)

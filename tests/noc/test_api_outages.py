@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.noc.app import SERVICE
-from shared.db import Database, new_id
+from shared.db import Database, new_id, rows
 from shared.events.noc import OutageClosed, OutageDeclared
 from tests.noc.factories import customer, sold
 from tests.support.rules import rule
@@ -79,6 +79,19 @@ async def test_an_outage_is_closed_once(noc: Served) -> None:
     again = await client.post(f"/outages/{outage_id}/close", json={"solution": "Otra cosa"})
     assert again.status_code == 409
     assert "noc.turno" in again.json()["detail"]
+    assert len(await noc.published(OutageClosed)) == 1
+
+
+async def test_two_people_who_close_one_outage_at_once_close_it_once(noc: Served) -> None:
+    outage_id = (await declare(noc)).json()["id"]
+    client, said = noc.as_("noc.turno"), {"solution": "Empalme reparado"}
+    async with asyncio.timeout(20), noc.runtime.database.transaction() as session:
+        await rows(session, "SELECT 1 FROM outage FOR UPDATE")
+        closing = [asyncio.create_task(client.post(f"/outages/{outage_id}/close", json=said)) for _ in range(2)]
+        while not await noc.waits(2):
+            await asyncio.sleep(0.02)
+    answers = await asyncio.gather(*closing)
+    assert sorted(each.status_code for each in answers) == [200, 409]
     assert len(await noc.published(OutageClosed)) == 1
 
 

@@ -237,6 +237,22 @@ async def test_open_amounts_follow_payments(database: OpenDatabase) -> None:
         assert await left() == Decimal(0)
 
 
+async def test_of_what_comes_in_one_batch_nothing_is_left_out_and_the_later_one_counts(database: OpenDatabase) -> None:
+    """Two parts of payments on one invoice, two states and two agents of one customer."""
+    reported = golden("billing.payment_reported.v1")
+    named = {"invoice_id": str(reported.allocations[0].invoice_id)}
+    paid = [golden("billing.payment_reported.v1", allocations=[{**named, "amount": amount}]) for amount in ("1000.0000", "100.0000")]
+    async with serve(SERVICE, await database("notifier"), START) as served:
+        await served.deliver(*background(), *paid)
+        await served.deliver(*(golden("billing.customer_changed.v1", name=name) for name in ("Antes S.A.", "Después S.A.")))
+        await served.deliver(*(golden("collections.agent_assigned.v1", agent=agent) for agent in ("ana.martinez", "lucia.flores")))
+        [row] = await served.sql(
+            "SELECT i.open_amount, c.name, a.agent FROM invoice i "
+            "JOIN customer c ON c.id = i.customer_id JOIN assignment a ON a.customer_id = c.id"
+        )
+    assert tuple(row) == (Decimal("280"), "Después S.A.", "lucia.flores")
+
+
 async def test_an_outage_has_no_customer_to_tell_of(database: OpenDatabase) -> None:
     """A message to desks about a node: delivered like all others, but nobody waits for an event about it."""
     template = operator().notices["red_sin_resultado"]

@@ -135,6 +135,12 @@ async def test_what_a_killed_worker_had_is_sent_again_under_the_same_id(database
     assert len(peer.taken) == 2 and len(set(peer.message_ids)) == 1
 
 
+async def test_who_waits_long_for_a_mail_server_keeps_its_claim(database: OpenDatabase) -> None:
+    async with mailing(database, data=["slow"]) as (served, _):
+        await served.deliver(*background(), golden("billing.payment_confirmed.v1"))
+        assert await served.prolongs("delivery", deliveries.run(served.runtime.job_context(START)))
+
+
 async def test_two_workers_share_the_mails_and_send_none_twice(database: OpenDatabase) -> None:
     async with mailing(database) as (served, peer):
         await served.deliver(*background(), *(golden("billing.payment_confirmed.v1", reference=f"TRX-{n}") for n in range(60)))

@@ -315,6 +315,13 @@ async def test_what_a_killed_worker_had_waits_for_a_subscriber_who_rests_and_so_
         assert [each["state"] for each in await posts(served, hook)] == ["DELIVERED"]
 
 
+async def test_who_waits_long_for_a_subscriber_keeps_its_claim(database: OpenDatabase) -> None:
+    async with subscriber(["slow"]) as peer, house(database) as served:
+        await subscribe(served, peer.url, PAID)
+        await served.deliver(*background(), golden(PAID))
+        assert await served.prolongs("webhook_post", job.run(served.runtime.job_context(START)))
+
+
 PRIVATE = [
     "https://127.0.0.1/", "https://10.1.2.3/", "https://192.168.0.1/", "https://172.16.9.9/", "https://169.254.169.254/latest/meta-data",
     "https://[::1]/", "https://[fe80::1]/", "https://[fd00::1]/", "https://[::ffff:127.0.0.1]/", "https://[64:ff9b::7f00:1]/",

@@ -78,6 +78,8 @@ def test_a_token_signed_by_somebody_else(keys: tuple[str, str], tmp_path: Path) 
     [
         {"aud": "another"},
         {"aud": None},
+        {"iss": "another"},
+        {"iss": None},
         {"exp": None},
         {"sub": None},
         {"name": None},

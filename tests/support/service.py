@@ -1,12 +1,14 @@
 """One service under test: its API, its inbox and its jobs on a real database and a simulated clock, without the other four."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import httpx
@@ -19,6 +21,7 @@ from shared.db import Database, new_id, rows
 from shared.events import CATALOGUE, Envelope, Event
 from shared.inbox import Arrival, Inbox
 from shared.jobs import Job
+from shared.lease import prolonged
 from shared.operator import Operator, load_operator
 from shared.service import Runtime, Service
 from shared.settings import Settings
@@ -173,6 +176,17 @@ class Served:
         """Do so many transactions wait for what another one holds?"""
         sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         return len(await self.sql(sql)) >= transactions
+
+    async def prolongs(self, table: str, work: Awaitable[Any]) -> bool:
+        """Does who has claimed rows of this table say again and again, while its work takes long, that it is still there?"""
+        often, said = (timedelta(milliseconds=20),), set[datetime]()
+        with patch.object(prolonged.__wrapped__, "__defaults__", often):  # type: ignore[attr-defined]
+            running = asyncio.ensure_future(work)
+            while not running.done() and len(said) < 2:
+                said |= {row.claimed_until for row in await self.sql(f"SELECT claimed_until FROM {table} WHERE claimed_until IS NOT NULL")}
+                await asyncio.sleep(0.02)
+            await running
+        return len(said) > 1
 
     async def sql(self, query: str, *args: Any) -> Sequence[Any]:
         """Look into the service's database."""

@@ -236,3 +236,16 @@ async def test_the_portfolio_goes_before_the_agent_that_the_source_names(databas
         given = AgentAssigned(customer_id=debtor.id, agent="lucia.flores", assigned_by="marta.zelaya", assigned_at=START)
         await served.deliver(given, *debtor.known(), debtor.requested())
         assert [row.agent for row in await served.sql("SELECT agent FROM ticket")] == ["lucia.flores"]
+
+
+async def test_of_two_changes_in_one_batch_the_later_one_counts(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor(delivery="third_party")
+        agents = [
+            AgentAssigned(customer_id=debtor.id, agent=agent, assigned_by="marta.zelaya", assigned_at=START)
+            for agent in ("ana.martinez", "lucia.flores")
+        ]
+        states = [debtor.registered().model_copy(update={"name": name}) for name in ("Antes S.A.", "Después S.A.")]
+        await served.deliver(*states, *agents)
+        found = await served.sql("SELECT c.name, p.agent FROM customer c JOIN portfolio p ON p.customer_id = c.id")
+        assert [tuple(row) for row in found] == [("Después S.A.", "lucia.flores")]

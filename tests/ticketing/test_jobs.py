@@ -82,6 +82,13 @@ async def test_a_call_that_takes_too_long_is_unknown_and_not_done_twice(database
         assert [effect for _, effect in await calls(served)].count(True) == 1
 
 
+async def test_who_waits_long_for_the_network_keeps_its_claim(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        await plan(served, "slow", slow_ms=1500)
+        await cut(served, Debtor())
+        assert await served.prolongs("network_switch", switching.run(served.runtime.job_context(START)))
+
+
 async def test_a_dead_access_server_delays_nobody_else(database: Open) -> None:
     async with ticketing(await database("ticketing")) as served:
         dead = [Debtor(logins=[f"dead-{number}"], node="SPS-OLT-9") for number in range(PER_NODE + 2)]
