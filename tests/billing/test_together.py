@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,10 @@ from tests.billing.test_api_customers import NEW
 from tests.support.service import Served
 
 ORDINARY = "application/vnd.reconecta+json"  # a media type that no crowd takes
+ENTERING = (
+    "INSERT INTO customer (id, external_source, external_id, name, search_name, contacts, is_isp, policy, currency, version, created_at, "
+    "updated_at) VALUES (gen_random_uuid(), 'crm', $1, 'N', 'n', '[]', false, 'residencial', 'USD', 1, now(), now())"
+)
 AT_COMMIT = "CONSTRAINT TRIGGER break AFTER INSERT ON customer DEFERRABLE INITIALLY DEFERRED"
 TABLES = {
     "customer": "external_id",
@@ -206,15 +211,33 @@ async def test_the_others_do_not_wait_for_a_number_that_somebody_is_entering(mar
     connection = await asyncpg.connect(march.runtime.database.dsn)
     try:
         async with connection.transaction():
-            await connection.execute(
-                "INSERT INTO customer (id, external_source, external_id, name, search_name, contacts, is_isp, policy, currency, version, "
-                "created_at, updated_at) "
-                "VALUES (gen_random_uuid(), 'crm', 'N-2', 'N', 'n', '[]', false, 'residencial', 'USD', 1, now(), now())"
-            )
+            await connection.execute(ENTERING, "N-2")
             asked = [asyncio.create_task(post(march.as_("admin"), "/customers", each)) for each in customers(6)]
             done, waiting = await _all_but(asked, 1)
             assert waiting == {asked[2]} and {each.result().status_code for each in done} == {201}
         assert (await asked[2]).status_code == 409
+    finally:
+        await connection.close()
+
+
+async def test_a_second_crowd_begins_once_it_is_as_many_as_the_first(march: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["shared.web.together"], "LOCK_WAIT", "60s")  # by its name the decorator is found
+    client, bodies = march.as_("admin"), customers(10)
+    connection = await asyncpg.connect(march.runtime.database.dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute(ENTERING, "N-2")
+            first = [asyncio.create_task(post(client, "/customers", each)) for each in bodies[:5]]
+            while not await march.sql("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+            few = [asyncio.create_task(post(client, "/customers", each)) for each in bodies[5:7]]
+            assert not (await asyncio.wait(few, timeout=0.3))[0]
+            more = [asyncio.create_task(post(client, "/customers", each)) for each in bodies[7:]]
+            assert {each.status_code for each in await asyncio.gather(*few, *more)} == {201}
+            assert not any(each.done() for each in first)
+        assert sorted(each.status_code for each in await asyncio.gather(*first)) == [201] * 4 + [409]
+        together_with = await march.sql("SELECT count(*) AS n FROM customer WHERE external_id LIKE 'N-%' GROUP BY xmin::text")
+        assert max(row.n for row in together_with) == 5
     finally:
         await connection.close()
 
