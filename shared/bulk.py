@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import inspect
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import class_mapper
 from sqlmodel import SQLModel
 
 from shared.db import execute, flush, rows
@@ -32,8 +32,8 @@ def made(model: type[Model], **given: Any) -> Model:
 
 
 def _of(model: type[Model], values: dict[str, Any]) -> Model:
-    """As SQLAlchemy makes the objects of the rows that it reads."""
-    found: Model = inspect(model).class_manager.new_instance()
+    """As SQLAlchemy makes the objects of the rows that it reads, once it has looked at all models (`class_mapper` sees to that)."""
+    found: Model = class_mapper(model).class_manager.new_instance()
     found.__dict__.update(values)
     return found
 

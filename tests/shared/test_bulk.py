@@ -1,5 +1,7 @@
 """Objects become rows in one statement, as their model says."""
 
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -102,7 +104,7 @@ async def test_lists_in_rows(database: Open) -> None:
         await insert(session, [customer])
         await insert(session, orders)
         found = await read(session, Suspension, "ORDER BY id")
-    assert [each.model_dump() for each in found] == [each.model_dump() for each in orders]
+    assert [each.model_dump() for each in found] == [each.model_dump() for each in sorted(orders, key=lambda each: each.id)]
     other = await database("notifier")
     async with other.transaction() as session:
         await insert(session, [hook])
@@ -121,3 +123,11 @@ def test_what_is_made_has_what_the_model_says_where_nothing_is_given() -> None:
     given |= {"text": "t", "html": "h", "created_at": START}
     assert made(Message, **given).model_dump() == Message(**given).model_dump()
     assert made(Message, **given).rules is not made(Message, **given).rules
+
+
+def test_what_is_made_before_anything_else_of_a_process() -> None:
+    """SQLAlchemy makes its attributes work when it is first used: that may be here."""
+    code = (
+        "from services.notifier.models import Assignment; from shared.bulk import made; assert made(Assignment, policy='x').policy == 'x'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
