@@ -1,11 +1,14 @@
 """Credit notes and disputes."""
 
+import asyncio
+from collections.abc import Coroutine
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from services.billing.operations.invoices import void_invoice
-from shared.db import new_id
+from shared.db import new_id, rows
 from shared.errors import Conflict, NotFound, Refused
 from shared.events.billing import CreditNoteIssued, DisputeOpened, DisputeResolved, InvoicePaid, PaymentAllocated
 from tests.billing.books import Book, line, local, report
@@ -21,6 +24,40 @@ async def month(billing: Served, book: Book) -> Served:
     await book.customers(billing, line(id="C-1", **february), line(id="C-2"))
     await billing.at(local("2026-03-03"))
     return billing
+
+
+async def at_once(billing: Served, held: str, *work: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Let these run until each waits for the rows of a statement, then go on. Answers what came of each, errors too."""
+    async with asyncio.timeout(20), billing.runtime.database.transaction() as session:
+        await rows(session, held)
+        running = [asyncio.create_task(each) for each in work]
+        while not await billing.waits(len(running)):
+            await asyncio.sleep(0.02)
+    return await asyncio.gather(*running, return_exceptions=True)
+
+
+@rule("FISCAL-1")
+async def test_two_notes_at_once_have_two_numbers_and_no_gap(month: Served) -> None:
+    notes = [credit(month, await invoice_of(month, who), "1.00") for who in ("C-1", "C-2")]
+    found = await at_once(month, "SELECT 1 FROM fiscal_series FOR UPDATE", *notes)
+    assert sorted(each.number for each in found) == ["000-001-03-00000001", "000-001-03-00000002"]
+
+
+@rule("FACT-4")
+async def test_two_who_decide_one_dispute_at_once_decide_it_once(month: Served) -> None:
+    kept = await dispute(month, await invoice_of(month, "C-1"), "10.00")
+    found = await at_once(month, "SELECT 1 FROM customer FOR UPDATE", resolve(month, kept.id, True), resolve(month, kept.id, False))
+    assert sorted(type(each).__name__ for each in found) == ["Conflict", "Dispute"]
+    assert len(await month.published(DisputeResolved)) == 1
+
+
+async def test_what_happens_to_a_paid_invoice_does_not_change_when_it_was_paid(month: Served) -> None:
+    await confirm(month, await report(month, "C-2", "45.89", "R-1"))
+    paid = "SELECT paid_at FROM invoice WHERE state = 'PAID'"
+    [before] = await month.sql(paid)
+    await month.at(local("2026-03-05"))
+    await dispute(month, await invoice_of(month, "C-2"), "10.00")
+    assert list(await month.sql(paid)) == [before]
 
 
 @rule("FACT-3", "FISCAL-1")
