@@ -7,11 +7,13 @@ be had is skipped aloud, and is an error with CI=true.
 """
 
 import asyncio
+import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Before xdist starts its workers: what they share is started by the process that outlives them."""
     configure()
     remember_types()
+    signal.signal(signal.SIGINT, interrupt)
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     folder = tempfile.mkdtemp(prefix="reconecta-tests-")
@@ -54,7 +57,25 @@ def pytest_configure(config: pytest.Config) -> None:
         start_postgres()
 
 
+def interrupt(*_: object) -> None:
+    """Ctrl-C. Python's own handler gives way to one of asyncio's in each test and each fixture, and Python then writes down all that hangs
+    on that, up to the last document of the operator, to find out that it is not the name of a signal's handler."""
+    raise KeyboardInterrupt
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is loaded stays: the garbage collector need not look at it a dozen times now, and never again afterwards."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
+    gc.unfreeze()  # what extensions hold is put away at the end, as they expect
     if hasattr(config, "workerinput") or FOLDER not in os.environ:
         return
     folder = Path(os.environ.pop(FOLDER))
