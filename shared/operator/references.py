@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal, get_args, get_origin
 
-from jinja2 import Environment, TemplateSyntaxError
 from pydantic.fields import FieldInfo
 
 from shared.errors import nearest
@@ -21,7 +20,7 @@ from shared.operator.permissions import PERMISSIONS
 from shared.operator.policies import Policy
 from shared.operator.policy_checks import check_restriction, check_switching, switching
 from shared.operator.procedure_checks import check_procedures, procedure_uses
-from shared.operator.templates import ENDINGS
+from shared.operator.templates import ENDINGS, syntax_error
 from shared.operator.templates import mistakes as template_mistakes
 
 # What is printed, by its template: every operator can be asked for these; a work order only where a procedure has one.
@@ -260,12 +259,10 @@ def _check_templates(operator: Operator, wrong: Wrong) -> None:
     for name, printed in (PAPERS | ({"work_order.typ": "las órdenes de trabajo"} if orders else {})).items():
         if not (operator.folder / "templates" / name).is_file():
             wrong(f"templates/{name}", (), f"falta esta plantilla, con la que se imprimen {printed}: copie la de deploy/operators/vip_isp")
-    environment = Environment(autoescape=True)
     for path in sorted((operator.folder / "templates").glob("*.j2")):
         name = path.relative_to(operator.folder).as_posix()
         try:
-            environment.parse(path.read_text(encoding="utf-8"))
-        except TemplateSyntaxError as error:
-            wrong(name, (), f"la plantilla no es válida: {error.message}", error.lineno)
+            if (error := syntax_error(path.read_text(encoding="utf-8"))) is not None:
+                wrong(name, (), f"la plantilla no es válida: {error[0]}", error[1])
         except UnicodeDecodeError:
             wrong(name, (), "no está en UTF-8")

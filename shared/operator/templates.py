@@ -8,7 +8,7 @@ A mail has three templates: `<code>.subject.txt.j2`, `<code>.txt.j2` and `<code>
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -92,17 +92,32 @@ def _filters(operator: Operator) -> dict[str, Any]:
 
 def mistakes(folder: Path, code: str, event: type[Event]) -> Iterator[tuple[str, int, str]]:
     """What is wrong with the templates of a notice about an event: file, line, and what (Spanish). What cannot be parsed is skipped."""
-    environment = _environment(folder, autoescape=False)
-    environment.filters.update(dict.fromkeys(FILTERS, str))
     for ending in ENDINGS:
         path = folder / FOLDER / f"{code}.{ending}"
         if not path.is_file():
             continue
         try:
-            tree = environment.parse(path.read_text(encoding="utf-8"))
+            found = _unknown_in(path.read_text(encoding="utf-8"), event)
         except (TemplateSyntaxError, UnicodeDecodeError):
             continue
-        yield from ((path.name, line, text) for line, text in _unknown(tree, event, environment))
+        yield from ((path.name, line, text) for line, text in found)
+
+
+@lru_cache(maxsize=1_000)
+def syntax_error(text: str) -> tuple[str, int] | None:
+    """Why a text is no template, and in which line. Whoever writes documents has them checked again and again: nearly all are as before."""
+    try:
+        Environment(autoescape=True).parse(text)
+    except TemplateSyntaxError as error:
+        return error.message or "", error.lineno
+    return None
+
+
+@lru_cache(maxsize=1_000)
+def _unknown_in(text: str, event: type[Event]) -> tuple[tuple[int, str], ...]:
+    environment = _environment(Path(), autoescape=False)
+    environment.filters.update(dict.fromkeys(FILTERS, str))
+    return tuple(_unknown(environment.parse(text), event, environment))
 
 
 def _unknown(tree: nodes.Template, event: type[Event], environment: Environment) -> Iterator[tuple[int, str]]:

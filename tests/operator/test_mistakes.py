@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.operator import OperatorError, check_operator, load_operator
+from shared.operator import OperatorError, check_operator, files, load_operator
+from shared.operator.files import Mistake, read_source
 from tests.operator.conftest import Spoil
 from tests.support.service import OPERATOR_FOLDER
 
@@ -102,6 +103,37 @@ def test_what_is_no_yaml_or_no_text(folder: Path, mistakes: Callable[[], list[st
         "qualification.yaml:4: any_of: tiene muy pocos elementos: al menos 1",
         "rules.yaml:1: no está en UTF-8",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(path.read_text(encoding="utf-8") for path in OPERATOR_FOLDER.rglob("*.yaml") if "books" not in path.parts),
+        "a: 5\tb\nc: {d: e\tf}\n",
+        "a: {text: Su pl?n es Dedicado, b: c}\n",
+        "a: |\n  uno\n   dos\n\nb: >-\n  tres\n  cuatro\nc: 'it''s'\nd: \"\\u00e9\"\ne: ~\nf: ''\ng: null\nh:\n",
+        "a:\n- &x b\n- *x\n- [c, d]: e\n- a: 1\n  a: 2\n",
+        "a: [b\nc: d\n",
+        "a: @b\n",
+        "a: \x00b\n",
+        "",
+    ],
+)
+def test_both_readers_of_yaml_see_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    fast: list[Mistake] = []
+    careful: list[Mistake] = []
+    found = read_source(tmp_path, "a.yaml", fast)
+    monkeypatch.setattr(files, "DEEP", 0)
+    assert (found, fast) == (read_source(tmp_path, "a.yaml", careful), careful)
+
+
+def test_what_is_deeper_than_any_document_ends_nobody(tmp_path: Path) -> None:
+    for text in ("[" * 100_000, "- " * 20_000 + "a", "{a: " * 10_000 + "}" * 10_000):
+        (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+        found: list[Mistake] = []
+        assert read_source(tmp_path, "a.yaml", found) is None
+        assert [each.message for each in found] == ["tiene demasiados niveles de sangría o de corchetes"]
 
 
 def test_all_mistakes_are_told_at_once_and_nothing_starts(folder: Path, spoil: Spoil) -> None:
