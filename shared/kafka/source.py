@@ -7,6 +7,10 @@ the transaction of its effects; so whoever comes second is fenced, abandons its 
 # Note [What was fetched before a seek]
 A client that is told where to go on may still bring what it had fetched before, from further on. So records must begin where the last ones
 ended; else we look again. A hole that is there a second time is the log's own (its retention, or somebody compacts the topic).
+
+# Note [Another log in the topic's place]
+A topic that was deleted and made anew counts from nought, and may have more records than we had consumed of the old one. Who consumed that
+knows when its last record was written: a log whose oldest record is younger is another one, and is read from its start.
 """
 
 import asyncio
@@ -34,6 +38,8 @@ REVOKE_SECONDS = 10.0
 ADVISE_SECONDS = 5.0
 STUCK_SECONDS = 60.0
 CLOSE_SECONDS = 5.0
+FOREVER = 2**63
+GONE, ANOTHER = "records are gone that were never consumed", "another log in the topic's place: from its start"
 
 
 def end_this_process() -> None:
@@ -49,6 +55,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._topics = [topic_of(settings, sender) for sender in sorted(inbox.router.senders)]
         self._consumer: AIOKafkaConsumer | None = None
         self._next: dict[Partition, int] = {}
+        self._seen: dict[Partition, int] = {}  # when the last record that we consumed was written (Kafka's milliseconds)
         self._idle = asyncio.Event()
         self._idle.set()
         self._rebalancing = self._lost = False
@@ -159,6 +166,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             self._lost = True
             raise
         self._next.update({partition: offset for partition, offset in reached.items() if partition in self._next})
+        self._seen.update({(each.topic, each.partition): records[-1].timestamp for each, records in found.items()})
 
     def _continues(self, partition: Partition, offset: int) -> bool:
         """See Note [What was fetched before a seek]."""
@@ -185,13 +193,16 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """Continue each partition at its stored offset, or at its beginning where there is none or the topic has no such record."""
         first = await within(TIMEOUT_SECONDS, consumer.beginning_offsets(assigned))
         ends = await within(TIMEOUT_SECONDS, consumer.end_offsets(assigned))
+        oldest = await within(TIMEOUT_SECONDS, consumer.offsets_for_times(dict.fromkeys(assigned, 0)))
         async with self._inbox.database.transaction() as session:
             found = await offsets.begin(session, {(each.topic, each.partition): first[each] for each in assigned})
             gone = {}
             for each in assigned:
                 at = found[(each.topic, each.partition)]
-                if not first[each] <= at <= ends[each]:
-                    log.error("records are gone that were never consumed", topic=each.topic, partition=each.partition, offset=at)
+                newer = oldest[each] is not None and oldest[each].timestamp > self._seen.get((each.topic, each.partition), FOREVER)
+                if not first[each] <= at <= ends[each] or (newer and at > first[each]):  # Note [Another log in the topic's place]
+                    what = GONE if at < first[each] else ANOTHER
+                    log.error(what, topic=each.topic, partition=each.partition, offset=at, first=first[each], end=ends[each])
                     gone[(each.topic, each.partition)] = first[each]
             await offsets.reset(session, gone)
         for each in assigned:
