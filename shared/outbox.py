@@ -17,16 +17,13 @@ from sqlalchemy import BigInteger, Column, Identity
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import Database, execute, flush, new_id, ring, rows
+from shared.bulk import new_ids, write_rows
+from shared.db import Database, execute, flush, ring, rows
 from shared.envelopes import COLUMNS, EventRow, to_envelope
 from shared.events import Envelope, Event
 from shared.lease import Fenced, Lease
 from shared.log import current_traceparent
 
-INSERT = (
-    f"INSERT INTO outbox ({COLUMNS}) SELECT * FROM unnest("
-    "$1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])"
-)
 INSERT_ONE = f"INSERT INTO outbox ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"  # no arrays to take apart
 HELD = "(SELECT array_agg(DISTINCT receiver) FROM outbox_held) AS held"
 HOLD = f"""
@@ -53,7 +50,7 @@ class HeldRow(EventRow, table=True):
     id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Outgoing:
     """An event with its aggregate (`invoice/…`) and that aggregate's version after the change, in the trace that it was made in."""
 
@@ -61,6 +58,10 @@ class Outgoing:
     subject: str
     version: int
     traceparent: str | None = field(default_factory=current_traceparent)
+    data: str = field(init=False)  # the event as it travels
+
+    def __post_init__(self) -> None:
+        self.data = self.event.model_dump_json()
 
 
 async def publish(session: AsyncSession, event: Event, *, subject: str, version: int, now: datetime) -> UUID:
@@ -72,20 +73,19 @@ async def publish_many(session: AsyncSession, items: Sequence[Outgoing], *, now:
     """Write many events in the order given, in one statement. Answers their ids. Raises ValueError for one that no transport takes."""
     if not items:
         return []
-    data = [item.event.model_dump_json() for item in items]
-    for item, text in zip(items, data, strict=True):
-        if len(text) > MAX_DATA:
-            raise ValueError(f"{item.event.TYPE} of {item.subject} is too large: {len(text)} characters, at most {MAX_DATA}")
+    for item in items:
+        if len(item.data) > MAX_DATA:
+            raise ValueError(f"{item.event.TYPE} of {item.subject} is too large: {len(item.data)} characters, at most {MAX_DATA}")
     await flush(session)
-    ids = [new_id() for _ in items]
+    ids = new_ids(len(items))
     given = [
-        (event_id, item.event.TYPE, item.subject, item.version, item.event.key(), now, item.traceparent, text)
-        for event_id, item, text in zip(ids, items, data, strict=True)
+        (event_id, item.event.TYPE, item.subject, item.version, item.event.key(), now, item.traceparent, item.data)
+        for event_id, item in zip(ids, items, strict=True)
     ]
     if len(given) == 1:
         await execute(session, INSERT_ONE, *given[0])
     else:
-        await execute(session, INSERT, *(list(column) for column in zip(*given, strict=True)))
+        await write_rows(session, "outbox", COLUMNS.split(", "), given)
     ring(session, "relay")
     return ids
 

@@ -55,9 +55,9 @@ FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(id, state, at) WHERE
 """
 STATUSES = """
 WITH changed AS (
-    UPDATE account a SET version = t.version, status = t.code, status_since = t.since, status_rule = t.rule, status_reason = t.reason
-    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])
-        AS t(id, version, previous, code, label, since, rule, reason)
+    UPDATE account a SET version = t.told, status = t.code, status_since = t.since, status_rule = t.rule, status_reason = t.reason
+    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[], $10::int[])
+        AS t(id, version, previous, code, label, since, rule, reason, told)
     WHERE a.id = t.id RETURNING t.*
 )
 INSERT INTO status_change (account_id, version, previous, code, label, rule, reason, changed_at)
@@ -197,8 +197,9 @@ async def _write(session: AsyncSession, changes: Changes, written: Written) -> N
         if judged:
             ids = [each.id for each, _ in judged]
             await execute(session, sql, ids, [each.state for _, each in judged], [each.at for _, each in judged], changes.now)
-    if written.statuses:
-        await execute(session, STATUSES, *map(list, zip(*written.statuses, strict=True)), changes.now)
     await orders.dispatch_many(session, changes, written.dispatches)
+    if written.statuses:
+        told = [changes.versioned(each[0]) for each in written.statuses]
+        await execute(session, STATUSES, *map(list, zip(*written.statuses, strict=True)), changes.now, told)
     await look_later(session, written.reviewed)
     await written.listing.write(session)

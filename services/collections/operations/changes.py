@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,15 +11,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.collections.operations.happenings import tell_all
 from services.collections.queries.accounts import unknown_customer
 from services.collections.rules.terms import Book, Terms
+from shared.bulk import write_rows
 from shared.db import execute, rows
 from shared.events import Event
 from shared.outbox import Outgoing
 
 LOCK = "SELECT id, version FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
-# A change of the status writes its version itself.
 VERSIONS = """
 UPDATE account a SET version = t.version FROM unnest($1::uuid[], $2::int[]) AS t(id, version) WHERE a.id = t.id AND a.version <> t.version
 """
+
+
+class Rows(NamedTuple):
+    """New rows of a table, with the columns that they give."""
+
+    table: str
+    columns: tuple[str, ...]
 
 
 @dataclass
@@ -31,6 +38,7 @@ class Changes:
     versions: dict[UUID, int] = field(default_factory=dict)
     items: list[Outgoing] = field(default_factory=list)
     inserts: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    added: dict[Rows, list[tuple[Any, ...]]] = field(default_factory=dict)
     touched: set[UUID] = field(default_factory=set)
 
     def terms(self, policy: str) -> Terms:
@@ -45,19 +53,31 @@ class Changes:
         return self.versions[account_id]
 
     def insert(self, sql: str, *values: Any) -> None:
-        """Add a row, new or changed, for a statement that takes a list for each column (`FROM unnest($1::uuid[], …)`)."""
+        """Add a row that changes, for a statement that takes a list for each column (`FROM unnest($1::uuid[], …)`)."""
         self.inserts.setdefault(sql, []).append(values)
+
+    def add(self, kind: Rows, *values: Any) -> None:
+        """Add a new row."""
+        self.added.setdefault(kind, []).append(values)
+
+    def versioned(self, account_id: UUID) -> int:
+        """The account's version with all that was told so far, for a statement that writes it beside something else."""
+        self.touched.discard(account_id)
+        return self.versions[account_id]
 
     async def write(self, session: AsyncSession) -> None:
         """Write the new rows, the versions and the events, each kind in one statement."""
         await session.flush()
+        for kind, added in self.added.items():
+            await write_rows(session, kind.table, kind.columns, added)
         for sql, table in self.inserts.items():
             await execute(session, sql, *map(list, zip(*table, strict=True)))
         ids = sorted(self.touched)
         if ids:
             await execute(session, VERSIONS, ids, [self.versions[each] for each in ids])
+        if self.items:
             await tell_all(session, self.items, now=self.now)
-        self.items, self.touched, self.inserts = [], set(), {}
+        self.items, self.touched, self.inserts, self.added = [], set(), {}, {}
 
 
 def id_array(ids: Iterable[UUID]) -> str:

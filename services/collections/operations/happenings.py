@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.rules.sentences import instant_of, is_kept
+from shared.bulk import write_rows
 from shared.db import execute, ring, rows
 from shared.events import Event
 from shared.events.noc import OutageClosed, OutageDeclared
@@ -21,6 +22,7 @@ SELECT t.customer_id, t.at, t.type, t.data
 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::jsonb[]) WITH ORDINALITY AS t(customer_id, at, type, data, place)
 JOIN locked ON locked.id = t.customer_id ORDER BY t.place
 """
+COLUMNS = ("customer_id", "at", "type", "data")
 BEHIND = """
 WITH locked AS (SELECT id FROM account WHERE nodes && $1::text[] ORDER BY id FOR NO KEY UPDATE)
 INSERT INTO happening (customer_id, at, type, data) SELECT id, $2, $3, $4::jsonb FROM locked
@@ -47,6 +49,14 @@ async def keep(session: AsyncSession, events: Iterable[Event], *, now: datetime)
 
 
 async def tell_all(session: AsyncSession, items: Sequence[Outgoing], *, now: datetime) -> None:
-    """Publish events of collections and keep them for the timeline: the only way in which collections tells anything."""
+    """Publish events of collections and keep them for the timeline: the only way in which collections tells anything. Of accounts that
+    are locked, as it takes to know their versions."""
     await publish_many(session, items, now=now)
-    await keep(session, [each.event for each in items], now=now)
+    told = [
+        (item.event.customer_id, instant_of(item.event, now), item.event.TYPE, item.data)  # type: ignore[attr-defined]
+        for item in items
+        if is_kept(item.event)
+    ]
+    await write_rows(session, "happening", COLUMNS, told)
+    if told:
+        ring(session, STREAMS)

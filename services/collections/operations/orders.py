@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.models import Notice
-from services.collections.operations.changes import Changes, id_array
+from services.collections.operations.changes import Changes, Rows, id_array
 from services.collections.rules import wording
 from services.collections.rules.actions import ChargeFee
 from services.collections.rules.charging import reconnection_fee
@@ -15,7 +15,7 @@ from services.collections.rules.debts import believed_open, overdue, owed, repor
 from services.collections.rules.facts import Facts, Invoice
 from services.collections.rules.facts import Suspension as Cut
 from services.collections.rules.holds import delivery_to_cut, held_services, running_holds, told_hold
-from services.collections.rules.states import SYSTEM, Source, WithdrawCause
+from services.collections.rules.states import SYSTEM, Source, SuspensionState, WithdrawCause
 from services.collections.rules.terms import Terms
 from shared.db import execute, new_id
 from shared.events.collections import (
@@ -63,25 +63,24 @@ async def send_notice(session: AsyncSession, changes: Changes, facts: Facts, *, 
     return made
 
 
-CUT = """
-INSERT INTO suspension (id, account_id, state, source, procedure, delivery, rule, reason, amount, currency, invoice_ids, agent, resumes,
-    requested_at)
-SELECT t.id, t.account_id, 'REQUESTED', t.source, t.procedure, t.delivery, t.rule, t.reason, t.amount, t.currency,
-    t.invoice_ids::uuid[], t.agent, t.resumes, t.requested_at
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::numeric[], $9::text[], $10::text[],
-    $11::text[], $12::uuid[], $13::timestamptz[])
-    AS t(id, account_id, source, procedure, delivery, rule, reason, amount, currency, invoice_ids, agent, resumes, requested_at)
-"""
+CUT = Rows(
+    "suspension",
+    (
+        "id", "account_id", "state", "source", "procedure", "delivery", "rule", "reason", "amount", "currency", "invoice_ids", "agent",
+        "resumes", "requested_at",
+    ),
+)  # fmt: skip
 
 
 def order_cut(changes: Changes, facts: Facts, *, agent: str, resumes: UUID | None = None, reason: str | None = None) -> UUID:
     """Order the cut for what is overdue; answers the suspension's id. It is the request, not the cut: ticketing opens the procedure of
     this policy and delivery."""
     event = _cut_to_order(facts, changes.terms(facts.policy), agent, reason, changes.now)
-    changes.insert(
+    changes.add(
         CUT,
         event.suspension_id,
         facts.account_id,
+        SuspensionState.REQUESTED,
         Source.SYSTEM if resumes is not None else _source(agent),
         event.procedure,
         event.delivery,
@@ -89,7 +88,7 @@ def order_cut(changes: Changes, facts: Facts, *, agent: str, resumes: UUID | Non
         event.reason,
         event.amount,
         event.currency,
-        id_array(event.invoice_ids),
+        event.invoice_ids,
         agent,
         resumes,
         changes.now,
@@ -179,11 +178,7 @@ def order_reconnection(changes: Changes, facts: Facts, cut: Cut, *, basis: str, 
     return made
 
 
-FEE = """
-INSERT INTO fee (id, account_id, occasion, kind, invoice_id, amount, currency, rule, reason, due_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::numeric[], $7::text[], $8::text[], $9::text[],
-    $10::timestamptz[])
-"""
+FEE = Rows("fee", ("id", "account_id", "occasion", "kind", "invoice_id", "amount", "currency", "rule", "reason", "due_at"))
 
 
 def charge_fee(changes: Changes, facts: Facts, fee: ChargeFee) -> None:
@@ -211,7 +206,7 @@ def charge_fee(changes: Changes, facts: Facts, fee: ChargeFee) -> None:
         fee.reason,
         changes.now,
     )
-    changes.insert(FEE, *kept)
+    changes.add(FEE, *kept)
     changes.tell(facts.account_id, event)
 
 
@@ -244,15 +239,12 @@ def tell_dispatch(changes: Changes, facts: Facts, invoice: Invoice, *, by: str) 
     changes.tell(facts.account_id, event)
 
 
-REMINDER = """
-INSERT INTO reminder (invoice_id, code, account_id, requested_at)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[])
-"""
+REMINDER = Rows("reminder", ("invoice_id", "code", "account_id", "requested_at"))
 
 
 def remind(changes: Changes, facts: Facts, reminder: Reminder, invoice: Invoice) -> None:
     """Remind the customer of an invoice."""
-    changes.insert(REMINDER, invoice.id, reminder.code, facts.account_id, changes.now)
+    changes.add(REMINDER, invoice.id, reminder.code, facts.account_id, changes.now)
     event = ReminderRequested(
         customer_id=facts.account_id,
         reminder=reminder.code,

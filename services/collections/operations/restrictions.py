@@ -6,28 +6,26 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.collections.operations.changes import Changes, id_array
+from services.collections.operations.changes import Changes, Rows
 from services.collections.operations.tidings import touch
 from services.collections.rules.debts import overdue, owed
 from services.collections.rules.facts import Facts, Restriction
 from services.collections.rules.holds import held_services
 from services.collections.rules.restricting import release_reason, restriction_reason
-from services.collections.rules.states import ReleaseCause
+from services.collections.rules.states import ReleaseCause, Source
 from services.collections.rules.terms import Terms
 from shared.db import execute, new_id, rows
 from shared.events.collections import RestrictionReleaseRequested, RestrictionRequested
 from shared.events.ticketing import RestrictionEnded, ServiceRestricted, TicketClosed
 from shared.routing import FactMissing
 
-RESTRICT = """
-INSERT INTO restriction (id, account_id, source, procedure, release_procedure, rule, reason, amount, currency, invoice_ids,
-    except_services, requested_at)
-SELECT t.id, t.account_id, 'SYSTEM', t.procedure, t.release_procedure, t.rule, t.reason, t.amount, t.currency, t.invoice_ids::uuid[],
-    t.except_services::uuid[], t.requested_at
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::text[], $9::text[], $10::text[],
-    $11::timestamptz[])
-    AS t(id, account_id, procedure, release_procedure, rule, reason, amount, currency, invoice_ids, except_services, requested_at)
-"""
+RESTRICT = Rows(
+    "restriction",
+    (
+        "id", "account_id", "source", "procedure", "release_procedure", "rule", "reason", "amount", "currency", "invoice_ids",
+        "except_services", "requested_at",
+    ),
+)  # fmt: skip
 RELEASE = """
 UPDATE restriction r SET release_id = t.made, release_requested_at = t.at, release_cause = t.cause, release_reason = t.reason,
     known_at = t.at
@@ -52,18 +50,19 @@ FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at) WHERE r.release_id = t.i
 def restrict(changes: Changes, facts: Facts) -> UUID:
     """Have the service restricted for what is overdue; answers the restriction's id. It is the request, not the restriction."""
     event = _to_order(facts, changes.terms(facts.policy), changes.now)
-    changes.insert(
+    changes.add(
         RESTRICT,
         event.restriction_id,
         facts.account_id,
+        Source.SYSTEM,
         event.procedure,
         event.release_procedure,
         event.rule,
         event.reason,
         event.amount,
         event.currency,
-        id_array(event.invoice_ids),
-        id_array(event.except_services),
+        event.invoice_ids,
+        event.except_services,
         changes.now,
     )
     changes.tell(facts.account_id, event)

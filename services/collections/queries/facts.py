@@ -191,10 +191,10 @@ def _since(made: dict[UUID, Facts], changed: Mapping[str, _Since]) -> dict[UUID,
 def _facts(row: Any, found: dict[str, dict[UUID, list[Any]]], outages: dict[str, list[Outage]], covers: dict[str, list[Cover]]) -> Facts:
     more: dict[str, Any] = {name: tuple(by_account[row[0]]) for name, by_account in found.items() if row[0] in by_account}
     if outages:
-        more["outages"] = tuple(each for node in row.nodes for each in outages.get(node, ()))
-    if row.agent in covers:
-        more["covers"] = tuple(covers[row.agent])
-    more["last_contact_at"] = row.last_contact_at
+        more["outages"] = tuple(each for node in row["nodes"] for each in outages.get(node, ()))
+    if covers and row["agent"] in covers:
+        more["covers"] = tuple(covers[row["agent"]])
+    more["last_contact_at"] = row["last_contact_at"]
     return Facts(*row[:11], **more)
 
 
@@ -221,25 +221,25 @@ async def _plans(reader: _Reader, settled: datetime) -> dict[UUID, list[Plan]]:
     if not found:
         return {}
     instalments: dict[UUID, list[Instalment]] = defaultdict(list)
-    for row in await reader.read(INSTALMENTS, [row.id for row in found]):
+    for row in await reader.read(INSTALMENTS, [row["id"] for row in found]):
         instalments[row[0]].append(Instalment(*row[1:]))
     plans: dict[UUID, list[Plan]] = defaultdict(list)
     for row in found:
         plan = Plan(
-            id=row.id,
-            agreed_at=row.agreed_at,
-            agent=row.agent,
-            instalments=tuple(instalments.get(row.id, ())),
-            holds_until=row.holds_until,
-            known_payments=tuple(row.known_payments),
-            state=row.state,
+            id=row["id"],
+            agreed_at=row["agreed_at"],
+            agent=row["agent"],
+            instalments=tuple(instalments.get(row["id"], ())),
+            holds_until=row["holds_until"],
+            known_payments=tuple(row["known_payments"]),
+            state=row["state"],
         )
-        plans[row.account_id].append(plan)
+        plans[row["account_id"]].append(plan)
     return plans
 
 
 async def _outages(reader: _Reader, accounts: Iterable[Any]) -> dict[str, list[Outage]]:
-    nodes = sorted({node for row in accounts for node in row.nodes})
+    nodes = sorted({node for row in accounts for node in row["nodes"]})
     found: dict[str, list[Outage]] = defaultdict(list)
     for row in await reader.read(OUTAGES, nodes) if nodes else ():
         found[row.access_node].append(Outage(*row))

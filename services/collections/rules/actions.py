@@ -1,10 +1,10 @@
 """What the policy does about an account by itself."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
 from services.collections.rules.facts import Hold, Invoice, Restriction, Suspension
+from services.collections.rules.records import dataclass
 from services.collections.rules.states import FeeKind, ReleaseCause, WithdrawCause
 from shared.operator import Reminder
 

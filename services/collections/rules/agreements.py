@@ -1,10 +1,10 @@
 """Kept or broken: the ledger decides, not a person."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from services.collections.rules.debts import ZERO, confirmed_open, exists, owed, reported_between
-from services.collections.rules.facts import Facts, Plan, Promise
+from services.collections.rules.facts import Facts, Plan, Promise, once
+from services.collections.rules.records import dataclass
 from services.collections.rules.states import PlanState, PromiseState
 
 
@@ -83,16 +83,26 @@ def _last_change(facts: Facts, since: datetime, now: datetime) -> datetime:
     return max(settled, default=since)
 
 
+@once
+def judged_promises(facts: Facts, now: datetime) -> tuple[tuple[Promise, Judgement], ...]:
+    """What each promise is that was made by now, in their order."""
+    return tuple([(each, judge_promise(each, facts, now)) for each in facts.promises if each.made_at <= now])
+
+
+@once
+def judged_plans(facts: Facts, now: datetime) -> tuple[tuple[Plan, Judgement], ...]:
+    """What each plan is that was agreed by now, in their order."""
+    return tuple([(each, judge_plan(each, facts, now)) for each in facts.plans if each.agreed_at <= now])
+
+
 def running_promise(facts: Facts, now: datetime) -> Promise | None:
     """The promise whose instant has not come yet and that is not kept."""
-    return next((each for each in reversed(facts.promises) if _runs(each, facts, now)), None)
-
-
-def _runs(promise: Promise, facts: Facts, now: datetime) -> bool:
-    return promise.made_at <= now <= promise.due_at and judge_promise(promise, facts, now).state == PromiseState.RUNNING
+    for promise, judged in reversed(judged_promises(facts, now)):
+        if judged.state == PromiseState.RUNNING and now <= promise.due_at:
+            return promise
+    return None
 
 
 def running_plan(facts: Facts, now: datetime) -> Plan | None:
     """The plan under way."""
-    plans = (each for each in reversed(facts.plans) if each.agreed_at <= now)
-    return next((each for each in plans if judge_plan(each, facts, now).state == PlanState.RUNNING), None)
+    return next((plan for plan, judged in reversed(judged_plans(facts, now)) if judged.state == PlanState.RUNNING), None)

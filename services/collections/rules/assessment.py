@@ -2,7 +2,7 @@
 and when to look again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.collections.rules.actions import (
@@ -16,12 +16,13 @@ from services.collections.rules.actions import (
     SendNotice,
     WithdrawCut,
 )
-from services.collections.rules.agreements import Judgement, judge_plan, judge_promise, running_plan, running_promise
-from services.collections.rules.charging import late_fees, late_instants
+from services.collections.rules.agreements import Judgement, judged_plans, judged_promises, running_plan, running_promise
+from services.collections.rules.charging import late_fees
 from services.collections.rules.cuts import (
     contradicted_until,
     cut_invoices,
     cuttable,
+    interrupted,
     open_outages,
     release_covered,
     still_requested,
@@ -29,11 +30,13 @@ from services.collections.rules.cuts import (
     valid_notice,
 )
 from services.collections.rules.debts import ZERO, believed_open, disputed, exists, let_off, unpaid_months
-from services.collections.rules.facts import Facts, Invoice, Plan, Promise, Review, Suspension, known_instants
+from services.collections.rules.facts import Facts, Invoice, Plan, Promise, Review, Suspension
 from services.collections.rules.holds import expired, held
-from services.collections.rules.obstacles import INSTANT, cut_obstacles
+from services.collections.rules.instants import next_instant
+from services.collections.rules.obstacles import cut_obstacles
+from services.collections.rules.records import dataclass
 from services.collections.rules.recovering import recoverable, recovery_from, unopened
-from services.collections.rules.restricting import restriction_actions, restriction_instants
+from services.collections.rules.restricting import restriction_actions
 from services.collections.rules.standing import Standing, current_cut, may_be_cut, standing
 from services.collections.rules.states import SYSTEM, SuspensionState, WithdrawCause
 from services.collections.rules.terms import Terms
@@ -59,14 +62,12 @@ def assess(facts: Facts, terms: Terms, now: datetime) -> Assessment:
     handed = recovering or unopened(facts, terms, now)
     if recovering is not None:  # which is the case from this instant on
         facts = replace(facts, suspensions=tuple(_recovered(each, recovering, now) for each in facts.suspensions))
-    promises = [(each, judge_promise(each, facts, now)) for each in facts.promises if each.made_at <= now]
-    plans = [(each, judge_plan(each, facts, now)) for each in facts.plans if each.agreed_at <= now]
     return Assessment(
         standing=standing(facts, terms, now),
-        promises=tuple((each, judged) for each, judged in promises if judged.state != each.state),
-        plans=tuple((each, judged) for each, judged in plans if judged.state != each.state),
+        promises=tuple([(each, judged) for each, judged in judged_promises(facts, now) if judged.state != each.state]),
+        plans=tuple([(each, judged) for each, judged in judged_plans(facts, now) if judged.state != each.state]),
         actions=(*_actions(facts, terms, now), *([HandToRecovery(handed)] if handed is not None else [])),
-        next_review_at=min((each for each in _instants(facts, terms, now) if each > now), default=None),
+        next_review_at=next_instant(facts, terms, now),
     )
 
 
@@ -146,14 +147,6 @@ def _too_soon(refused_at: datetime | None, terms: Terms, now: datetime) -> bool:
     return refused_at is not None and (wait is None or now < refused_at + wait)
 
 
-def interrupted(facts: Facts) -> Suspension | None:
-    """The order that an outage took back and nobody has repeated."""
-    last = facts.suspensions[-1] if facts.suspensions else None
-    if last is None or last.state != SuspensionState.CANCELLED or last.withdraw_cause != WithdrawCause.OUTAGE:
-        return None
-    return last
-
-
 def withdraw_cause(cut: Suspension, facts: Facts, now: datetime) -> WithdrawCause | None:
     """Why an order that is not carried out yet must be taken back. A payment is not among it: ticketing decides that one itself; what was
     taken back or is disputed it does not hear of."""
@@ -203,70 +196,3 @@ def reconnection_basis(cut: Suspension, facts: Facts, terms: Terms, now: datetim
         names = {Plan: "payment_plan", Review: "review", Promise: "promise"}
         return names[type(found)] if found is not None else None
     return None
-
-
-def _instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
-    """Every instant, past or to come, at which time alone may change the assessment. A fact that a service whose clock is ahead of ours
-    dated into our future counts from its instant on."""
-    yield from known_instants(facts)
-    for promise in facts.promises:
-        yield promise.due_at + INSTANT
-    for plan in facts.plans:
-        yield from (each.due_at + INSTANT for each in plan.instalments)
-        if plan.holds_until is not None:
-            yield plan.holds_until
-    for cut in facts.suspensions:
-        yield from _cut_instants(cut, terms)
-    if (until := contradicted_until(facts)) is not None:
-        yield until
-    yield from _recovery_instants(facts, terms, now)
-    for invoice in facts.invoices:
-        yield from _invoice_instants(invoice, facts, terms, now)
-    yield from late_instants(facts, terms, now)
-    yield from restriction_instants(facts, terms, now)
-    yield from _notice_instants(facts, terms)
-
-
-def _cut_instants(cut: Suspension, terms: Terms) -> Iterator[datetime]:
-    if cut.holds_until is not None:
-        yield cut.holds_until
-    wait = terms.policy.suspension.retry_refused_after
-    refused_at = cut.ended_at if cut.state == SuspensionState.REFUSED else cut.reconnection_refused_at
-    if wait is not None and refused_at is not None:
-        yield refused_at + wait
-
-
-def _recovery_instants(facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
-    cut = recoverable(facts, now) if terms.policy.recovery is not None else None
-    at = recovery_from(cut, facts, terms, now) if cut is not None else None
-    if at is not None:
-        yield at
-
-
-def _invoice_instants(invoice: Invoice, facts: Facts, terms: Terms, now: datetime) -> Iterator[datetime]:
-    if invoice.voided_at is not None:
-        return
-    policy = terms.policy
-    if policy.invoice.sent_by == "system" and invoice.dispatched_at is None and invoice.origin != "opening" and invoice.fee is None:
-        yield terms.dispatch_from(invoice)
-    if believed_open(invoice, now) == ZERO:
-        return
-    for reminder in policy.reminders:
-        if reminder.code not in invoice.reminders:
-            yield terms.remind_at(reminder, invoice)
-    if invoice.fee is None and (policy.decided_by == "system" or interrupted(facts) is not None):
-        yield terms.cut_from(invoice)
-        wanted = policy.suspension.approval
-        if wanted is not None and wanted.required and terms.cut_from(invoice) <= now and unfinished(facts) is None:
-            yield terms.cut_hour(terms.calendar.today(now) + timedelta(days=1))  # whoever is not approved today may be tomorrow
-        if policy.suspension.notice is not None:
-            yield terms.cut_from(invoice) - policy.suspension.notice.before
-
-
-def _notice_instants(facts: Facts, terms: Terms) -> Iterator[datetime]:
-    wanted = terms.policy.suspension.notice
-    if wanted is None or not (terms.policy.decided_by == "system" or interrupted(facts) is not None):
-        return
-    for notice in facts.notices:
-        if notice.accepted_at is not None:
-            yield notice.accepted_at + wanted.before

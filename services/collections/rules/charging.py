@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from services.collections.rules.actions import ChargeFee
-from services.collections.rules.agreements import judge_plan, judge_promise, running_plan, running_promise
+from services.collections.rules.agreements import judged_plans, judged_promises, running_plan, running_promise
 from services.collections.rules.debts import owed, unpaid_months
 from services.collections.rules.facts import Facts, Invoice, Suspension
 from services.collections.rules.holds import ended, held
@@ -49,10 +49,8 @@ def _chargeable_from(invoice: Invoice, facts: Facts, terms: Terms, now: datetime
     payment that was believed, a dispute."""
     ends = [each.rejected_at for each in invoice.parts] + [each.until for each in invoice.deductions]
     ends += [ended(each) for each in facts.holds]
-    promises = (judge_promise(each, facts, now) for each in facts.promises if each.made_at <= now)
-    plans = (judge_plan(each, facts, now) for each in facts.plans if each.agreed_at <= now)
-    ends += [each.at for each in promises if each.state != PromiseState.RUNNING]
-    ends += [each.at for each in plans if each.state != PlanState.RUNNING]
+    ends += [each.at for _, each in judged_promises(facts, now) if each.state != PromiseState.RUNNING]
+    ends += [each.at for _, each in judged_plans(facts, now) if each.state != PlanState.RUNNING]
     return max([terms.late_fee_from(invoice), *(each for each in ends if each is not None and each <= now)])
 
 

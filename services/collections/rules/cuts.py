@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from services.collections.rules import wording
-from services.collections.rules.agreements import judge_plan, judge_promise
+from services.collections.rules.agreements import judged_plans, judged_promises
 from services.collections.rules.debts import believed_open, overdue, owed, partly_paid, reported_between, unpaid, unpaid_months
 from services.collections.rules.facts import Facts, Invoice, Notice, Outage, Suspension
-from services.collections.rules.states import UNFINISHED, PlanState, PromiseState, SuspensionState
+from services.collections.rules.states import UNFINISHED, PlanState, PromiseState, SuspensionState, WithdrawCause
 from services.collections.rules.terms import Terms
 
 CONTRADICTED = 5  # orders that are cancelled in a row
@@ -67,6 +67,14 @@ def contradicted_until(facts: Facts) -> datetime | None:
     return vain[0].ended_at + min(FIRST_WAIT * (1 << min(len(vain) - CONTRADICTED, 9)), LONGEST_WAIT)
 
 
+def interrupted(facts: Facts) -> Suspension | None:
+    """The order that an outage took back and nobody has repeated."""
+    last = facts.suspensions[-1] if facts.suspensions else None
+    if last is None or last.state != SuspensionState.CANCELLED or last.withdraw_cause != WithdrawCause.OUTAGE:
+        return None
+    return last
+
+
 def _cancelled_elsewhere(cut: Suspension) -> bool:
     """Did ticketing end it before it was done, without our asking?"""
     return cut.state == SuspensionState.CANCELLED and cut.withdrawn_at is None
@@ -84,11 +92,10 @@ def cut_reason(facts: Facts, terms: Terms, now: datetime) -> str:
 def broken_agreement(facts: Facts, now: datetime) -> str | None:
     """The agreement that was last broken for what is owed, in words; None when there is none."""
     periods = {each.period for each in unpaid(facts, now)}
-    plan = next((each for each in reversed(facts.plans) if judge_plan(each, facts, now).state == PlanState.BROKEN), None)
-    broken = [each for each in facts.promises if each.period in periods and judge_promise(each, facts, now).state == PromiseState.BROKEN]
+    broken = [each for each, judged in judged_promises(facts, now) if judged.state == PromiseState.BROKEN and each.period in periods]
     if broken:
         return f"incumplió {len(broken)} compromisos de pago" if len(broken) > 1 else "incumplió su compromiso de pago"
-    return "incumplió su plan de pago" if plan is not None else None
+    return "incumplió su plan de pago" if any(judged.state == PlanState.BROKEN for _, judged in judged_plans(facts, now)) else None
 
 
 def release_covered(cut: Suspension, facts: Facts, terms: Terms, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from services.collections.rules.facts import Deduction, Facts, Invoice, Part, Payment
+from services.collections.rules.facts import Deduction, Facts, Invoice, Part, Payment, once
 from services.collections.rules.states import DeductionKind
 
 ZERO = Decimal(0)
@@ -75,19 +75,22 @@ def open_disputes(facts: Facts, at: datetime) -> list[Deduction]:
     return sorted(found, key=lambda each: (each.since, each.id)) if found else found
 
 
-def unpaid(facts: Facts, at: datetime) -> list[Invoice]:
+@once
+def unpaid(facts: Facts, at: datetime) -> tuple[Invoice, ...]:
     """The invoices on which something is open that nobody has reported as paid, the oldest due first."""
-    return [each for each in facts.invoices if believed_open(each, at) > ZERO]
+    return tuple([each for each in facts.invoices if believed_open(each, at) > ZERO])
 
 
-def overdue(facts: Facts, at: datetime) -> list[Invoice]:
+@once
+def overdue(facts: Facts, at: datetime) -> tuple[Invoice, ...]:
     """The unpaid invoices whose last day in time has ended."""
-    return [each for each in facts.invoices if each.due_ends_at <= at and believed_open(each, at) > ZERO]
+    return tuple([each for each in unpaid(facts, at) if each.due_ends_at <= at])
 
 
-def unpaid_months(facts: Facts, at: datetime) -> list[Invoice]:
+@once
+def unpaid_months(facts: Facts, at: datetime) -> tuple[Invoice, ...]:
     """The unpaid invoices that are for a month: a fee alone is never a reason to cut."""
-    return [each for each in unpaid(facts, at) if each.fee is None]
+    return tuple([each for each in unpaid(facts, at) if each.fee is None])
 
 
 def owed(invoices: Iterable[Invoice], at: datetime, known_at: datetime | None = None) -> Decimal:

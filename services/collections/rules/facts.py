@@ -3,13 +3,19 @@
 Instants are aware UTC. A fact counts at an instant when it was known by then; later ones are as if they did not exist.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import wraps
+from typing import Any, TypeVar
 from uuid import UUID
 
+from services.collections.rules.records import dataclass
 from services.collections.rules.states import PlanState, PromiseState, SuspensionState
+
+Answer = TypeVar("Answer")
+UNASKED = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +241,7 @@ class Facts:
     """Everything about one account. `status` and `status_since` are what was last told. Lists are in the order of their instants,
     invoices in that of their due dates. `services` are the ids of those that it has now and `deliveries` how each is delivered, read only
     where one of them is on hold; `delivery` is that of all: third_party where one is. `recovery_since` is when the policy began to hand
-    cases to recovery on other days than before."""
+    cases to recovery on other days than before. `found_out` belongs to `once`."""
 
     account_id: UUID
     policy: str
@@ -265,32 +271,18 @@ class Facts:
     fees: tuple[Fee, ...] = ()
     recovery_since: datetime | None = None
     restrictions: tuple[Restriction, ...] = ()
+    found_out: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
-def known_instants(facts: Facts) -> Iterator[datetime]:
-    """Every instant at which a fact came to be known or to its end."""
-    for invoice in facts.invoices:
-        yield from _given(invoice.issued_at, invoice.paid_at, invoice.voided_at, *(part.believed_at for part in invoice.parts))
-        for deduction in invoice.deductions:
-            yield from _given(deduction.since, deduction.until)
-    for payment in facts.payments:
-        yield from _given(payment.reported_at, payment.confirmed_at, payment.rejected_at)
-    for review in facts.reviews:
-        yield from _given(review.opened_at, review.closed_at)
-    yield from (promise.made_at for promise in facts.promises)
-    yield from (plan.agreed_at for plan in facts.plans)
-    yield from (at for each in facts.restrictions for at in _given(each.requested_at, each.restricted_at, each.ended_at))
-    for notice in facts.notices:
-        yield from _given(notice.requested_at, notice.accepted_at)
-    for cut in facts.suspensions:
-        yield from _given(cut.requested_at, cut.suspended_at, cut.reconnected_at, cut.recovery_requested_at, cut.recovery_ended_at)
-    for outage in facts.outages:
-        yield from _given(outage.declared_at, outage.closed_at)
-    for hold in facts.holds:
-        yield from _given(hold.placed_at, hold.until, hold.ended_at)
-    for approval in facts.approvals:
-        yield from _given(approval.from_at, approval.approved_at)
+def once(decide: Callable[[Facts, datetime], Answer]) -> Callable[[Facts, datetime], Answer]:
+    """What follows from facts at an instant is found out once, however many decisions of that instant rest on it: an account is asked the
+    same some ten times a review. The answer is shared, so it must be one that nobody can change."""
 
+    @wraps(decide)
+    def answered(facts: Facts, at: datetime) -> Answer:
+        found = facts.found_out.get((decide, at), UNASKED)
+        if found is UNASKED:
+            found = facts.found_out[decide, at] = decide(facts, at)
+        return found  # type: ignore[no-any-return]
 
-def _given(*instants: datetime | None) -> Iterator[datetime]:
-    return (each for each in instants if each is not None)
+    return answered

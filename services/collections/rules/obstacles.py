@@ -1,7 +1,6 @@
 """What stands in the way of a cut (VIP-9 … VIP-12, NOC-1, COB-1 … COB-3): one list for commands, explanations and the system itself."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.collections.rules import wording
@@ -15,6 +14,7 @@ from services.collections.rules.debts import (
 )
 from services.collections.rules.facts import Facts
 from services.collections.rules.holds import ended, held, told_hold
+from services.collections.rules.records import dataclass
 from services.collections.rules.standing import may_be_cut, standing
 from services.collections.rules.terms import Terms
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from services.collections.rules import wording
-from services.collections.rules.agreements import judge_plan, judge_promise
+from services.collections.rules.agreements import judged_plans, judged_promises
 from services.collections.rules.debts import ZERO, open_disputes, owed, owed_unconfirmed, unpaid
 from services.collections.rules.facts import Facts
 from services.collections.rules.standing import Standing
@@ -63,15 +63,14 @@ def _plan_reason(standing: Standing, facts: Facts, terms: Terms, when: str) -> s
 def _active_reason(standing: Standing, facts: Facts, terms: Terms, now: datetime) -> str:
     """Nothing else is the case; what came to its end last says how it got here."""
     debt = _debt(facts, terms, now)
-    for plan in reversed(facts.plans):
-        state = judge_plan(plan, facts, now).state
-        if state == PlanState.BROKEN:
+    for _, judged in reversed(judged_plans(facts, now)):
+        if judged.state == PlanState.BROKEN:
             return f"Incumplió su plan de pago; {debt}."
-        if state == PlanState.COMPLETED:
+        if judged.state == PlanState.COMPLETED:
             return f"Cumplió su plan de pago; {debt}."
     if standing.cause != "trial_over":
         return f"Ningún plan, revisión ni suspensión en curso; {debt}."
-    broken = [each for each in facts.promises if judge_promise(each, facts, now).state == PromiseState.BROKEN]
+    broken = any(judged.state == PromiseState.BROKEN for _, judged in judged_promises(facts, now))
     if broken and owed(facts.invoices, now) > ZERO:
         return f"Reconectado por un compromiso que no cumplió; {debt}."
     undone = next((each for each in facts.payments if each.rejected_at is not None and each.rejected_at == standing.since), None)

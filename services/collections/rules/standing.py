@@ -1,13 +1,13 @@
 """The collection status: one function of facts, policy and instant (docs/adr/0005). Nothing else says what a customer's status is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.collections.rules.agreements import judge_plan, judge_promise, running_plan
+from services.collections.rules.agreements import judge_promise, judged_plans, running_plan
 from services.collections.rules.debts import ZERO, confirmed_open, exists, open_disputes, owed, reported_between
 from services.collections.rules.facts import Deduction, Facts, Payment, Promise, Restriction, Review, Suspension
+from services.collections.rules.records import dataclass
 from services.collections.rules.states import PlanState, PromiseState
 from services.collections.rules.terms import Terms
 
@@ -25,6 +25,13 @@ class Standing:
 
 def standing(facts: Facts, terms: Terms, now: datetime) -> Standing:
     """What the account's status is at this instant. Restricted is what an active one is while a restriction stands."""
+    asked = facts.found_out.get((standing, now))
+    if asked is None or asked[0] is not terms:  # once, as `once` does it; the same facts may be looked at by other terms
+        asked = facts.found_out[standing, now] = terms, _found(facts, terms, now)
+    return asked[1]
+
+
+def _found(facts: Facts, terms: Terms, now: datetime) -> Standing:
     found = _but_for_restrictions(facts, terms, now)
     restriction = current_restriction(facts, now) if found.code == "active" and facts.restrictions else None
     if restriction is None or restriction.restricted_at is None:
@@ -76,6 +83,8 @@ def reviewed_dispute(facts: Facts, terms: Terms, now: datetime) -> Deduction | N
 
 def current_cut(facts: Facts, now: datetime) -> Suspension | None:
     """The cut that stands: done, and not reconnected."""
+    if not facts.suspensions:  # as it nearly always is
+        return None
     cuts = (each for each in reversed(facts.suspensions) if each.suspended_at is not None)
     return next((each for each in cuts if _under_way(each.suspended_at, each.reconnected_at, now)), None)
 
@@ -180,8 +189,5 @@ def _latest_end(facts: Facts, now: datetime, start: datetime) -> datetime:
     ends += [each.reconnected_at for each in facts.suspensions if each.reconnected_at is not None and each.reconnected_at <= now]
     done = (each for each in facts.restrictions if each.restricted_at is not None)
     ends += [each.ended_at for each in done if each.ended_at is not None and each.ended_at <= now]
-    for plan in facts.plans:
-        judged = judge_plan(plan, facts, now)
-        if judged.state != PlanState.RUNNING and judged.at <= now:
-            ends.append(judged.at)
+    ends += [judged.at for _, judged in judged_plans(facts, now) if judged.state != PlanState.RUNNING and judged.at <= now]
     return max(ends)

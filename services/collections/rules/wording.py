@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 
@@ -11,6 +12,7 @@ from services.collections.rules.states import SYSTEM
 from shared.money import format_money
 from shared.operator import Operator
 
+SHORT_DAY = "EEEE d 'de' MMMM"
 LONG_DAY = "EEEE d 'de' MMMM 'de' y"
 
 
@@ -24,6 +26,17 @@ def _day(when: date, pattern: str, locale: str) -> str:
     return format_date(when, pattern, locale=locale)
 
 
+@lru_cache(maxsize=10_000)
+def _month(period: str, locale: str) -> str:
+    return format_date(date.fromisoformat(f"{period}-01"), "MMMM 'de' y", locale=locale)
+
+
+@lru_cache(maxsize=10_000)
+def _moment(instant: datetime, zone: str, locale: str) -> str:
+    local = instant.astimezone(ZoneInfo(zone))
+    return f"{_day(local.date(), SHORT_DAY, locale)} a las {local:%H:%M}"
+
+
 def money(operator: Operator, amount: Decimal, currency: str | None = None) -> str:
     """`$1,234.50`; the operator's currency unless another one is named."""
     return _amount(amount, currency or operator.currency, operator.locale, operator.money_pattern)
@@ -31,18 +44,17 @@ def money(operator: Operator, amount: Decimal, currency: str | None = None) -> s
 
 def day(operator: Operator, when: date) -> str:
     """`viernes 27 de marzo`."""
-    return _day(when, "EEEE d 'de' MMMM", operator.locale)
+    return _day(when, SHORT_DAY, operator.locale)
 
 
 def month(operator: Operator, period: str) -> str:
     """A period written `2026-03` as `marzo de 2026`."""
-    return _day(date.fromisoformat(f"{period}-01"), "MMMM 'de' y", operator.locale)
+    return _month(period, operator.locale)
 
 
 def moment(operator: Operator, instant: datetime) -> str:
     """`viernes 27 de marzo a las 09:15`."""
-    local = instant.astimezone(operator.zone)
-    return f"{day(operator, local.date())} a las {local:%H:%M}"
+    return _moment(instant, operator.time_zone, operator.locale)
 
 
 def dated(operator: Operator, instant: datetime) -> str:
