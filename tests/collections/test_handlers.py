@@ -8,7 +8,7 @@ import pytest
 from services.collections.app import SERVICE
 from services.collections.queries.invariants import invariants
 from shared.db import new_id
-from shared.events.billing import Allocation, CustomerChanged, InvoiceVoided, PaymentAllocated
+from shared.events.billing import Allocation, CreditNoteIssued, CustomerChanged, FreedPart, InvoiceVoided, PaymentAllocated
 from shared.events.collections import StatusChanged, SuspensionRequested
 from shared.events.noc import OutageDeclared
 from shared.events.ticketing import SwitchUnresolved
@@ -120,6 +120,43 @@ async def test_a_credit_that_nobody_reported_here_counts_all_the_same(database: 
         )
         await told.tell(march, credit)
         assert not (await told.verdict("promise")).allowed
+
+
+async def test_credits_and_credit_notes_that_come_in_one_batch_count_each(database: OpenDatabase) -> None:
+    async with story(database) as told:
+        march = told.customer.invoice("100.00")
+        credits = [
+            PaymentAllocated(
+                payment_id=new_id(),
+                customer_id=told.customer.id,
+                currency="USD",
+                confirmed=True,
+                allocations=[Allocation(invoice_id=march.invoice_id, amount=Decimal(amount))],
+                open_after=Decimal(0),
+                allocated_at=local(1, 6),
+            )
+            for amount in (20, 30)
+        ]
+        await told.service.deliver(march, *credits)
+        sums = "SELECT sum(amount) AS paid FROM payment_part"
+        assert (await told.service.sql(sums))[0].paid == Decimal(50)
+        notes = [
+            CreditNoteIssued(
+                credit_note_id=new_id(),
+                customer_id=told.customer.id,
+                invoice_id=march.invoice_id,
+                number=f"N-{at}",
+                amount=Decimal(60),
+                currency="USD",
+                reason="cobro de más",
+                issued_at=local(1, 7),
+                open_after=Decimal(0),
+                freed=[FreedPart(payment_id=each.payment_id, amount=Decimal(10))],
+            )
+            for at, each in enumerate(credits)
+        ]
+        await told.service.deliver(*notes)
+        assert (await told.service.sql(sums))[0].paid == Decimal(30)
 
 
 async def test_a_voided_invoice_is_not_owed(database: OpenDatabase) -> None:
