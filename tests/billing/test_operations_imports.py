@@ -284,7 +284,9 @@ async def test_an_import_whose_worker_is_gone_waits_no_longer_than_any_claim(bil
         assert ((await billing.sql(left))[0].left > timedelta(seconds=2)) is kept
 
 
-async def test_an_import_that_was_taken_over_stops(billing: Served, book: Book) -> None:
+@pytest.mark.parametrize("there", [True, False], ids=["a_good_file", "a_file_that_is_gone"])
+async def test_an_import_that_was_taken_over_stops(billing: Served, book: Book, there: bool) -> None:
+    """It neither applies rows nor says how the other's work ended."""
     path, database = book.rows([line(id="C-1")]), billing.runtime.database
     mapping = {"source": "crm", "customer": {"external_id": {"column": "id"}, "name": {"column": "nombre"}}}
     now = await billing.now()
@@ -296,10 +298,12 @@ async def test_an_import_that_was_taken_over_stops(billing: Served, book: Book) 
         assert first is not None
         assert await claim_import(session, holder="two", now=now) is None
     await billing.sql("UPDATE import_batch SET claimed_by = 'two' RETURNING id")
+    if not there:
+        path.unlink()
     work = job.Work(database, operator(), BusinessCalendar(operator()), first, "one", now)
     await job._work(work)
     assert await billing.sql("SELECT 1 FROM customer") == []
-    assert (await billing.sql("SELECT state, claimed_by FROM import_batch"))[0] == ("READING", "two")
+    assert (await billing.sql("SELECT state, claimed_by, failure FROM import_batch"))[0] == ("READING", "two", None)
 
 
 async def test_the_month_that_the_source_billed_is_not_billed_again(billing: Served, book: Book) -> None:

@@ -152,9 +152,20 @@ async def _work(work: Work) -> None:
             raise  # whoever claims it next goes on
         log.exception("import failed", batch=str(work.batch.id))
         failure = "Ocurrió algo inesperado; el registro dice más. Lo aplicado hasta ahí queda, y repetir la importación no lo duplica."
-    async with work.database.transaction() as session:
-        batch = await get_import(session, work.batch.id)
-        await imports.finish_import(session, batch_id=batch.id, rows_per_second=work.speed(batch.rows_read), now=work.now, failure=failure)
+    await _finish(work, failure)
+
+
+async def _finish(work: Work, failure: str | None) -> None:
+    """Say how it ended, unless another process has gone on with it meanwhile."""
+    try:
+        async with work.database.transaction() as session:
+            speed = work.speed((await get_import(session, work.batch.id)).rows_read)
+            await imports.finish_import(
+                session, batch_id=work.batch.id, holder=work.holder, rows_per_second=speed, now=work.now, failure=failure
+            )
+    except imports.LostClaim:
+        log.warning("import taken over", batch=str(work.batch.id))
+        return
     await work.show()
 
 

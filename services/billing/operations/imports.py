@@ -94,19 +94,24 @@ async def keep_claim(session: AsyncSession, *, batch_id: UUID, holder: str) -> N
     await execute(session, sql, batch_id, holder, machine_now() + LEASE)
 
 
-async def finish_import(session: AsyncSession, *, batch_id: UUID, rows_per_second: int, now: datetime, failure: str | None = None) -> None:
-    """The import is over; with a `failure` (Spanish) it stopped before its end."""
-    await execute(session, "DELETE FROM staged_customer WHERE batch_id = $1", batch_id)
-    await execute(
+async def finish_import(
+    session: AsyncSession, *, batch_id: UUID, holder: str, rows_per_second: int, now: datetime, failure: str | None = None
+) -> None:
+    """The import is over; with a `failure` (Spanish) it stopped before its end. Raises LostClaim: another process goes on with it."""
+    count = await execute(
         session,
         "UPDATE import_batch SET state = $2, finished_at = $3, rows_per_second = $4, failure = $5, claimed_by = NULL, claimed_until = NULL "
-        "WHERE id = $1",
+        "WHERE id = $1 AND claimed_by = $6",
         batch_id,
         (ImportState.FAILED if failure else ImportState.DONE).value,
         now,
         rows_per_second,
         failure,
+        holder,
     )
+    if not count:
+        raise LostClaim
+    await execute(session, "DELETE FROM staged_customer WHERE batch_id = $1", batch_id)
     ring(session)
 
 
