@@ -24,9 +24,7 @@ GROUND_FLOOR = {
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 # Only here may a real clock be read, and only machine time comes of it (db: the first bits of new ids).
 CLOCKS = {"shared/clock.py", "shared/db.py"}
-CLAIM = re.compile(
-    r"claimed_until (>=|<) clock_timestamp\(\)"
-)  # how long a claim holds is told by the machine's clock
+CLAIM = re.compile(r"claimed_until (>=|<) clock_timestamp\(\)")  # how long a claim holds is told by the machine's clock
 # Who built it and with what is no part of it. Written apart, so that this list does not find itself.
 FOREIGN = [
     "cla" + "ude",
