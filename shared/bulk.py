@@ -1,19 +1,16 @@
 """Rows of one model in one statement, where making them the session's objects would cost more than everything else."""
 
 import json
-import os
-import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
-from uuid import UUID
 
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import class_mapper
 from sqlmodel import SQLModel
 
-from shared.db import driver, execute, flush, rows, version_7
+from shared.db import driver, execute, flush, rows
 
 Model = TypeVar("Model", bound=SQLModel)
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -75,12 +72,6 @@ async def write_rows(session: AsyncSession, table: str, columns: Sequence[str], 
         await execute(session, f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", *records[0])
     elif records:
         await (await driver(session)).copy_records_to_table(table, records=records, columns=columns)
-
-
-def new_ids(count: int) -> list[UUID]:
-    """As many time-ordered ids, for whose lots the system is asked once."""
-    at, drawn = int(time.time() * 1000) << 80, os.urandom(10 * count)
-    return [version_7(at | int.from_bytes(drawn[place : place + 10])) for place in range(0, 10 * count, 10)]
 
 
 @lru_cache(maxsize=100)

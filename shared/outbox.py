@@ -17,8 +17,8 @@ from sqlalchemy import BigInteger, Column, Identity
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.bulk import new_ids, write_rows
-from shared.db import Database, execute, flush, ring, rows
+from shared.bulk import write_rows
+from shared.db import Database, execute, flush, new_ids, ring, rows
 from shared.envelopes import COLUMNS, EventRow, to_envelope
 from shared.events import Envelope, Event
 from shared.lease import Fenced, Lease

@@ -130,8 +130,19 @@ async def _run_next(database: Database, operator: Operator, now: datetime) -> bo
 
 
 async def _work(work: Work) -> None:
-    """Read and merge; a file that cannot be read ends as FAILED, a lost claim is left to its new owner."""
-    failure = None
+    """Read and merge, and say how it ended; a lost claim is left to its new owner."""
+    try:
+        failure = await _come_to_an_end(work)
+        async with work.database.transaction() as session:
+            speed = work.speed((await get_import(session, work.batch.id)).rows_read)
+            await imports.finish_import(session, batch_id=work.batch.id, holder=work.holder, speed=speed, now=work.now, failure=failure)
+        await work.show()
+    except imports.LostClaim:
+        log.warning("import taken over", batch=str(work.batch.id))
+
+
+async def _come_to_an_end(work: Work) -> str | None:
+    """Read and merge; why it could not be done (Spanish). Raises LostClaim, and what passes by itself: whoever claims it next goes on."""
     try:
         mapping: Mapping = TypeAdapter(Mapping).validate_python(work.batch.mapping)
         async with prolonged(work.stay):
@@ -140,33 +151,16 @@ async def _work(work: Work) -> None:
                 await _merge_book(work, mapping)
             else:
                 await _read_bank(work, mapping)
-    except imports.LostClaim:
-        log.warning("import taken over", batch=str(work.batch.id))
-        return
     except Unreadable as error:
-        failure = str(error)
+        return str(error)
     except FileNotFoundError:
-        failure = "El archivo ya no está en el disco. Súbalo de nuevo."
+        return "El archivo ya no está en el disco. Súbalo de nuevo."
     except Exception as error:
-        if is_transient(error):
-            raise  # whoever claims it next goes on
+        if isinstance(error, imports.LostClaim) or is_transient(error):
+            raise
         log.exception("import failed", batch=str(work.batch.id))
-        failure = "Ocurrió algo inesperado; el registro dice más. Lo aplicado hasta ahí queda, y repetir la importación no lo duplica."
-    await _finish(work, failure)
-
-
-async def _finish(work: Work, failure: str | None) -> None:
-    """Say how it ended, unless another process has gone on with it meanwhile."""
-    try:
-        async with work.database.transaction() as session:
-            speed = work.speed((await get_import(session, work.batch.id)).rows_read)
-            await imports.finish_import(
-                session, batch_id=work.batch.id, holder=work.holder, rows_per_second=speed, now=work.now, failure=failure
-            )
-    except imports.LostClaim:
-        log.warning("import taken over", batch=str(work.batch.id))
-        return
-    await work.show()
+        return "Ocurrió algo inesperado; el registro dice más. Lo aplicado hasta ahí queda, y repetir la importación no lo duplica."
+    return None
 
 
 async def _read_book(work: Work, mapping: CustomerMapping) -> None:
@@ -275,10 +269,9 @@ async def _read_bank(work: Work, mapping: PaymentMapping) -> None:
         found = dropwhile(lambda record: record.line <= work.batch.merged_line, found)
         reader = BankReader(mapping, sheet, work.operator.currency)
         today = work.calendar.local(work.now).date()
-        operator, by = work.operator, work.batch.requested_by
-        source = bank.Bank(
-            work.batch.id, mapping.customer_source, operator.currency, operator.money_digits, today, by, operator.payment_order
-        )
+        operator, batch = work.operator, work.batch
+        terms = (operator.currency, operator.money_digits, today, batch.requested_by, operator.payment_order)
+        source = bank.Bank(batch.id, mapping.customer_source, *terms)
         async with blocks(reader.read, found) as each:
             async for block in each:
                 async with work.database.transaction() as session:
