@@ -135,6 +135,16 @@ class Attempt:
         if self.gate is not None:
             await self.gate()
 
+    async def _over(self) -> None:
+        """A transaction has ended with its connection, and the turn with both: only with another one may this task stand at the gate, where
+        there is room for one of each process."""
+        line = object()
+        await self.turns.begin(line)
+        try:
+            await self.ended()
+        finally:
+            self.turns.end(line)
+
     async def _strike(self, connection: "Connection") -> None:
         """See Note [A death is a rollback]."""
         self.struck = Point(self.actor, self.count, _place(), self.side)
@@ -147,7 +157,7 @@ class Attempt:
                     await self.fly(each.cut)
         else:
             await self.fly(connection.cut)
-        await self.ended()
+        await self._over()
         if not self.dies:
             raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
         if self.main is not None and self.main is not asyncio.current_task():

@@ -54,6 +54,7 @@ class Race:
 
     def _gate_of(self, number: int) -> Callable[[], Awaitable[None]]:
         async def gate() -> None:
+            assert number not in self._gates, "two tasks of a process at its gate: one of them would wait for ever"
             mine = self._gates[number] = asyncio.get_running_loop().create_future()
             self._changed.set()
             try:
