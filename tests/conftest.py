@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,17 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each worker begins with its share of what takes long: at the end there are only short tests to share, and nobody is waited for."""
+    workers, count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), len(items)
+    slow = [each for each in items if each.get_closest_marker("slow")]
+    others = iter([each for each in items if not each.get_closest_marker("slow")])
+    items.clear()
+    for worker in range(workers):
+        items += slow[worker::workers]
+        items += islice(others, max(0, (worker + 1) * count // workers - len(items)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
