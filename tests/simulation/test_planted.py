@@ -55,8 +55,8 @@ def a_command_that_nobody_remembers(patch: Patch) -> None:
     async def recall(session: AsyncSession, command: Command) -> Answer | None:
         return None
 
-    async def free(session: AsyncSession, commands: Sequence[Command]) -> set[Command]:
-        return set(commands)
+    async def free(session: AsyncSession, commands: Sequence[Command], *, lock_wait: str) -> list[Command]:
+        return list({(each.principal, each.key): each for each in commands}.values())
 
     patch.setattr(idempotency, "recall", recall)
     patch.setattr(idempotency, "free", free)

@@ -97,7 +97,8 @@ async def keep_claim(session: AsyncSession, *, batch_id: UUID, holder: str) -> N
 async def finish_import(
     session: AsyncSession, *, batch_id: UUID, holder: str, speed: int, now: datetime, failure: str | None = None
 ) -> None:
-    """The import is over; with a `failure` (Spanish) it stopped before its end. `speed` is in rows per second. Raises LostClaim: another process goes on with it."""
+    """The import is over; with a `failure` (Spanish) it stopped before its end. `speed` is in rows per second. Raises LostClaim: another
+    process goes on with it."""
     count = await execute(
         session,
         "UPDATE import_batch SET state = $2, finished_at = $3, rows_per_second = $4, failure = $5, claimed_by = NULL, claimed_until = NULL "
