@@ -15,8 +15,9 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from services.notifier.adapters.posting import Poster
 from services.notifier.app import SERVICE
 from services.notifier.jobs import webhooks as job
+from services.notifier.operations.posts import renew_post_claims
 from services.notifier.rules.addresses import networks
-from shared.db import Database, new_id
+from shared.db import Database, new_id, rows
 from shared.events.notifier import WebhookDisabled
 from tests.notifier.samples import background, golden
 from tests.notifier.subscribers import subscriber
@@ -320,6 +321,18 @@ async def test_who_waits_long_for_a_subscriber_keeps_its_claim(database: OpenDat
         await subscribe(served, peer.url, PAID)
         await served.deliver(*background(), golden(PAID))
         assert await served.prolongs("webhook_post", job.run(served.runtime.job_context(START)))
+
+
+async def test_to_prolong_a_claim_waits_for_nobody(database: OpenDatabase) -> None:
+    """Whoever records what became of some posts has locked them, and may want others that the prolonging has by then."""
+    async with subscriber() as peer, house(database) as served:
+        await subscribe(served, peer.url, PAID)
+        await served.deliver(*background(), golden(PAID))
+        await served.sql(HELD)
+        async with served.runtime.database.transaction() as recording:
+            await rows(recording, "SELECT FROM webhook_post FOR UPDATE")
+            async with asyncio.timeout(5), served.runtime.database.transaction() as session:
+                await renew_post_claims(session, holder="killed")
 
 
 PRIVATE = [

@@ -17,16 +17,20 @@ from shared.db import Fetched, rows
 from shared.operator import Operator
 from shared.sorting import Order, Placed, Sorting, amount, identity, number, text
 
-# `$1` are the urgencies that are wanted, null is all. The lists of several agents are each read by their index, as far as the page reaches.
+# `$1` are the urgencies that are wanted, null is all. In the list's own order those of several agents are each read by their index, as far
+# as the page reaches. In another all of an agent's are sorted, and the planner must see whose: of an agent in a row it knows only that some
+# have half of the list, and reads the whole of it to find forty. Each has its account; the join is a left one, so that nobody looks at it
+# where none of its columns is asked for.
 PAGE = """
-SELECT w.account_id {key} FROM worklist w JOIN account a ON a.id = w.account_id WHERE ($1::int[] IS NULL OR w.urgency = ANY($1::int[]))
+SELECT w.account_id {key} FROM worklist w LEFT JOIN account a ON a.id = w.account_id WHERE ($1::int[] IS NULL OR w.urgency = ANY($1::int[]))
 """
 PAGE_OF = (
     f"SELECT w.* FROM unnest($2::text[]) AS whose(agent) CROSS JOIN LATERAL ({PAGE} AND w.agent = whose.agent {{page}}) AS w {{merged}}"
 )
 DAYS = "coalesce(DATE '2000-01-01' - w.overdue_since, -1000000)"  # grows as the days do that are shown; whoever is not late has the least
+OWN = "urgency"
 WORKLIST = Sorting(
-    "urgency",
+    OWN,
     identity("w.account_id"),
     urgency=(number("w.urgency"), amount("w.weight")),
     name=text("a.search_name"),
@@ -91,7 +95,9 @@ async def worklist(
 async def _places(session: AsyncSession, order: Order, agents: Sequence[str] | None, urgencies: list[int] | None) -> list[Placed[Fetched]]:
     if agents is None:
         return await order.rows(session, PAGE + "{page}", urgencies)
-    return await order.rows(session, PAGE_OF, urgencies, list(agents))
+    if order.name == OWN:
+        return await order.rows(session, PAGE_OF, urgencies, list(agents))
+    return await order.rows(session, PAGE + "AND w.agent = ANY($2::text[]) {page}", urgencies, list(agents))
 
 
 async def _count(session: AsyncSession, agents: Sequence[str] | None, urgencies: list[int] | None) -> int:

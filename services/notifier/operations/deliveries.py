@@ -70,8 +70,11 @@ async def claim_deliveries(session: AsyncSession, *, holder: str, now: datetime,
 
 
 async def renew_claims(session: AsyncSession, *, holder: str) -> None:
-    """This worker is alive: what it has stays its own."""
-    sql = "UPDATE delivery SET claimed_until = clock_timestamp() + $2::interval WHERE holder = $1 AND state = 'SENDING'"
+    """This worker is alive: what it has stays its own. What is being recorded meanwhile need not: to wait for it could be a deadlock."""
+    sql = (
+        "UPDATE delivery AS t SET claimed_until = clock_timestamp() + $2::interval FROM (SELECT id FROM delivery "
+        "WHERE holder = $1 AND state = 'SENDING' ORDER BY id FOR UPDATE SKIP LOCKED) AS mine WHERE t.id = mine.id"
+    )
     await execute(session, sql, holder, LEASE)
 
 

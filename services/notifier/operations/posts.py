@@ -142,8 +142,11 @@ def _secrets(webhook: Webhook) -> list[str]:
 
 
 async def renew_post_claims(session: AsyncSession, *, holder: str) -> None:
-    """This worker is alive: what it has stays its own."""
-    sql = "UPDATE webhook_post SET claimed_until = clock_timestamp() + $2::interval WHERE holder = $1 AND state = 'SENDING'"
+    """This worker is alive: what it has stays its own. What is being recorded meanwhile need not: to wait for it could be a deadlock."""
+    sql = (
+        "UPDATE webhook_post AS t SET claimed_until = clock_timestamp() + $2::interval FROM (SELECT id FROM webhook_post "
+        "WHERE holder = $1 AND state = 'SENDING' ORDER BY id FOR UPDATE SKIP LOCKED) AS mine WHERE t.id = mine.id"
+    )
     await execute(session, sql, holder, LEASE)
 
 

@@ -45,8 +45,11 @@ UPDATE network_switch s SET state = 'CLAIMED', attempts = attempts + 1, claimed_
 FROM taken t WHERE s.id = t.id
 RETURNING s.id, s.customer_id, s.action, s.plan, s.adapter, s.network_login, s.access_node, s.service_id, s.attempts, t.silent
 """
+# What is being recorded meanwhile need not stay its worker's: to wait for it could be a deadlock.
 RENEW = """
-UPDATE network_switch SET claimed_until = clock_timestamp() + $2::interval WHERE state = 'CLAIMED' AND claimed_by = ANY($1::text[])
+UPDATE network_switch s SET claimed_until = clock_timestamp() + $2::interval
+FROM (SELECT id FROM network_switch WHERE state = 'CLAIMED' AND claimed_by = ANY($1::text[]) ORDER BY id FOR UPDATE SKIP LOCKED) AS mine
+WHERE s.id = mine.id
 """
 SILENT = """
 INSERT INTO silent_node AS n (name, silent_answers, retry_at)
