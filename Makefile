@@ -41,7 +41,7 @@ check: $(READY) ## ruff, mypy strict, the rooms' arrows, migrations and generate
 format: $(READY) ## let ruff mend layout and imports
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-bench: $(READY) ## measure, beside the raw limits of the same run; about half an hour, with QUICK=1 less than ten minutes
+bench: $(READY) ## measure, beside the raw limits of the same run; about an hour, with QUICK=1 less than ten minutes
 	$(BIN)/python -m tests.bench $(if $(QUICK),--scale 0.1 --rounds 2) $(ARGS)
 
 simulate: $(READY) ## play one world of the simulation again: SEED=… (as a failing one says), or SCHEDULES=… of them from the first on

@@ -128,7 +128,7 @@ async def one(bench: Bench, name: str, rounds: int, report: dict[str, Any]) -> N
     try:
         report["measures"].append(await measure(await MEASURES[name](bench), rounds, bench.stock))
         show(report["measures"][-1])
-    except Exception as error:  # noqa: BLE001 - half an hour of other figures is not thrown away
+    except Exception as error:  # noqa: BLE001 - an hour of other figures is not thrown away
         traceback.print_exc()
         report["failed"][name] = f"{type(error).__name__}: {error}"
     finally:

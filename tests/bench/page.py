@@ -11,7 +11,7 @@ PAGE = Path("docs/performance.md")
 HEAD = """# What was measured
 
 Written by `python -m tests.bench --write` from what was taken on {taken}; do not edit. `make bench` measures on your machine, in about
-half an hour; `make bench QUICK=1` does a tenth of the work in less than ten minutes. This run's scale: {scale:g}.
+an hour; `make bench QUICK=1` does a tenth of the work in less than ten minutes. This run's scale: {scale:g}.
 
 Trust the ratios to about 25 %: each divides two figures of the same run, whose variants took turns; *met within noise* is less than 25 %
 away from what is asked. Trust the absolute figures not at all: client, server and whatever else ran shared {machine}. A target in

@@ -25,7 +25,7 @@ from tests.bench.pgbench import speed
 from tests.support.database import Stock
 
 PACKAGES = ("sqlalchemy", "sqlmodel", "asyncpg", "aiokafka", "pydantic", "fastapi", "uvicorn")
-ENOUGH_SECONDS = 80.0  # no round begins after this, so that all measures together take about half an hour
+ENOUGH_SECONDS = 80.0  # no round begins after this, so that all measures together take about an hour
 Variant = Callable[[], Awaitable[float]]
 
 
