@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from shared.db import Database, driver, execute, lock, new_id, new_ids, rows
+from shared.db import Database, driver, execute, id_prefix, lock, new_id, new_ids, rows
 from shared.errors import NotFound
 from shared.lease import LeaseRow
 from shared.transient import is_transient
@@ -176,3 +177,10 @@ def test_ids_of_one_millisecond_have_the_order_in_which_they_were_made() -> None
     assert made == sorted(made) and len(set(made)) == 1200
     assert {each.version for each in made} == {7}
     assert len({str(each)[:13] for each in made}) < 1200, "some were of one millisecond"
+
+
+def test_no_two_statements_count_their_ids_from_one_beginning() -> None:
+    """An import's blocks and a run's chunks are written side by side, many in one millisecond."""
+    made = [id_prefix() for _ in range(40) if new_id()]
+    assert len(set(made)) == 40 and len({each[:13] for each in made}) < 40, "some were of one millisecond"
+    assert {UUID(each + f"{number:012x}").version for each in made for number in (0, 9)} == {7}

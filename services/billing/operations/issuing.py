@@ -16,7 +16,7 @@ from services.billing.rules.periods import Period
 from services.billing.rules.prices import Price
 from services.billing.rules.terms import PolicyTerms
 from shared.calendar import BusinessCalendar
-from shared.db import execute, new_id, ring, rows
+from shared.db import execute, id_prefix, ring, rows
 from shared.envelopes import COLUMNS
 from shared.events.billing import InvoiceIssued
 from shared.log import current_traceparent
@@ -157,12 +157,7 @@ def _arguments(
     return [
         *(period.first_day, period.last_day, operator.money_digits),
         *span,
-        *(now, current_traceparent(), _prefix(), _prefix()),
+        *(now, current_traceparent(), id_prefix(), id_prefix()),
         *([plan.code for plan in plans], [plan.name for plan in plans], [plan.tax for plan in plans], [rates[plan.tax] for plan in plans]),
         *(list(policies), dues, [calendar.end_of_day(due) for due in dues], operator.default_policy),
     ]
-
-
-def _prefix() -> str:
-    """The first 24 characters of new time-ordered ids; the rest numbers the rows of one statement."""
-    return str(new_id())[:24]

@@ -19,7 +19,7 @@ from services.billing.rules.prices import Price
 from services.billing.rules.proration import Sold
 from services.billing.rules.states import Severity
 from shared.calendar import BusinessCalendar
-from shared.db import execute, new_id, rows
+from shared.db import execute, id_prefix, rows
 from shared.errors import Refused
 from shared.events.billing import CustomerRegistered
 from shared.operator import Operator
@@ -186,7 +186,7 @@ async def merge_block(session: AsyncSession, *, block: Block, calendar: Business
     await by_index(session)
     span = (block.batch_id, block.first_line, block.last_line, block.source)
     good = (await rows(session, GOOD, *span[:3]))[0].good
-    made = [row.id for row in await rows(session, REGISTER, *span, str(new_id())[:24], block.currency, now)]
+    made = [row.id for row in await rows(session, REGISTER, *span, id_prefix(), block.currency, now)]
     new = Pairs([each.int & LINE for each in made], made)
     found = await rows(session, CHANGED, *span, new.lines) if len(made) < good else []
     known = Pairs([row.line for row in found], [row.id for row in found])
@@ -210,7 +210,7 @@ async def _write(session: AsyncSession, block: Block, new: Pairs, known: Pairs) 
     touched = (block.batch_id, new.lines + known.lines, new.ids + known.ids)
     if touched[1]:
         await execute(session, CONTRACT, *touched, "contract_end" in block.mapped)
-        await execute(session, SERVICES, *touched, str(new_id())[:24], block.today, block.currency)
+        await execute(session, SERVICES, *touched, id_prefix(), block.today, block.currency)
     if known.ids and "services" in block.mapped:
         await execute(session, END_SERVICES, block.batch_id, known.lines, known.ids, block.today)
 

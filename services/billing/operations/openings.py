@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.operations.payments import use_left_over
 from shared.calendar import BusinessCalendar
-from shared.db import execute, new_id, ring, rows
+from shared.db import execute, id_prefix, ring, rows
 from shared.envelopes import COLUMNS
 from shared.events.billing import InvoiceIssued
 from shared.log import current_traceparent
@@ -76,10 +76,10 @@ async def take_openings(
     if owing:
         dues = sorted({due for row in owing for due in row.dues})
         ends = [calendar.end_of_day(due) for due in dues]
-        given = ([row.line for row in owing], str(new_id())[:24], dues, ends, now, current_traceparent(), [row.id for row in owing])
+        given = ([row.line for row in owing], id_prefix(), dues, ends, now, current_traceparent(), [row.id for row in owing])
         await execute(session, OWED, batch_id, *given)
     if credited:
         today, theirs = calendar.local(now).date(), [row.id for row in credited]
-        paid = await rows(session, CREDITS, batch_id, [row.line for row in credited], str(new_id())[:24], today, now, theirs)
+        paid = await rows(session, CREDITS, batch_id, [row.line for row in credited], id_prefix(), today, now, theirs)
         await use_left_over(session, [row.customer_id for row in paid], now=now)
     ring(session)
