@@ -34,6 +34,7 @@ OURS = tuple(f"{ROOT}/{room}/" for room in ("services", "shared"))
 UNSEEN = f"{ROOT}/shared/db.py"  # the way to the database is not the place in the code
 Send = Callable[[], Awaitable[Any]]
 DEATHS = 0.2  # of all crashes; the others are broken connections
+SIDES = ("before", "after", "committed")  # done, and nobody was told: what is not remembered is done twice
 ENDS = 3  # each third death ends the server's processes, too (tests.simulation.wire)
 
 
@@ -53,8 +54,9 @@ class Point:
 
 @dataclass
 class Attempt:
-    """One run of an actor, struck at statement `at` (never, when 0). `gate` is asked before each statement, and when a transaction has
-    ended: another one's turn may come. `landed` is called when the server has answered."""
+    """One run of an actor, struck at statement `at` (never, when 0): before it, after it, or when the transaction that it is in has been
+    committed. `gate` is asked before each statement, and when a transaction has ended: another one's turn may come. `landed` is called
+    when the server has answered."""
 
     actor: str
     at: int = 0
@@ -88,13 +90,19 @@ class Attempt:
             if self.count == self.at and self.side == "before":
                 await self._strike(connection)
             answer = await self._sent(send)
-            if self.count == self.at:
+            if self._falls(ends=ends):
                 await self._strike(connection)
             if ends:
                 await self.ended()
             return answer
         finally:
             connection.rest()
+
+    def _falls(self, *, ends: bool) -> bool:
+        """The statement that was answered is the last of which anybody hears."""
+        if self.side == "committed":
+            return ends and 0 < self.at <= self.count and self.struck is None
+        return self.count == self.at
 
     async def _sent(self, send: Send) -> Any:
         self.sending = True
@@ -204,7 +212,7 @@ class Crashes:
         if not self.on or self._chance.random() >= share:
             return Attempt(actor)
         at = self._chance.randint(1, max(self._longest[actor], 6))
-        return Attempt(actor, at, self._chance.choice(("before", "after")), self._chance.random() < DEATHS)
+        return Attempt(actor, at, self._chance.choice(SIDES), self._chance.random() < DEATHS)
 
     def learn(self, attempt: Attempt) -> bool:
         """What became of a run; True when it was struck."""

@@ -34,6 +34,6 @@ def summary(folder: Path) -> list[str]:
     said = ", ".join(f"{name} {count}" for name, count in counts.most_common())
     return [
         f"{sum(world[0] for world in worlds)} schedules in {len(worlds)} worlds: {said}",
-        f"{len(points)} distinct crash points (who, which of its statements, before or after, line of code); "
+        f"{len(points)} distinct crash points (who, which of its statements, before, after or at its commit, line of code); "
         f"lines of code: {', '.join(f'{actor} {count}' for actor, count in places.most_common())}",
     ]
