@@ -16,7 +16,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 @dataclass
 class Peer:
     """What a mail server got, and how it answers: `rcpt` and `data` are answers for the next mails, then everything is accepted.
-    In `data`, "drop" ends the connection without an answer after the mail was taken, "slow" answers too late."""
+    In `data`, "drop" ends the connection without an answer after the mail was taken; "slow" answers too late, in `rcpt`, too."""
 
     rcpt: list[str] = field(default_factory=list)
     data: list[str] = field(default_factory=list)
@@ -36,6 +36,8 @@ class Peer:
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802
         answer = self.rcpt.pop(0) if self.rcpt else "250 OK"
+        if answer == "slow":
+            await asyncio.sleep(3)
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return answer
@@ -57,12 +59,19 @@ class Peer:
         return answer
 
 
+class Western(SMTP):
+    """Speaks as many a server does: in the alphabet of its system, whatever the standard says."""
+
+    async def push(self, status: str | bytes) -> None:
+        await super().push(status.encode("latin-1") if isinstance(status, str) else status)
+
+
 @asynccontextmanager
 async def mail_server(rcpt: Sequence[str] = (), data: Sequence[str] = ()) -> AsyncIterator[Peer]:
     """A mail server on this machine, with time-outs short enough for tests."""
     peer = Peer(rcpt=list(rcpt), data=list(data))
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(peer, hostname="localhost", loop=loop), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Western(peer, hostname="localhost", loop=loop), "127.0.0.1", 0)
     peer.url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}?starttls=never&timeout=2"
     try:
         yield peer

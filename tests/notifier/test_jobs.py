@@ -92,6 +92,18 @@ async def test_a_refused_address_fails_at_once_and_is_told_once(database: OpenDa
     assert len(peer.taken) == 4
 
 
+async def test_words_that_no_database_holds_are_written_down_without_what_it_cannot(database: OpenDatabase) -> None:
+    """Else no outcome is, and the mails go out again and again."""
+    async with mailing(database, rcpt=["250 OK", "550 Dirección inválida"], data=["250 acept\0ado"]) as (served, peer):
+        await warn(served)
+        await served.work()
+        [failed] = await served.published(MessageFailed)
+        assert sorted(await states(served)) == ["ACCEPTED"] * 4 + ["FAILED"]
+        assert "aceptado" in [row.detail for row in await served.sql("SELECT detail FROM delivery")]
+    assert failed.event.reason == "Dirección inválida"
+    assert len(peer.taken) == 4
+
+
 async def test_a_busy_server_is_asked_again_in_business_time_and_then_given_up(database: OpenDatabase) -> None:
     async with mailing(database, rcpt=["451 later"] * 8) as (served, peer):
         await served.deliver(*background(), golden("billing.payment_confirmed.v1"))
@@ -158,6 +170,17 @@ async def test_a_server_that_is_away_costs_one_try_for_all_and_loses_nothing(dat
         await served.work()
         assert await states(served) == ["QUEUED"] * 5
         assert await served.published() == []
+
+
+async def test_a_server_that_falls_silent_holds_one_mail_up_and_not_each_of_a_batch(database: OpenDatabase) -> None:
+    async with mailing(database, rcpt=["250 OK", "slow"]) as (served, peer):
+        await warn(served)
+        await served.work()
+        assert sorted(await states(served)) == ["ACCEPTED"] + ["QUEUED"] * 4
+        assert peer.connections == 1
+        await served.at(START + timedelta(minutes=5))
+        assert await states(served) == ["ACCEPTED"] * 5
+    assert len(peer.taken) == 5
 
 
 async def test_without_a_way_out_deliveries_fail_loudly(database: OpenDatabase) -> None:

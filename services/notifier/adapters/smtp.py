@@ -1,6 +1,7 @@
 """Mails over SMTP: one connection for many mails, a time-out on every step, and an honest answer to what became of each.
 
 Nothing is known for sure once the mail's text has been sent and no answer came: that is UNKNOWN. Before that the server cannot have it.
+What a server says is kept as text that a database can hold, in whatever alphabet it came.
 """
 
 import contextlib
@@ -11,12 +12,14 @@ from email.message import EmailMessage
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
+from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException, SMTPTimeoutError
 
 from services.notifier.rules.states import Kind, Outcome
+from shared.operator.templates import printable
 
 SECONDS = 30.0
 SCHEMES = {"smtp": 25, "smtps": 465}
+SILENT = Outcome(Kind.TEMPORARY, None, "El servidor de correo dejó de contestar con un correo anterior.")
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ class SmtpLine:
         self._down: Outcome | None = None
 
     async def send(self, mail: EmailMessage, *, sender: str, recipient: str) -> Outcome:
-        """Send one mail to one address. A server that could not be reached is not asked again for the next mail of this line."""
+        """Send one mail to one address. A server that could not be reached, or fell silent, is not asked again for the next mail of this
+        line: each would wait as long."""
         if self._down is not None:
             return self._down
         try:
@@ -91,7 +95,7 @@ class SmtpLine:
         except (SMTPException, OSError, ValueError) as error:
             await self._broken(error)
             return after_data(error)
-        return Outcome(Kind.ACCEPTED, answer.code, answer.message)
+        return Outcome(Kind.ACCEPTED, answer.code, words(answer.message))
 
     async def _connected(self) -> SMTP:
         if self._client is not None and self._client.is_connected:
@@ -113,6 +117,8 @@ class SmtpLine:
     async def _broken(self, error: Exception) -> None:
         """A clean answer leaves the connection usable after RSET; anything else ends it."""
         client, self._client = self._client, None
+        if isinstance(error, SMTPTimeoutError):
+            self._down = SILENT
         if client is None:
             return
         if isinstance(error, SMTPResponseException) and error.code != 421 and client.is_connected:
@@ -131,19 +137,27 @@ class SmtpLine:
             self._client = None
 
 
+def words(said: str) -> str:
+    """What a server said. Bytes that are no UTF-8, which the client keeps as halves of characters, are Western Europe's; no NUL."""
+    try:
+        return str(printable(said.encode("utf-8", "surrogateescape").decode()))
+    except UnicodeError:
+        return str(printable(said.encode("utf-8", "surrogateescape").decode("latin-1")))
+
+
 def no_connection(error: Exception) -> Outcome:
     """Why there is no server to talk to; it may pass, or somebody mends the settings."""
     if isinstance(error, SMTPAuthenticationError):
-        return Outcome(Kind.TEMPORARY, error.code, f"El servidor de correo no acepta las credenciales: {error.message}")
+        return Outcome(Kind.TEMPORARY, error.code, f"El servidor de correo no acepta las credenciales: {words(error.message)}")
     if isinstance(error, SMTPResponseException):
-        return Outcome(Kind.TEMPORARY, error.code, f"El servidor de correo no atiende: {error.message}")
+        return Outcome(Kind.TEMPORARY, error.code, f"El servidor de correo no atiende: {words(error.message)}")
     return Outcome(Kind.TEMPORARY, None, f"No hay conexión con el servidor de correo ({type(error).__name__}).")
 
 
 def before_data(error: Exception) -> Outcome:
     """What became of a mail whose text was not sent: the server does not have it."""
     if isinstance(error, SMTPResponseException):
-        return Outcome(Kind.PERMANENT if 500 <= error.code < 600 else Kind.TEMPORARY, error.code, error.message)
+        return Outcome(Kind.PERMANENT if 500 <= error.code < 600 else Kind.TEMPORARY, error.code, words(error.message))
     if isinstance(error, ValueError):
         return Outcome(Kind.PERMANENT, None, "La dirección no se puede usar en un correo.")
     return Outcome(Kind.TEMPORARY, None, f"Se perdió la conexión con el servidor de correo ({type(error).__name__}).")
@@ -152,5 +166,5 @@ def before_data(error: Exception) -> Outcome:
 def after_data(error: Exception) -> Outcome:
     """What became of a mail whose text was under way: unless the server refused it, nobody knows."""
     if isinstance(error, SMTPResponseException) and error.code >= 400:
-        return Outcome(Kind.PERMANENT if 500 <= error.code < 600 else Kind.TEMPORARY, error.code, error.message)
+        return Outcome(Kind.PERMANENT if 500 <= error.code < 600 else Kind.TEMPORARY, error.code, words(error.message))
     return Outcome(Kind.UNKNOWN, None, f"Se envió y no hubo respuesta ({type(error).__name__}): puede haber llegado o no.")
