@@ -167,8 +167,15 @@ def nearest(word: str, known: Collection[str]) -> str:
     return f" (¿quiso decir «{found[0]}»?)" if found else ""
 
 
+def causes_of(error: BaseException) -> list[BaseException]:
+    """The error, what it wraps, and their causes: SQLAlchemy wraps the driver's error, whose own cause may be a connection's."""
+    found: list[BaseException] = []
+    while isinstance(error, BaseException) and error not in found:
+        found.append(error)
+        error = getattr(error, "orig", None) or error.__cause__  # type: ignore[assignment] # the loop ends there
+    return found
+
+
 def sqlstate_of(error: BaseException) -> str:
     """PostgreSQL's code of what went wrong, whoever wrapped the driver's error; empty where it is none of PostgreSQL's."""
-    cause = getattr(error, "orig", error)
-    cause = getattr(cause, "__cause__", None) or cause
-    return str(getattr(cause, "sqlstate", "") or "")
+    return next((str(code) for each in causes_of(error) if (code := getattr(each, "sqlstate", None))), "")

@@ -93,6 +93,33 @@ async def test_a_connection_that_was_cut_is_replaced(database: Open) -> None:
     await other.close()
 
 
+@pytest.mark.parametrize("lost", [asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError])
+def test_a_connection_that_is_reset_in_the_middle_of_a_statement_passes(lost: type[Exception]) -> None:
+    """A middle box resets it, or a machine that is gone: the driver tells it so, with the reset as its cause."""
+    told = lost("connection was closed in the middle of operation")
+    told.__cause__ = ConnectionResetError(104, "Connection reset by peer")
+    assert is_transient(told)
+
+
+async def test_a_column_that_a_migration_adds_passes(database: Open) -> None:
+    """What a connection has prepared answers other columns now: it fails once, and is prepared anew."""
+    db = await database("noc")
+    pooled, other = Database(db.dsn, service="noc", pool_size=1), await asyncpg.connect(db.dsn)
+    await other.execute("CREATE TABLE grown (a integer)")
+    async with pooled.transaction() as session:
+        assert await rows(session, "SELECT * FROM grown") == []
+    await other.execute("ALTER TABLE grown ADD COLUMN b integer")
+    with pytest.raises(asyncpg.InvalidCachedStatementError) as caught:
+        async with pooled.transaction() as session:
+            await rows(session, "SELECT * FROM grown")
+    assert is_transient(caught.value)
+    async with pooled.transaction() as session:
+        assert await rows(session, "SELECT * FROM grown") == []
+    await pooled.close()
+    await other.execute("DROP TABLE grown")
+    await other.close()
+
+
 async def test_a_session_that_only_reads_is_not_used_again(database: Open) -> None:
     """The role was read-only for a while; the connections that were opened meanwhile would be so for ever."""
     db = await database("noc")
