@@ -20,8 +20,8 @@ from services.local import root_app
 from services.serving import listen, serving, stop_signals
 from services.wiring import SERVICES, open_runtime, open_worker
 from shared.auth import verifier_of
-from shared.background import NICENESS
 from shared.log import configure
+from shared.loop import stand_back
 from shared.migrations import require_current
 from shared.operator import Operator, load_operator
 from shared.settings import Settings, settings_from_environment
@@ -56,7 +56,7 @@ async def run_service(role: Role, name: str, on: Listening, ready: Callable[[str
         runtime = await stack.enter_async_context(open_runtime(service, settings, operator))
         runtime.database.wakeup.connect(runtime.database.dsn)
         if role == "worker":
-            os.nice(NICENESS)  # on a machine that is full whoever has sent a request goes first
+            stand_back()  # on a machine that is full whoever has sent a request goes first
             databases = given_databases() if settings.transport == "courier" else {}
             await stack.enter_async_context(open_worker(runtime, databases))
         app = root_app(operator, {name: replace(runtime, service=shown)}, None)

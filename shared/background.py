@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import event
 
 from shared.db import STATEMENT_SECONDS, Database
-
-NICENESS = 10  # how much nicer than others long work is (os.nice)
+from shared.loop import NICENESS
 
 
 @asynccontextmanager

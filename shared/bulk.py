@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import class_mapper
 from sqlmodel import SQLModel
 
-from shared.db import driver, execute, flush, rows
+from shared.db import driver, execute, rows
 
 Model = TypeVar("Model", bound=SQLModel)
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -19,7 +19,7 @@ DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 async def read(session: AsyncSession, model: type[Model], which: str, *args: Any) -> list[Model]:
     """The rows of a model that the end of a statement finds (`WHERE …`, driver-level SQL), as objects that no session knows: to look at,
     or to be written back by `update`."""
-    await flush(session)
+    await session.flush()
     found = await rows(session, f"SELECT {', '.join(_kinds(model))} FROM {model.__tablename__} {which}", *args)
     return [_of(model, dict(row.items())) for row in found]
 
@@ -51,7 +51,7 @@ async def insert(session: AsyncSession, objects: Sequence[SQLModel], *, but: str
     (`ON CONFLICT …`). Answers the keys of those that were written."""
     if not objects:
         return set()
-    await flush(session)
+    await session.flush()
     model = type(objects[0])
     sql = f"{_insertion(model)} {but} RETURNING {key}"
     return {row[key] for row in await rows(session, sql, *_columns(objects, list(_kinds(model))))}
@@ -60,7 +60,7 @@ async def insert(session: AsyncSession, objects: Sequence[SQLModel], *, but: str
 async def update(session: AsyncSession, objects: Sequence[SQLModel], *names: str, key: Sequence[str] = ("id",)) -> None:
     """Write these columns of objects of one model, none of them twice."""
     if objects:
-        await flush(session)
+        await session.flush()
         await execute(session, _change(type(objects[0]), names, tuple(key)), *_columns(objects, [*key, *names]))
 
 
@@ -68,10 +68,15 @@ async def write_rows(session: AsyncSession, table: str, columns: Sequence[str], 
     """Write new rows in the order given: one as a statement, many by COPY, which spares taking arrays apart here and putting them
     together again there. Raises the driver's own errors."""
     if len(records) == 1:
-        places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
-        await execute(session, f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", *records[0])
+        await execute(session, insertion(table, columns), *records[0])
     elif records:
         await (await driver(session)).copy_records_to_table(table, records=records, columns=columns)
+
+
+def insertion(table: str, columns: Sequence[str]) -> str:
+    """The statement that writes one row."""
+    places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
 
 
 @lru_cache(maxsize=100)

@@ -160,12 +160,6 @@ def _innermost(session: AsyncSession) -> object:
     return session.sync_session.get_nested_transaction() or session.sync_session.get_transaction()
 
 
-async def flush(session: AsyncSession) -> None:
-    """Write what the session's objects have changed; costs nothing when there are none."""
-    if isinstance(session, Session) or session.new or session.dirty or session.deleted:
-        await session.flush()
-
-
 async def lock(session: AsyncSession, model: type[Model], key: Any) -> Model:
     """Read a row as it is now and keep others from changing it until the commit. Raises NotFound."""
     found = await session.get(model, key, with_for_update=True, populate_existing=True)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import Database, Fetched, MessagingTable, rows, utc
+from shared.db import Database, Fetched, MessagingTable, execute, rows, utc
 
 LEASE = timedelta(seconds=5)
 FROZEN = "5s"
@@ -45,6 +45,16 @@ async def prolonged(renew: Callable[[], Awaitable[None]], every: timedelta = LEA
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def prolong(session: AsyncSession, table: str, mine: str, holder: object) -> None:
+    """Who claimed these rows is alive: they stay his for another LEASE. `mine` says which rows of `table` (with an `id`) are claimed by $1.
+    What is being recorded meanwhile need not stay his: to wait for it could be a deadlock."""
+    sql = (
+        f"UPDATE {table} AS t SET claimed_until = clock_timestamp() + $2::interval FROM (SELECT id FROM {table} "
+        f"WHERE {mine} ORDER BY id FOR UPDATE SKIP LOCKED) AS mine WHERE t.id = mine.id"
+    )
+    await execute(session, sql, holder, LEASE)
 
 
 class LeaseRow(MessagingTable, table=True):

@@ -18,13 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from shared.bulk import write_rows
-from shared.db import Database, execute, flush, new_ids, ring, rows
+from shared.db import Database, execute, new_ids, ring, rows
 from shared.envelopes import COLUMNS, EventRow, to_envelope
 from shared.events import Envelope, Event
 from shared.lease import Fenced, Lease
 from shared.log import current_traceparent
 
-INSERT_ONE = f"INSERT INTO outbox ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"  # no arrays to take apart
 HELD = "(SELECT array_agg(DISTINCT receiver) FROM outbox_held) AS held"
 HOLD = f"""
 INSERT INTO outbox_held (receiver, id, {COLUMNS}) SELECT $1, id, {COLUMNS} FROM outbox
@@ -70,22 +69,19 @@ async def publish(session: AsyncSession, event: Event, *, subject: str, version:
 
 
 async def publish_many(session: AsyncSession, items: Sequence[Outgoing], *, now: datetime) -> list[UUID]:
-    """Write many events in the order given, in one statement. Answers their ids. Raises ValueError for one that no transport takes."""
+    """Write many events in the order given. Answers their ids. Raises ValueError for one that no transport takes."""
     if not items:
         return []
     for item in items:
         if len(item.data) > MAX_DATA:
             raise ValueError(f"{item.event.TYPE} of {item.subject} is too large: {len(item.data)} characters, at most {MAX_DATA}")
-    await flush(session)
+    await session.flush()
     ids = new_ids(len(items))
     given = [
         (event_id, item.event.TYPE, item.subject, item.version, item.event.key(), now, item.traceparent, item.data)
         for event_id, item in zip(ids, items, strict=True)
     ]
-    if len(given) == 1:
-        await execute(session, INSERT_ONE, *given[0])
-    else:
-        await write_rows(session, "outbox", COLUMNS.split(", "), given)
+    await write_rows(session, "outbox", COLUMNS.split(", "), given)
     ring(session, "relay")
     return ids
 

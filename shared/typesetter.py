@@ -3,7 +3,7 @@
 
 # Note [Who prints has a process]
 The compiler and what draws the QR code hold the interpreter, some 12 ms for an invoice, in whatever thread they run: nobody else in the
-service went on meanwhile. So the shop is a process that stands behind the others (`os.nice`), and ends when it has had nothing to do for a
+service went on meanwhile. So the shop is a process that stands behind the others, and ends when it has had nothing to do for a
 while.
 
 # Note [A long document has a process]
@@ -25,12 +25,13 @@ from typing import Literal, Self
 import segno
 import typst
 
+from shared.loop import stand_back
+
 Standard = Literal["a-3b"]  # PDF/A-3: for archives, with files attached
 TEMPLATES, FONTS = "templates", "templates/fonts"
 SHOP = "shop"
 DONE, FAULTY = "done", "faulty"
 REST_SECONDS = 60.0  # how long the shop waits for its next document
-NICENESS = 10  # how much nicer than the service that it prints for
 MASK = 3  # readers read all eight; to weigh them for each code took four fifths of its time, a quarter of the whole invoice's
 
 
@@ -94,8 +95,7 @@ def fault_of(error: typst.TypstError) -> str:
 def work() -> None:
     """Set one document after the other. For each line (a Document) there comes a line `done` or `faulty` with a number, and so many bytes:
     the PDF, or what is wrong. Ends with its input, and after REST_SECONDS without work."""
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    stand_back()
     known = lru_cache(maxsize=16)(lambda folder, template, _edition: compiler_of(Path(folder), template))
     rest = _rest()
     for line in sys.stdin.buffer:

@@ -19,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import audit, idempotency
 from shared.audit import Done
 from shared.auth import REMEDY, Principal
-from shared.db import flush
 from shared.errors import FieldError, Forbidden, Invalid, Problem, Unauthorized, Unavailable, nearest
 from shared.idempotency import HEADER, Answer, Command
 from shared.log import current_traceparent
@@ -240,7 +239,7 @@ async def _carry_out(
 ) -> Response:
     request.state.session = session
     response = await work()
-    await flush(session)
+    await session.flush()
     actor, path, now = principal_of(request), request.scope["path"], request.state.now
     if command is None:
         await audit.record(session, actor, method=request.method, path=path, status=response.status_code, body=body, now=now)

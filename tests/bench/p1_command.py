@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from shared import outbox
 from shared.audit import FINISH, AuditRow
 from shared.auth import Principal
+from shared.bulk import insertion
 from shared.db import Database, new_id, rows
+from shared.envelopes import COLUMNS
 from shared.idempotency import CLAIM, IdempotencyRow, fingerprint
 from shared.outbox import OutboxRow, publish
 from shared.web.commands import ACTOR as KNOWN
@@ -34,6 +35,7 @@ TABLES = """CREATE TABLE thing (id bigint PRIMARY KEY, version int NOT NULL, amo
 CREATE TABLE note (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, thing_id bigint NOT NULL REFERENCES thing, amount bigint NOT NULL);
 INSERT INTO thing SELECT n, 0, 0 FROM generate_series(0, 999) AS n"""
 COUNT = "UPDATE thing SET version = version + 1, amount = amount + $2 WHERE id = $1 RETURNING version"
+PUBLISH = insertion("outbox", COLUMNS.split(", "))
 ENTER = "INSERT INTO note (thing_id, amount) VALUES ($1, $2) RETURNING id"
 ACTOR = Principal("bench", "Bench", frozenset({"collections"}), "t", NOW + timedelta(days=1))
 
@@ -131,9 +133,7 @@ async def _bare(pool: asyncpg.Pool, number: int) -> None:
         version = await connection.fetchval(COUNT, thing, 1)
         note = await connection.fetchval(ENTER, thing, 1)
         event = Measured(who=f"k{thing}", amount=1)
-        await connection.execute(
-            outbox.INSERT_ONE, new_id(), event.TYPE, f"thing/{thing}", version, event.who, NOW, None, event.model_dump_json()
-        )
+        await connection.execute(PUBLISH, new_id(), event.TYPE, f"thing/{thing}", version, event.who, NOW, None, event.model_dump_json())
         await connection.execute(FINISH, *_finishing(key, thing, _answer(note)))
 
 
@@ -187,7 +187,7 @@ def _script() -> str:
         "\\set key random(1, 9000000000000000)", f"\\set thing random(0, {KEYS - 1})", "BEGIN;",
         inlined(CLAIM, [f"'{ACTOR.person} ' || {key}", person, route, key]) + ";",
         inlined(COUNT, [":thing", "1"]) + ";", inlined(ENTER, [":thing", "1"]) + ";",
-        inlined(outbox.INSERT_ONE, ["gen_random_uuid()", *event]) + ";",
+        inlined(PUBLISH, ["gen_random_uuid()", *event]) + ";",
         inlined(FINISH, finish) + ";", "COMMIT;",
     ])  # fmt: skip
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.background import NICENESS, in_the_background
+from shared.background import in_the_background
 from shared.db import Database, rows
+from shared.loop import NICENESS
 
 
 async def server_process(database: Database) -> int:

@@ -24,10 +24,10 @@ from services.notifier.queries import deliveries_of, riders_of
 from services.notifier.rules.mime import message_id
 from services.notifier.rules.recipients import recipients
 from services.notifier.rules.states import DeliveryState, MessageState, Outcome, message_state, verdict
-from shared.db import execute, lock, ring, rows
+from shared.db import lock, ring, rows
 from shared.errors import Conflict, NotFound
 from shared.events.notifier import DeliveryProof, MessageAccepted
-from shared.lease import LEASE
+from shared.lease import LEASE, prolong
 from shared.operator import Operator
 from shared.outbox import Outgoing, publish_many
 
@@ -70,12 +70,8 @@ async def claim_deliveries(session: AsyncSession, *, holder: str, now: datetime,
 
 
 async def renew_claims(session: AsyncSession, *, holder: str) -> None:
-    """This worker is alive: what it has stays its own. What is being recorded meanwhile need not: to wait for it could be a deadlock."""
-    sql = (
-        "UPDATE delivery AS t SET claimed_until = clock_timestamp() + $2::interval FROM (SELECT id FROM delivery "
-        "WHERE holder = $1 AND state = 'SENDING' ORDER BY id FOR UPDATE SKIP LOCKED) AS mine WHERE t.id = mine.id"
-    )
-    await execute(session, sql, holder, LEASE)
+    """This worker is alive: what it has stays its own."""
+    await prolong(session, "delivery", "state = 'SENDING' AND holder = $1", holder)
 
 
 async def record_outcomes(session: AsyncSession, operator: Operator, *, holder: str, tries: Sequence[Try]) -> int:

@@ -22,7 +22,7 @@ from services.notifier.rules.webhooks import GONE, Answer, PostState, WebhookSta
 from shared.clock import machine_now
 from shared.db import Fetched, execute, ring, rows
 from shared.events import Envelope
-from shared.lease import LEASE
+from shared.lease import LEASE, prolong
 from shared.operator import Operator
 
 AT_ONCE = 4  # posts under way to one subscriber
@@ -142,12 +142,8 @@ def _secrets(webhook: Webhook) -> list[str]:
 
 
 async def renew_post_claims(session: AsyncSession, *, holder: str) -> None:
-    """This worker is alive: what it has stays its own. What is being recorded meanwhile need not: to wait for it could be a deadlock."""
-    sql = (
-        "UPDATE webhook_post AS t SET claimed_until = clock_timestamp() + $2::interval FROM (SELECT id FROM webhook_post "
-        "WHERE holder = $1 AND state = 'SENDING' ORDER BY id FOR UPDATE SKIP LOCKED) AS mine WHERE t.id = mine.id"
-    )
-    await execute(session, sql, holder, LEASE)
+    """This worker is alive: what it has stays its own."""
+    await prolong(session, "webhook_post", "state = 'SENDING' AND holder = $1", holder)
 
 
 async def record_posts(

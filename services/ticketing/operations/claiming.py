@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.rules.switching import NODE_PAUSES, SwitchAction
 from shared.db import execute, ring, rows
-from shared.lease import LEASE
+from shared.lease import LEASE, prolong
 
 PER_NODE = 4
 IN_TURN = "SELECT pg_advisory_xact_lock(hashtext('ticketing.claim'))"
@@ -44,12 +44,6 @@ UPDATE network_switch s SET state = 'CLAIMED', attempts = attempts + 1, claimed_
     claimed_until = clock_timestamp() + $3::interval
 FROM taken t WHERE s.id = t.id
 RETURNING s.id, s.customer_id, s.action, s.plan, s.adapter, s.network_login, s.access_node, s.service_id, s.attempts, t.silent
-"""
-# What is being recorded meanwhile need not stay its worker's: to wait for it could be a deadlock.
-RENEW = """
-UPDATE network_switch s SET claimed_until = clock_timestamp() + $2::interval
-FROM (SELECT id FROM network_switch WHERE state = 'CLAIMED' AND claimed_by = ANY($1::text[]) ORDER BY id FOR UPDATE SKIP LOCKED) AS mine
-WHERE s.id = mine.id
 """
 SILENT = """
 INSERT INTO silent_node AS n (name, silent_answers, retry_at)
@@ -107,7 +101,7 @@ async def claim_switches(session: AsyncSession, *, holder: str, limit: int, sile
 
 async def renew_claims(session: AsyncSession, *, holders: Collection[str]) -> None:
     """These callers are alive: what they have stays their own."""
-    await execute(session, RENEW, list(holders), LEASE)
+    await prolong(session, "network_switch", "state = 'CLAIMED' AND claimed_by = ANY($1::text[])", list(holders))
 
 
 async def note_nodes(session: AsyncSession, *, answered: Collection[str], silent: Mapping[str, bool], now: datetime) -> None:

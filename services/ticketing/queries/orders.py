@@ -10,7 +10,7 @@ from services.ticketing.models import Customer, Reconnection, Suspension
 from services.ticketing.queries.facts import About, is_covered
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from shared.bulk import read
-from shared.db import flush, rows
+from shared.db import rows
 from shared.operator import Operator
 
 LIVING = "SELECT FROM suspension WHERE customer_id = ANY($1::uuid[]) AND state = ANY($2::text[]) LIMIT 1"
@@ -20,7 +20,7 @@ LIVE = (ReconnectionState.HELD, ReconnectionState.ORDERED, ReconnectionState.DON
 async def live_suspensions(session: AsyncSession, customers: Iterable[UUID]) -> Sequence[Suspension]:
     """The orders of these customers that a payment can still meet, as they are now."""
     states, ids = (SuspensionState.REQUESTED, SuspensionState.SUSPENDED), list(customers)
-    await flush(session)
+    await session.flush()
     if not await rows(session, LIVING, ids, [each.value for each in states]):
         return ()  # as for nearly every payment
     query = select(Suspension).where(col(Suspension.customer_id).in_(ids), col(Suspension.state).in_(states))

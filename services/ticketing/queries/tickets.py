@@ -17,7 +17,7 @@ from services.ticketing.rules.facts import covers
 from services.ticketing.rules.sharing import Elsewhere
 from services.ticketing.rules.states import NetworkState, StepState
 from shared.bulk import read
-from shared.db import Fetched, flush, rows
+from shared.db import Fetched, rows
 from shared.errors import NotFound
 from shared.sorting import Order, Placed, Sorting, flag, identity, instant, number, text
 
@@ -74,7 +74,7 @@ OPEN_TASKS = Sorting(
 
 async def get_ticket(session: AsyncSession, ticket_id: UUID) -> Ticket:
     """A ticket as it is now. Raises NotFound."""
-    await flush(session)
+    await session.flush()
     found = await session.get(Ticket, ticket_id, populate_existing=True)
     if found is None:
         raise NotFound(f"No existe el ticket {ticket_id}.")
@@ -143,7 +143,7 @@ async def engine_ticket(session: AsyncSession, ticket: Ticket) -> engine.Ticket:
 
 async def engine_tickets(session: AsyncSession, tickets: Sequence[Ticket]) -> dict[UUID, Seen]:
     """Tickets, by id, as the engine sees them, with their switches locked: until the commit none of those can be claimed."""
-    await flush(session)
+    await session.flush()
     ids = [each.id for each in tickets]
     touched = {(row.ticket_id, row.step, row.number): row.touched for row in await rows(session, TOUCHED, ids)}
     turns = defaultdict[UUID, list[TicketStep]](list)
@@ -232,7 +232,7 @@ WHERE t.customer_id = $1 AND t.closed_at IS NULL AND s.state = 'WAITING' AND p.s
 async def works_elsewhere(session: AsyncSession, ticket: Ticket, services: Iterable[str]) -> dict[str, Elsewhere]:
     """What the customer's other tickets do, and have done, of the pieces of work that tickets share: of closed ones what was done since the
     customer was cut. `services` are the ids of those that the customer has. The customer is locked."""
-    await flush(session)
+    await session.flush()
     every = frozenset(services)
     found = await rows(session, WORKS, ticket.customer_id, ticket.id)
     # what is open comes last, and counts before what is done
