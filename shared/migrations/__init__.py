@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel.sql.sqltypes import AutoString
 
-from shared import audit, auditing, calendar, clock, courier, idempotency, inbox, kafka, lease, outbox, parking, timers  # noqa: F401 - tables of every service
+from shared import auditing, calendar, clock, courier, idempotency, inbox, kafka, lease, outbox, parking, timers, trail  # noqa: F401 - tables of every service
 from shared.db import Database, MessagingTable
 
 Result = TypeVar("Result")

@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from shared.audit import ENTRIES, find_entries
 from shared.db import Fetched
 from shared.sorting import Order
+from shared.trail import ENTRIES, find_entries
 from shared.web.commands import Actor, Documents, Session, command_router, permits
 from shared.web.paging import Page, page, sorted_by
 

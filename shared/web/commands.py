@@ -16,8 +16,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import audit, idempotency
-from shared.audit import Done
+from shared import idempotency, trail
 from shared.auth import REMEDY, Principal
 from shared.errors import FieldError, Forbidden, Invalid, Problem, Unauthorized, Unavailable, nearest
 from shared.idempotency import HEADER, Answer, Command
@@ -25,6 +24,7 @@ from shared.log import current_traceparent
 from shared.operator import Operator
 from shared.operator.permissions import PERMISSIONS
 from shared.service import Runtime
+from shared.trail import Done
 from shared.transient import is_transient
 from shared.web.bodies import BODY_LIMIT, read_limited
 from shared.web.confidential import kept, shown
@@ -205,7 +205,7 @@ async def _note_export(request: Request, given: Given) -> None:
     runtime, path = runtime_of(request), request.scope["path"]
     async with runtime.database.transaction() as session:
         now = await runtime.clock.now(session)
-        await audit.record(session, principal_of(request), method=request.method, path=path, status=200, body=given.told(), now=now)
+        await trail.record(session, principal_of(request), method=request.method, path=path, status=200, body=given.told(), now=now)
 
 
 async def run_command(request: Request, fingerprint: str, work: Callable[[], Awaitable[Response]], body: bytes | None = None) -> Response:
@@ -242,10 +242,10 @@ async def _carry_out(
     await session.flush()
     actor, path, now = principal_of(request), request.scope["path"], request.state.now
     if command is None:
-        await audit.record(session, actor, method=request.method, path=path, status=response.status_code, body=body, now=now)
+        await trail.record(session, actor, method=request.method, path=path, status=response.status_code, body=body, now=now)
     else:
         done = Done(actor, request.method, path, body, command, kept(request, answer_of(response)), current_traceparent())
-        await audit.finish(session, [done], now=now)
+        await trail.finish(session, [done], now=now)
     return response
 
 

@@ -23,13 +23,13 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import audit, idempotency
-from shared.audit import Done
+from shared import idempotency, trail
 from shared.auth import Principal
 from shared.idempotency import Answer, Command
 from shared.log import current_traceparent, get_logger
 from shared.operator import Operator
 from shared.service import Runtime
+from shared.trail import Done
 
 log = get_logger("web")
 MOST = 50  # commands in one transaction
@@ -133,7 +133,7 @@ class Crowds:
             now = await self._runtime.clock.now(session)
             answers = await self._how.work(session, begun, self._runtime.operator, now) if begun else []
             done = [(each, answer) for each, answer in zip(begun, answers, strict=True) if answer is not None]
-            await audit.finish(session, [_kept(each, answer) for each, answer in done], now=now)
+            await trail.finish(session, [_kept(each, answer) for each, answer in done], now=now)
             found = {each.command: answer for each, answer in done}
         return [found.pop(each.command, None) for each in asked]
 

@@ -22,7 +22,6 @@ from services.billing.models import Service as Sold
 from services.local import root_app
 from services.serving import listen, serving, stop_signals
 from services.wiring import open_runtime
-from shared.audit import AuditRow
 from shared.auth import Verifier
 from shared.db import new_id, rows
 from shared.idempotency import IdempotencyRow, fingerprint
@@ -31,6 +30,7 @@ from shared.loop import run
 from shared.outbox import OutboxRow, publish
 from shared.settings import Settings
 from shared.spelling import plain
+from shared.trail import AuditRow
 from shared.web import Actor, Documents, Input, Now, Session, command_router, permits, set_etag
 from tests.bench.data import NOW, Measured
 from tests.support.service import OPERATOR_FOLDER, operator

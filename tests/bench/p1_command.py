@@ -15,13 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from shared.audit import FINISH, AuditRow
 from shared.auth import Principal
 from shared.bulk import insertion
 from shared.db import Database, new_id, rows
 from shared.envelopes import COLUMNS
 from shared.idempotency import CLAIM, IdempotencyRow, fingerprint
 from shared.outbox import OutboxRow, publish
+from shared.trail import FINISH, AuditRow
 from shared.web.commands import ACTOR as KNOWN
 from shared.web.commands import run_command
 from tests.bench import pgbench

@@ -24,7 +24,7 @@ from services.billing.operations.new_payments import NewPayment
 from services.billing.operations.payments import report_payment
 from services.local import SERVICES, root_app
 from services.wiring import open_runtime
-from shared import audit, timers
+from shared import timers, trail
 from shared.calendar import BusinessCalendar
 from shared.clock import SimulatedClock
 from shared.courier import Courier, CourierInbox, Receiver
@@ -205,15 +205,15 @@ class IllWill:
 
     def breaks_commits(self) -> None:
         """Two payments at the counter lose their connections when all but the commit is done."""
-        finish = audit.finish
+        finish = trail.finish
 
-        async def lost(session: AsyncSession, done: Sequence[audit.Done], **options: Any) -> None:
+        async def lost(session: AsyncSession, done: Sequence[trail.Done], **options: Any) -> None:
             await finish(session, done, **options)
             for reference in (b"CAJA-1", b"CAJA-3"):
                 if any(each.body and reference in each.body for each in done):
                     self.once(f"commit {reference!r}")
 
-        self._patch.setattr(audit, "finish", lost)
+        self._patch.setattr(trail, "finish", lost)
 
     def presses_two_buttons_at_once(self) -> None:
         """Who settles a ledger waits a moment for somebody else who does the same."""

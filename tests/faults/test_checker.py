@@ -14,7 +14,7 @@ from services.notifier.adapters.maildir import Maildir
 from services.notifier.rules.states import Outcome
 from services.ticketing.adapters.network import SimulatedNetwork
 from services.ticketing.operations.switches import Answer
-from shared import audit, idempotency, outbox, parking, timers
+from shared import idempotency, outbox, parking, timers, trail
 from shared.courier import CourierInbox
 from shared.db import Database, execute, new_id, rows
 from shared.events import Envelope
@@ -101,7 +101,7 @@ def an_inbox_that_acknowledges_before_it_commits(patch: Patch) -> None:
 @defect("I1", "acknowledged command was never committed")
 def a_command_that_is_answered_before_it_commits(patch: Patch) -> None:
     """The connection is lost, and the client has its 201 already."""
-    finish = audit.finish
+    finish = trail.finish
 
     async def answered(session: AsyncSession, *args: Any, **options: Any) -> None:
         try:
@@ -109,7 +109,7 @@ def a_command_that_is_answered_before_it_commits(patch: Patch) -> None:
         except ConnectionResetError:
             await session.rollback()
 
-    patch.setattr(audit, "finish", answered)
+    patch.setattr(trail, "finish", answered)
 
 
 @defect("I1", "fired a timer 2 times")
@@ -218,7 +218,7 @@ def a_command_that_nobody_wrote_down(patch: Patch) -> None:
         await execute(session, "DELETE FROM audit_entry")
         return count
 
-    patch.setattr(audit, "execute", forgets)
+    patch.setattr(trail, "execute", forgets)
 
 
 @defect("I2", "two different requests under one key were both acknowledged")

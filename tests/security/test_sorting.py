@@ -21,10 +21,10 @@ from services.collections import models as collections
 from services.noc import models as noc
 from services.notifier import models as notifier
 from services.wiring import SERVICES
-from shared.audit import AuditRow
 from shared.auditing import AuditResult
 from shared.db import Database, execute, new_id, rows
 from shared.parking import ParkedRow
+from shared.trail import AuditRow
 from tests.flows.books import business, residential, vip
 from tests.flows.stories import customers_of
 from tests.security.doors import NOBODY, Door, lists, orders_of, whole_house

@@ -15,8 +15,7 @@ from fastapi import Response
 from pydantic import AwareDatetime
 from sqlalchemy import MetaData
 
-from shared import audit, sorting
-from shared.audit import Done
+from shared import sorting, trail
 from shared.auth import Principal
 from shared.db import Database, execute
 from shared.errors import Refused
@@ -24,6 +23,7 @@ from shared.idempotency import Answer, Command, fingerprint
 from shared.money import PositiveAmount
 from shared.routing import EventRouter
 from shared.service import Service
+from shared.trail import Done
 from shared.web import (
     Actor,
     Documents,
@@ -207,7 +207,7 @@ async def test_who_lost_the_race_for_a_key_gets_the_winners_answer(served: Serve
         command = Command("ana.martinez", "POST /days", same["Idempotency-Key"], fingerprint(b"/days", b"", body))
         async with served.runtime.database.transaction() as session:
             answer = Answer(201, {"content-type": "application/json"}, b'{"won": true}')
-            await audit.finish(session, [Done(actor, "POST", "/days", body, command, answer, None)], now=START)
+            await trail.finish(session, [Done(actor, "POST", "/days", body, command, answer, None)], now=START)
         found = await lost
         assert (found.status_code, found.json(), found.headers["idempotency-replayed"]) == (201, {"won": True}, "true")
         assert await days(served) == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared import audit, idempotency
+from shared import idempotency, trail
 from shared.db import rows
 from shared.envelopes import COLUMNS, to_envelope
 from shared.events import Envelope
@@ -60,8 +60,8 @@ def a_command_that_nobody_remembers(patch: Patch) -> None:
 
     patch.setattr(idempotency, "recall", recall)
     patch.setattr(idempotency, "free", free)
-    patch.setattr(audit, "FINISH", audit.FINISH.replace("clock_timestamp())) ", "clock_timestamp()) ON CONFLICT DO NOTHING) "))
-    assert "ON CONFLICT" in audit.FINISH
+    patch.setattr(trail, "FINISH", trail.FINISH.replace("clock_timestamp())) ", "clock_timestamp()) ON CONFLICT DO NOTHING) "))
+    assert "ON CONFLICT" in trail.FINISH
 
 
 DEFECTS: tuple[Callable[[Patch], Any], ...] = (

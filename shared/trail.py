@@ -1,4 +1,4 @@
-"""Who did what: one row per write that was committed, in its transaction, and one per list that was taken along as a file."""
+"""The audit trail: one row per write that was committed, in its transaction, and one per list that was taken along as a file."""
 
 import json
 from collections.abc import Sequence
