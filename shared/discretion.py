@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from shared.errors import causes_of
+
 LONGEST = 500
 LIBRARIES = tuple({str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 FACTS = ("sqlstate", "table_name", "column_name", "constraint_name")
@@ -34,9 +36,11 @@ def masked(text: str) -> str:
 def told(error: BaseException) -> str:
     """An error in a line: its kind, and what may be said of it. See Note [Whose message]."""
     kind, cause = type(error).__name__, getattr(error, "orig", None) or error
+    if by_server := [each for each in causes_of(error) if getattr(each, "sqlstate", None)]:
+        kind, cause = type(by_server[-1]).__name__, by_server[-1]  # those that wrap it have names that say less
     if isinstance(cause, ValidationError):
         what = "; ".join(f"{_place(each['loc'])} {each['type']}" for each in cause.errors(include_input=False, include_url=False)[:5])
-    elif getattr(cause, "sqlstate", None):
+    elif by_server:
         what = " ".join(str(found) for name in FACTS if (found := getattr(cause, name, None)))
     elif isinstance(error, OSError) and error.strerror:
         what = error.strerror

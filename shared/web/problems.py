@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.discretion import told
 from shared.errors import FieldError, Invalid, NotFound, Problem, TooLarge, Unavailable, spanish
 from shared.log import get_logger, new_traceparent, trace_id, traced
 from shared.transient import is_transient
@@ -132,7 +133,7 @@ class TraceMiddleware:
                 log.info("client went away", path=scope["path"])
             except Exception as error:
                 transient = is_transient(error)
-                log.error("request failed", path=scope["path"], error=type(error).__name__, exc_info=not transient)
+                log.error("request failed", path=scope["path"], error=type(error).__name__, detail=told(error), exc_info=not transient)
                 if started:
                     raise
                 problem = (

@@ -7,9 +7,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from shared.db import Database, driver, execute, id_prefix, lock, new_id, new_ids, rows
+from shared.discretion import told
 from shared.errors import NotFound
 from shared.lease import LeaseRow
 from shared.transient import is_transient
@@ -91,6 +93,20 @@ async def test_a_connection_that_was_cut_is_replaced(database: Open) -> None:
     for _ in range(3):
         assert await names(db) == []
     await other.close()
+
+
+async def test_the_log_names_what_the_server_said_whoever_wrapped_it(database: Open) -> None:
+    nobody = Database(make_url((await database("noc")).dsn).set(database="nobody").render_as_string(hide_password=False), service="noc")
+    for open_session in (nobody.transaction, nobody.look):
+        with pytest.raises(Exception, match="nobody") as caught:
+            async with open_session() as session:
+                await rows(session, "SELECT 1")
+        assert told(caught.value) == "InvalidCatalogNameError: 3D000"
+    with pytest.raises(DBAPIError) as wrapped:
+        async with nobody.transaction() as session:
+            await session.execute(text("SELECT 1"))
+    assert told(wrapped.value) == "InvalidCatalogNameError: 3D000"
+    await nobody.close()
 
 
 @pytest.mark.parametrize("lost", [asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError])
