@@ -53,8 +53,10 @@ async def test_the_list_comes_in_pages(served: tuple[Served, Ears]) -> None:
 async def test_a_replayed_key_goes_on_in_order(served: tuple[Served, Ears]) -> None:
     here, ears = served
     ears.misbehave = lambda sender, who, number: None
+    bell = here.runtime.database.wakeup.bell("lookout")
     answer = await here.as_("admin").post("/dead-letters/p1/replay")
     assert answer.raise_for_status().json() == {"count": 1}
+    assert bell.is_set(), "whoever puts it back in line wakes who goes on with it"
     await here.inbox.release()
     assert [row.number for row in await here.sql("SELECT number FROM heard WHERE who = 'p1' ORDER BY at")] == [0, 1, 2]
 

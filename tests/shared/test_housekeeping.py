@@ -57,6 +57,17 @@ async def test_a_claim_is_kept_until_no_transport_brings_its_event_again(databas
     await clean(db)
 
 
+async def test_what_is_too_much_for_one_look_is_not_left_for_the_next_poll(database: Open) -> None:
+    db = await database("noc")
+    async with db.transaction() as session:
+        sql = "INSERT INTO inbox SELECT gen_random_uuid(), 'billing', clock_timestamp() - interval '61 days' FROM generate_series(1, 5001)"
+        await execute(session, sql)
+    housekeeper = worker(db)
+    while await housekeeper._housekeep():
+        pass
+    assert await count(db, "inbox") == 0
+
+
 async def test_a_key_is_kept_as_long_as_is_promised(database: Open) -> None:
     db = await database("noc")
     command = Command("ana.martinez", "POST /days", "k-1", "same")

@@ -62,6 +62,29 @@ async def test_an_old_epoch_proves_nothing_even_for_the_same_holder(database: Op
             await before.prove(session)
 
 
+async def test_who_led_before_gives_up_nothing_of_its_successor_s(database: Open) -> None:
+    """Nor of itself, where it leads again."""
+    db = await database("noc")
+    before, again = Lease(db, "x", "one"), Lease(db, "x", "one")
+    await before.held()
+    await expire(db)
+    await again.held()
+    await before.release()
+    assert not await Lease(db, "x", "two").held()
+
+
+async def test_a_lease_is_renewed_long_before_it_ends(database: Open) -> None:
+    db = await database("noc")
+    lease, ends = Lease(db, "x", "one", timedelta(seconds=3)), "SELECT expires_at FROM lease"
+    await lease.kept()
+    async with db.transaction() as session:
+        first = (await rows(session, ends))[0].expires_at
+    await asyncio.sleep(1.1)
+    await lease.kept()
+    async with db.transaction() as session:
+        assert (await rows(session, ends))[0].expires_at > first
+
+
 async def test_a_released_lease_is_free_at_once(database: Open) -> None:
     db = await database("noc")
     one, two = Lease(db, "x", "one"), Lease(db, "x", "two")

@@ -7,13 +7,16 @@ import pytest
 
 from shared.courier import Courier, Receiver
 from shared.db import Database, execute, rows
+from shared.envelopes import to_envelope
 from shared.events import Envelope
 from shared.outbox import Outgoing as Out
 from shared.outbox import Relay, publish_many
-from tests.support.transport import NOW, Told, Unheard
+from shared.parking import EVENT
+from tests.support.transport import NOW, Told, Unheard, envelope
 
 Open = Callable[[str], Awaitable[Database]]
 DEAF = "ticketing"
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 class Away:
@@ -21,6 +24,7 @@ class Away:
 
     def __init__(self) -> None:
         self.back = self.broken = False
+        self.asked = 0
         self.brought: list[int] = []
 
     async def send(self, batch: Sequence[Envelope], skip: frozenset[str]) -> frozenset[str]:
@@ -29,6 +33,7 @@ class Away:
         return frozenset({DEAF})
 
     async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
+        self.asked += 1
         if not self.back:
             raise ConnectionResetError
         self.brought += [each.sequence for each in batch]
@@ -73,11 +78,12 @@ async def test_what_a_transport_does_not_take_stays(database: Open) -> None:
     assert len(await seen(db, "SELECT id FROM outbox_held")) == 2
 
 
-async def test_who_publishes_wakes_the_relay_once_it_is_committed(database: Open) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+async def test_who_publishes_wakes_the_relay_once_it_is_committed(database: Open, count: int) -> None:
     db = await database("billing")
     bell = db.wakeup.bell("relay")
     async with db.transaction() as session:
-        await publish_many(session, [Out(Told(who="p", number=1), "p", 1)], now=NOW)
+        await publish_many(session, [Out(Told(who="p", number=n), "p", n) for n in range(1, count + 1)], now=NOW)
         assert not bell.is_set()
     assert bell.is_set()
 
@@ -96,6 +102,16 @@ async def test_what_is_held_goes_in_order_and_only_once_it_is_taken(database: Op
         pass
     assert sink.brought == [1, 2, 3, 4, 5]
     assert await seen(db, "SELECT id FROM outbox_held") == []
+
+
+async def test_who_is_down_is_left_alone_for_a_while(database: Open) -> None:
+    db, sink = await database("billing"), Away()
+    relay = Relay(db, sink, holder="one")
+    await tell(db, Told)
+    await relay.step()
+    for _ in range(3):
+        await relay.redeliver()
+    assert sink.asked == 1
 
 
 async def test_who_leads_no_more_leaves_what_is_held_to_its_successor(database: Open) -> None:
@@ -159,6 +175,16 @@ async def test_a_key_is_one_shards_whatever_it_is_about(database: Open) -> None:
         await relay.step()
         left.append(len(await seen(db, "SELECT id FROM outbox")))
     assert left in ([20, 20, 0], [20, 0, 0])
+
+
+async def test_the_courier_brings_an_event_as_it_was_told_and_wakes_who_handles_it(database: Open) -> None:
+    ticketing = await database("ticketing")
+    told = envelope(Told(who="p", number=1), "billing").model_copy(update={"traceparent": TRACE})
+    bell = ticketing.wakeup.bell("inbox")
+    await Courier({DEAF: Receiver(ticketing, frozenset({Told.TYPE}))}).send([told], frozenset())
+    assert bell.is_set()
+    async with ticketing.transaction() as session:
+        assert [to_envelope(row) for row in await rows(session, f"SELECT {EVENT} FROM inbox_pending")] == [told]
 
 
 async def test_the_courier_brings_only_what_is_wanted(database: Open) -> None:

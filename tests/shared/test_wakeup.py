@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import SystemClock
 from shared.courier import Courier
-from shared.db import Database, execute, ring
+from shared.db import Database, execute, ring, rows
 from shared.jobs import Job, JobContext
+from shared.lease import Lease
 from shared.loop import give_way
 from shared.routing import EventRouter
 from shared.service import Runtime, Service
@@ -33,6 +34,11 @@ async def pair(database_url: Url) -> AsyncIterator[tuple[Database, Database]]:
     yield one, two
     await one.close()
     await two.close()
+
+
+async def count(database: Database, sql: str, *args: object) -> int:
+    async with database.look() as session:
+        return len(await rows(session, sql, *args))
 
 
 async def rung(bell: asyncio.Event, seconds: float) -> bool:
@@ -125,6 +131,42 @@ async def test_who_gives_way_waits_until_the_thread_has_time_to_spare_but_not_fo
     busy = False
     await asyncio.wait_for(waiting, 10)
     await working
+
+
+def hearing(database: Database) -> Worker:
+    """A worker of a service that does nothing by itself."""
+    service, settings = Service("noc", "", EventRouter(), MetaData()), Settings(service="noc", database_url=database.dsn)
+    return Worker(Runtime(service, settings, database, SystemClock(), operator(), {}), Courier({}), courier_inbox=True)
+
+
+async def test_a_loop_looks_again_soon_after_an_error_and_at_once_after_a_ring_while_it_looked(pair: tuple[Database, Database]) -> None:
+    bell, looks = asyncio.Event(), 0
+
+    async def look() -> bool:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise ConnectionResetError
+        if looks == 2:
+            bell.set()
+        return False
+
+    looking = asyncio.create_task(hearing(pair[0])._loop("slow", look, bell, poll=600))
+    async with asyncio.timeout(20):
+        while looks < 3:
+            await asyncio.sleep(0.01)
+    looking.cancel()
+
+
+async def test_who_ends_in_order_lets_another_lead_at_once(pair: tuple[Database, Database]) -> None:
+    worker, led = hearing(pair[0]), "SELECT FROM lease WHERE holder = $1"
+    worker.start()
+    async with asyncio.timeout(20):
+        while await count(pair[1], led, worker.runtime.holder) < 2:
+            await asyncio.sleep(0.05)
+    await worker.stop()
+    assert await Lease(pair[1], "relay/0", "another").held()
+    assert await Lease(pair[1], "inbox", "another").held()
 
 
 async def test_what_goes_last_lets_the_others_of_its_process_go_first_and_alone_waits_for_nobody(
