@@ -1,6 +1,7 @@
 """Leadership that a frozen process cannot keep: a row with holder, epoch and expiry (docs/adr/0001).
 
-Times are the database's own clock, so that machines need not agree; a holder proves its epoch inside the transaction that matters.
+Times are the database's own clock, so that machines need not agree, and it may be set: what lasts longer than any lease was given before
+it was set back, and holds nothing. A holder proves its epoch inside the transaction that matters.
 LEASE is how long a dead process keeps others from anything that it had claimed: who works longer prolongs its claim (`prolonged`).
 """
 
@@ -107,7 +108,8 @@ class Lease:
                 "INSERT INTO lease (name, holder, epoch, expires_at) VALUES ($1, $2, 1, clock_timestamp() + $3::interval) "
                 "ON CONFLICT (name) DO UPDATE SET holder = $2, expires_at = clock_timestamp() + $3::interval, "
                 "epoch = lease.epoch + (CASE WHEN lease.holder = $2 AND lease.expires_at > clock_timestamp() THEN 0 ELSE 1 END) "
-                "WHERE lease.holder = $2 OR lease.expires_at <= clock_timestamp() RETURNING epoch",
+                "WHERE lease.holder = $2 OR lease.expires_at <= clock_timestamp() "
+                "OR lease.expires_at > clock_timestamp() + 2 * $3::interval RETURNING epoch",  # it was set back since
                 self.name,
                 self.holder,
                 self.duration,

@@ -40,6 +40,32 @@ async def test_an_expired_lease_passes_on_and_its_epoch_grows(database: Open) ->
             await one.prove(session)
 
 
+async def test_a_lease_from_before_the_clock_was_set_back_keeps_nobody_waiting(database: Open) -> None:
+    """The machine ran an hour ahead when its leader died; its clock is right again, and no lease lasts an hour."""
+    db = await database("noc")
+    dead, next_one = Lease(db, "x", "dead"), Lease(db, "x", "next")
+    await dead.held()
+    async with db.transaction() as session:
+        await execute(session, "UPDATE lease SET expires_at = expires_at + interval '1 hour'")
+    assert await next_one.held()
+    assert next_one.epoch == 2
+    with pytest.raises(Fenced):
+        async with db.transaction() as session:
+            await dead.prove(session)
+
+
+async def test_who_leads_while_the_clock_is_set_back_still_leads(database: Open) -> None:
+    db = await database("noc")
+    one = Lease(db, "x", "one")
+    await one.held()
+    async with db.transaction() as session:
+        await execute(session, "UPDATE lease SET expires_at = expires_at + interval '1 hour'")
+        await one.prove(session)
+    assert await one.held()
+    assert one.epoch == 1
+    assert not await Lease(db, "x", "two").held()
+
+
 async def test_coming_back_to_one_s_own_expired_lease_is_a_new_epoch(database: Open) -> None:
     """In between somebody else may have led and let go."""
     db = await database("noc")
