@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from services.wiring import SERVICES
+from services import wiring
 from shared.auditing import PATIENCE
 from shared.db import Database, rows
 from shared.invariants import AGAIN_SECONDS, SHOWN, Finding, ask_again, snapshot_of
@@ -107,7 +107,7 @@ async def audit(addresses: Mapping[str, str], operator: Operator, *, again: floa
             databases[name] = Database(address, service=name, pool_size=2, patience=PATIENCE)
             stack.push_async_callback(databases[name].close)
         found = []
-        for service in SERVICES:
+        for service in wiring.SERVICES:
             looking = partial(snapshot_of, databases[service.name])
             said = await ask_again(service.sentences, looking, operator, again=again)
             found += [Wrong(service.name, each) for each in said if each.count]

@@ -26,18 +26,19 @@ from typing import Any
 
 from services.migrate import migrate
 from services.postgres import EmbeddedPostgres
-from services.wiring import SERVICES
 from shared.auth import ensure_keys, issue, public_keys
 from shared.clock import SystemClock
 from shared.db import Database, rows
+from shared.errors import Mendable
 from shared.operator import Operator
 from shared.sealing import keys_of
-from shared.settings import REVOKED, Settings
+from shared.settings import REVOKED, SERVICES, Settings
 
 STOP_SECONDS = 30.0
+DEMO_DATA = Path("data/demo")
 
 
-class InstallationError(Exception):
+class InstallationError(Mendable):
     """It cannot run like this; the message says in one line what to do."""
 
 
@@ -95,10 +96,9 @@ class Installation:
             yield given
             return
         async with EmbeddedPostgres(self.data / "postgres", durable=durable) as server:
-            names = [each.name for each in SERVICES]
-            await server.create_databases(names)
-            await migrate({name: server.owner_url(name) for name in names})
-            yield {name: server.url(name) for name in names}
+            await server.create_databases(SERVICES)
+            await migrate({name: server.owner_url(name) for name in SERVICES})
+            yield {name: server.url(name) for name in SERVICES}
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -175,7 +175,7 @@ def _held(lock: Path) -> bool:
 
 def given_databases() -> dict[str, str]:
     """The databases named by <SERVICE>_DATABASE_URL; empty when none is. Raises InstallationError when only some are."""
-    found = {each.name: os.environ.get(f"{each.name.upper()}_DATABASE_URL", "") for each in SERVICES}
+    found = {name: os.environ.get(f"{name.upper()}_DATABASE_URL", "") for name in SERVICES}
     missing = [f"{name.upper()}_DATABASE_URL" for name, url in found.items() if not url]
     if len(missing) == len(SERVICES):
         return {}
@@ -191,7 +191,7 @@ def administrator(operator: Operator) -> Any:
 
 async def business_start(urls: Mapping[str, str], asked: datetime | None) -> datetime | None:
     """Where business time begins: None on the real clock. Raises InstallationError when the databases have lived on the other clock."""
-    stands = [await simulated_now(each.name, urls[each.name]) for each in SERVICES]
+    stands = [await simulated_now(name, urls[name]) for name in SERVICES]
     known = [each for each in stands if each is not None]
     if asked is None and known:
         raise InstallationError(

@@ -12,10 +12,11 @@ from functools import partial
 from fastapi import Depends, FastAPI
 from starlette.types import Receive, Scope, Send
 
+from services import wiring
 from services.auditing import kept_by
 from services.conductor import clock_router
 from services.front import front_router
-from services.wiring import SERVICES, open_runtime, open_transport
+from services.wiring import open_runtime, open_transport
 from shared.auditing import COPIES
 from shared.auth import verifier_of
 from shared.operator import Operator
@@ -25,8 +26,6 @@ from shared.simulation import Conductor, LocalEnd
 from shared.web import create_app
 from shared.web.commands import refuse_unknown
 from shared.web.problems import add_handlers
-
-__all__ = ["SERVICES", "House", "open_house", "root_app"]
 
 AppOf = Callable[[Runtime], FastAPI]
 
@@ -50,7 +49,7 @@ async def open_house(
     that serves a runtime."""
     async with AsyncExitStack() as stack:
         runtimes = {}
-        for service in SERVICES:
+        for service in wiring.SERVICES:
             opened = open_runtime(service, settings[service.name], operator, start)
             runtimes[service.name] = await stack.enter_async_context(opened)
         _compare_copies(runtimes)

@@ -18,13 +18,13 @@ from services.conductor import clock_router
 from services.installation import InstallationError, given_databases
 from services.local import root_app
 from services.serving import listen, serving, stop_signals
-from services.wiring import SERVICES, open_runtime, open_worker
+from services.wiring import open_runtime, open_worker, service_of
 from shared.auth import verifier_of
 from shared.log import configure
 from shared.loop import stand_back
 from shared.migrations import require_current
 from shared.operator import Operator, load_operator
-from shared.settings import Settings, settings_from_environment
+from shared.settings import SERVICES, Settings, settings_from_environment
 from shared.simulation import Conductor, HttpEnd, SimulationStuck
 from shared.web.commands import refuse_unknown
 from shared.web.problems import add_handlers
@@ -47,7 +47,7 @@ async def run_service(role: Role, name: str, on: Listening, ready: Callable[[str
     settings = environment_settings(name)
     configure(settings.log_level)
     operator = load_operator(settings.operator_folder)
-    service = next(each for each in SERVICES if each.name == name)
+    service = service_of(name)
     await require_current(name, settings.database_url)
     async with AsyncExitStack() as stack:
         socket = stack.enter_context(listen(on.host, on.port))
@@ -110,18 +110,18 @@ async def _ends() -> AsyncIterator[list[HttpEnd]]:
     """The workers of all services, from RECONECTA_CONDUCTOR_ENDS (`billing=http://…,collections=http://…`)."""
     found = dict(each.strip().split("=", 1) for each in os.environ.get(ENDS, "").split(",") if "=" in each)
     missing = [] if os.environ.get(TOKEN) else [TOKEN]
-    missing += [f"{each.name} en {ENDS} (billing=http://…,collections=http://…)" for each in SERVICES if each.name not in found]
+    missing += [f"{name} en {ENDS} (billing=http://…,collections=http://…)" for name in SERVICES if name not in found]
     if missing:
         raise InstallationError(f"Al reloj de prueba le falta: {'; '.join(missing)}.")
     headers = {"authorization": f"Bearer {os.environ[TOKEN]}"}
     async with httpx.AsyncClient(headers=headers, timeout=ASK_SECONDS) as client:
-        yield [HttpEnd(each.name, client, f"{found[each.name].rstrip('/')}/{each.name}/simulation") for each in SERVICES]
+        yield [HttpEnd(name, client, f"{found[name].rstrip('/')}/{name}/simulation") for name in SERVICES]
 
 
 def environment_settings(name: str) -> Settings:
     """A service's settings. Raises InstallationError naming what is missing or wrong."""
-    if name not in {each.name for each in SERVICES}:
-        raise InstallationError(f"No hay ningún servicio «{name}»; hay: {', '.join(each.name for each in SERVICES)}.")
+    if name not in SERVICES:
+        raise InstallationError(f"No hay ningún servicio «{name}»; hay: {', '.join(SERVICES)}.")
     try:
         return settings_from_environment(name)
     except ValueError as error:

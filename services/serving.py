@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from shared.errors import Mendable
+
 PORTS_TRIED = 50
 GRACE_SECONDS = 5
 
@@ -36,7 +38,7 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
             loop.remove_signal_handler(each)
 
 
-class CannotListen(Exception):
+class CannotListen(Mendable):
     """The address is not this machine's, or its port is taken; the message says which, in Spanish."""
 
 

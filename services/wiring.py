@@ -1,25 +1,47 @@
-"""What every way of running the services has in common: which there are, a service on its database, and a transport between them."""
+"""What every way of running the services has in common: which there are, a service on its database, and a transport between them.
 
+# Note [Loaded by who serves it]
+To load all five services takes longer than all else that a process does before it answers. A process that serves one loads that one, and
+of the others, where the Courier writes into their inboxes, what they listen to. Whoever asks for SERVICES loads them all.
+"""
+
+import importlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 
-from services.billing.app import SERVICE as BILLING
-from services.collections.app import SERVICE as COLLECTIONS
-from services.noc.app import SERVICE as NOC
-from services.notifier.app import SERVICE as NOTIFIER
-from services.ticketing.app import SERVICE as TICKETING
 from shared.clock import Clock, SimulatedClock, SystemClock
 from shared.courier import Courier, Receiver
 from shared.db import Database
 from shared.kafka import KafkaLag, KafkaSink
 from shared.operator import Operator
 from shared.outbox import Sink
+from shared.routing import EventRouter
 from shared.service import Runtime, Service
+from shared.settings import SERVICES as NAMES
 from shared.settings import Settings
 from shared.worker import Worker
 
-SERVICES: tuple[Service, ...] = (BILLING, COLLECTIONS, TICKETING, NOC, NOTIFIER)
+SERVICES: tuple[Service, ...]  # see Note [Loaded by who serves it]
+
+
+def __getattr__(name: str) -> tuple[Service, ...]:
+    if name != "SERVICES":
+        raise AttributeError(name)
+    globals()[name] = found = tuple(map(service_of, NAMES))
+    return found
+
+
+def service_of(name: str) -> Service:
+    """One of NAMES, with all that it serves."""
+    found: Service = importlib.import_module(f"services.{name}.app").SERVICE
+    return found
+
+
+def events_of(name: str) -> EventRouter:
+    """What one of NAMES listens to: the same as its service's `events`, without its API."""
+    found: EventRouter = importlib.import_module(f"services.{name}.handlers").events
+    return found
 
 
 @asynccontextmanager
@@ -55,11 +77,11 @@ async def open_worker(runtime: Runtime, databases: Mapping[str, str]) -> AsyncIt
     """Run one service's worker in this process until the block ends. `databases`: the addresses of all, for the Courier."""
     async with AsyncExitStack() as stack:
         receivers = {}
-        for service in SERVICES if databases else ():
-            database = Database(databases[service.name], service=service.name, pool_size=4)
+        for name in NAMES if databases else ():
+            database = Database(databases[name], service=name, pool_size=4)
             stack.push_async_callback(database.close)
             database.wakeup.connect(database.dsn)
-            receivers[service.name] = Receiver(database, service.events.types)
+            receivers[name] = Receiver(database, events_of(name).types)
         await stack.enter_async_context(_working(runtime, receivers, alone=True))
         yield
 

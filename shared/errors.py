@@ -16,6 +16,10 @@ class FieldError(BaseModel):
     rule: str | None = None
 
 
+class Mendable(Exception):
+    """What whoever runs Reconecta can mend, by its text alone: in Spanish, what is wrong and where. A command tells it and ends."""
+
+
 class Problem(Exception):
     """An error that a caller may see in full. Titles and details are Spanish and never hold an exception's text."""
 

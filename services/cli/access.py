@@ -9,8 +9,7 @@ import typer
 
 from services.cli.running import DATA, OPERATOR, OperatorOption
 from services.cli.screen import console, fail
-from services.demo import DEMO_DATA
-from services.installation import Installation, running_one
+from services.installation import DEMO_DATA, Installation, running_one
 from shared.auth import rotate_keys, token_id
 from shared.clock import machine_now
 from shared.operator import load_operator

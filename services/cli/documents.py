@@ -6,24 +6,27 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from services import checks
 from services.cli.screen import console, fail
-from services.notifier.adapters.mails import preview_of
 from shared.clock import machine_now
 from shared.errors import nearest
 from shared.operator import load_operator
 
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 notices = typer.Typer(help="Los avisos de un operador.", no_args_is_help=True)
 FolderArgument = Annotated[Path, typer.Argument(help="La carpeta del operador.", metavar="OPERADOR")]
 
 
 def check(folder: FolderArgument) -> None:
     """Revisa los documentos de un operador sin arrancar nada; cada error con archivo, línea y campo."""
+    from services import checks  # with billing, for the mappings
+
     raise typer.Exit(checks.check_documents(folder, console))
 
 
 def rules(folder: FolderArgument = Path("deploy/operators/vip_isp")) -> None:
     """Qué reglas prueba algún test; falla por una marcada como construida que ninguno prueba."""
+    from services import checks
+
     raise typer.Exit(checks.check_rules(folder, console))
 
 
@@ -34,6 +37,8 @@ def preview(
     to: Annotated[Path, typer.Option("--to", help="Adonde se escriben.", metavar="CARPETA")] = Path("avisos"),
 ) -> None:
     """Escribe un aviso como se vería, en HTML y en texto, con datos inventados; no envía ni abre nada."""
+    from services.notifier.adapters.mails import preview_of
+
     operator = load_operator(folder)
     if code != "todos" and code not in operator.notices:
         fail(f"no existe el aviso «{code}»{nearest(code, operator.notices)}")
@@ -45,7 +50,9 @@ def preview(
         console.print(f"{escape(str(to / each))}.html · {escape(rendered.subject)}")
 
 
-def schemas(folder: Annotated[Path, typer.Argument(help="Adonde se escriben.", metavar="CARPETA")] = checks.SCHEMAS) -> None:
+def schemas(folder: Annotated[Path, typer.Argument(help="Adonde se escriben.", metavar="CARPETA")] = SCHEMAS) -> None:
     """Escribe los JSON Schemas de los documentos del operador y de los mapeos, para editores."""
+    from services import checks
+
     names = checks.write_schemas(folder)
     console.print(f"Escritos en {escape(str(folder))}: {', '.join(names)}.")

@@ -2,18 +2,19 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from services.cli.running import DATA, OPERATOR, DataOption, OperatorOption
 from services.cli.screen import console
-from services.collections.queries.dossiers import verify as verify_file
-from services.collections.rules.dossier import FileVerdict
 from services.installation import Installation
 from shared.db import Database
 from shared.operator import load_operator
+
+if TYPE_CHECKING:
+    from services.collections.rules.dossier import FileVerdict
 
 FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="El archivo PDF.", metavar="ARCHIVO")]
 
@@ -28,7 +29,9 @@ def verify(file: FileArgument, operator: OperatorOption = OPERATOR, data: DataOp
     raise typer.Exit(0 if verdict.genuine else 1)
 
 
-async def _verify(file: bytes, data: Path) -> FileVerdict:
+async def _verify(file: bytes, data: Path) -> "FileVerdict":
+    from services.collections.queries.dossiers import verify as verify_file  # collections is loaded by who asks it
+
     async with Installation(data.resolve()).databases() as urls:
         database = Database(urls["collections"], service="collections", pool_size=1)
         try:

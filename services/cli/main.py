@@ -1,20 +1,14 @@
 """The commands by name, and how whatever goes wrong is told in a few words."""
 
+import gc
 import sys
 
 import typer
 
-from services.billing.adapters.mapping_files import MappingError
 from services.cli import access, auditing, data, documents, dossiers, running
 from services.cli.screen import errors
-from services.installation import InstallationError
-from services.notifier.rules.rendering import UnableToRender
-from services.postgres import PostgresFailed
-from services.serving import CannotListen
-from shared.errors import Problem
+from shared.errors import Mendable, Problem
 from shared.log import configure
-from shared.migrations import DatabaseBehind
-from shared.operator.loading import OperatorError
 
 app = typer.Typer(
     name="reconecta",
@@ -41,15 +35,13 @@ app.command("rules")(documents.rules)
 app.add_typer(documents.notices, name="notice")
 app.command("schemas")(documents.schemas)
 
-TOLD = (CannotListen, InstallationError, OperatorError, MappingError, PostgresFailed, DatabaseBehind, UnableToRender)
-
 
 def main() -> None:
     """Run a command; an error that a person can mend is one message, not a traceback."""
     configure("WARNING")
     try:
         app()
-    except TOLD as error:
+    except Mendable as error:
         errors.print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
     except Problem as problem:
@@ -59,3 +51,5 @@ def main() -> None:
         what = f"{error.strerror}: {error.filename}" if error.filename else str(error)
         errors.print(f"Error: {what}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
+    finally:
+        gc.freeze()  # to look for circles in all that is loaded is half a second before the end in which nobody gets anything

@@ -10,8 +10,7 @@ import typer
 from rich.markup import escape
 
 from services.cli.screen import console, fail
-from services.demo import DEMO_DATA, Asked, run_demo
-from services.installation import Installation
+from services.installation import DEMO_DATA, Installation
 from services.local import House
 from services.serve import Listening, run_conductor, run_service
 from services.up import Up, run_house
@@ -81,6 +80,8 @@ def demo(
     port: Annotated[int, typer.Option(help="El puerto, o el siguiente que esté libre.", min=0, max=65535)] = 8080,
 ) -> None:
     """Importa un libro de clientes, juega un mes con reloj de prueba y deja el sistema corriendo."""
+    from services.demo import Asked, run_demo  # nobody else needs a demo's bank and people
+
     if (book is None) != (mapping is None):
         fail("--book y --mapping van juntos.", 2)
     run(run_demo(Asked(operator, data, port, book, mapping), console))

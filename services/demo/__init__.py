@@ -5,6 +5,6 @@ Sales' list, the first two days), `bank` (who pays), `talks` (promises and plans
 `returns` (reconnections) and `ending` (figures, one customer's timeline, where to look).
 """
 
-from services.demo.play import DEMO_DATA, Asked, run_demo
+from services.demo.play import Asked, run_demo
 
-__all__ = ["DEMO_DATA", "Asked", "run_demo"]
+__all__ = ["Asked", "run_demo"]

@@ -14,7 +14,6 @@ from services.demo.story import Story
 from services.installation import Installation, InstallationError
 from shared.operator import load_operator
 
-DEMO_DATA = Path("data/demo")
 BEGINS = datetime(2026, 2, 28, 18, 30)  # noqa: DTZ001 - on the operator's clock, whose zone its files give
 PERIOD = "2026-03"
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.errors import Mendable
+
 ACCOUNTS = ("postgres", "nobody")
 OUTSIDE_DATA = Path("/var/lib/reconecta")
 OUTSIDE_BINARIES = Path("/var/cache/reconecta")
@@ -27,7 +29,7 @@ LONGEST_SOCKET = 100  # bytes of `<directory>/.s.PGSQL.<port>`; the kernels' lim
 SECRET, STATE = "postgres.secret", "postgres.json"
 
 
-class PostgresFailed(Exception):
+class PostgresFailed(Mendable):
     """The embedded PostgreSQL cannot be had; the message says why, with the end of its log."""
 
 

@@ -20,6 +20,7 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from shared import auditing, calendar, clock, courier, idempotency, inbox, kafka, lease, outbox, parking, timers, trail  # noqa: F401 - tables of every service
 from shared.db import Database, MessagingTable
+from shared.errors import Mendable
 
 Result = TypeVar("Result")
 MESSAGING = MessagingTable.metadata
@@ -41,7 +42,7 @@ END $$"""
 LOCK = 7032662  # of pg_advisory_lock: two processes that migrate one database take turns
 
 
-class DatabaseBehind(Exception):
+class DatabaseBehind(Mendable):
     """The service must not start on this database: run `reconecta migrate` first."""
 
 

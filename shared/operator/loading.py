@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from shared.errors import Mendable
 from shared.operator.base import Document
 from shared.operator.company import Company, FiscalSeriesFile, Plans, Rules, Taxes
 from shared.operator.files import Mistake, Place, Source, parse, read_source
@@ -18,7 +19,7 @@ D = TypeVar("D", bound=Document)
 C = TypeVar("C", Policy, Procedure, Notice)
 
 
-class OperatorError(Exception):
+class OperatorError(Mendable):
     """The operator's files are not usable; `mistakes` lists what to mend, the text has one line for each."""
 
     def __init__(self, folder: Path, mistakes: list[Mistake]) -> None:

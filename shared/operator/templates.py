@@ -6,7 +6,8 @@ A mail has three templates: `<code>.subject.txt.j2`, `<code>.txt.j2` and `<code>
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -33,6 +34,7 @@ FIELDS: Mapping[str, tuple[str, frozenset[str]]] = {
 }
 WORDS = ("money", "day", "weekday", "instant", "hour", "month")
 FILTERS = (*WORDS, "person", "desk", "plan")
+LOOKED_AT: tuple[type[nodes.Node], ...] = (nodes.Filter, nodes.Test, nodes.Name, nodes.NSRef, nodes.Import, nodes.Getattr)
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # Unicode's Cc, but for the ends of lines and tabs, and Cs
 
 
@@ -94,44 +96,72 @@ def mistakes(folder: Path, code: str, event: type[Event]) -> Iterator[tuple[str,
     """What is wrong with the templates of a notice about an event: file, line, and what (Spanish). What cannot be parsed is skipped."""
     for ending in ENDINGS:
         path = folder / FOLDER / f"{code}.{ending}"
-        if not path.is_file():
-            continue
-        try:
-            found = _unknown_in(path.read_text(encoding="utf-8"), event)
-        except (TemplateSyntaxError, UnicodeDecodeError):
-            continue
-        yield from ((path.name, line, text) for line, text in found)
+        with suppress(OSError, UnicodeDecodeError):
+            if not isinstance(found := _read(path.read_text(encoding="utf-8")), Slip):
+                yield from ((path.name, line, text) for line, text in found.unknown)
+                yield from ((path.name, line, text) for line, text in _unknown_fields(found, event))
 
 
-@lru_cache(maxsize=1_000)
 def syntax_error(text: str) -> tuple[str, int] | None:
-    """Why a text is no template, and in which line. Whoever writes documents has them checked again and again: nearly all are as before."""
-    try:
-        Environment(autoescape=True).parse(text)
-    except TemplateSyntaxError as error:
-        return error.message or "", error.lineno
-    return None
+    """Why a text is no template, and in which line."""
+    found = _read(text)
+    return (found.message, found.line) if isinstance(found, Slip) else None
+
+
+@dataclass(frozen=True)
+class Slip:
+    """Why a text is no template."""
+
+    message: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Said:
+    """What of a template can be wrong: names that no template has (line and text), or, where there are none, which fields (name, field,
+    line) it reads."""
+
+    unknown: tuple[tuple[int, str], ...]
+    fields: tuple[tuple[str, str, int], ...]
 
 
 @lru_cache(maxsize=1_000)
-def _unknown_in(text: str, event: type[Event]) -> tuple[tuple[int, str], ...]:
+def _read(text: str) -> Slip | Said:
+    """Whoever writes documents has them checked again and again, and nearly all are as before; each process that starts reads them all."""
     environment = _environment(Path(), autoescape=False)
     environment.filters.update(dict.fromkeys(FILTERS, str))
-    return tuple(_unknown(environment.parse(text), event, environment))
+    try:
+        tree = environment.parse(text)
+    except TemplateSyntaxError as error:
+        return Slip(error.message or "", error.lineno)
+    found: dict[type[nodes.Node], list[Any]] = {kind: [] for kind in LOOKED_AT}
+    for node in tree.find_all(LOOKED_AT):
+        found[type(node)].append(node)
+    unknown = [*_not_in(environment.filters, found[nodes.Filter], "el filtro"), *_not_in(environment.tests, found[nodes.Test], "la prueba")]
+    if unknown:
+        return Said(tuple(unknown), ())
+    fields = tuple((each.node.name, each.attr, each.lineno) for each in found[nodes.Getattr] if isinstance(each.node, nodes.Name))
+    lines = {each.name: each.lineno for each in found[nodes.Name] + found[nodes.NSRef]}
+    own = NAMES | {each.target for each in found[nodes.Import]} | {"range", "dict", "namespace"}
+    if lines.keys() <= own:  # nothing that would have to be looked for: who gives a name its value is long to find out
+        return Said((), fields)
+    try:
+        names = sorted(meta.find_undeclared_variables(tree) - own)
+    except TemplateSyntaxError:
+        return Said((), ())
+    return Said(tuple((lines.get(name, 1), f"no existe «{name}»{nearest(name, NAMES)}") for name in names), fields)
 
 
-def _unknown(tree: nodes.Template, event: type[Event], environment: Environment) -> Iterator[tuple[int, str]]:
-    """Filters and names that no template has, and fields that the event does not have."""
-    filters = [each for each in tree.find_all(nodes.Filter) if each.name not in environment.filters]
-    if filters:
-        yield from ((each.lineno, f"no existe el filtro «{each.name}»{nearest(each.name, set(environment.filters))}") for each in filters)
-        return
-    lines = {node.name: node.lineno for node in tree.find_all(nodes.Name)}
-    imported = {node.target for node in tree.find_all(nodes.Import)}
-    for name in sorted(meta.find_undeclared_variables(tree) - NAMES - imported - {"range", "dict", "namespace"}):
-        yield lines.get(name, 1), f"no existe «{name}»{nearest(name, NAMES)}"
+def _not_in(known: Collection[str], used: Sequence[Any], what: str) -> Iterator[tuple[int, str]]:
+    for each in used:
+        if each.name not in known:
+            yield each.lineno, f"no existe {what} «{each.name}»{nearest(each.name, set(known))}"
+
+
+def _unknown_fields(said: Said, event: type[Event]) -> Iterator[tuple[int, str]]:
+    """Fields that the event, or whom it is about, does not have."""
     known = {**FIELDS, "event": ("el evento", frozenset(event.model_fields))}
-    for node in tree.find_all(nodes.Getattr):
-        whose, fields = known.get(node.node.name, ("", frozenset())) if isinstance(node.node, nodes.Name) else ("", frozenset())
-        if whose and node.attr not in fields:
-            yield node.lineno, f"{whose} no tiene «{node.attr}»{nearest(node.attr, fields)}"
+    for name, field, line in said.fields:
+        whose, fields = known.get(name, ("", frozenset()))
+        if whose and field not in fields:
+            yield line, f"{whose} no tiene «{field}»{nearest(field, fields)}"

@@ -22,8 +22,8 @@ from services.billing.operations import payments
 from services.billing.operations.ledgers import store_ledgers
 from services.billing.operations.new_payments import NewPayment
 from services.billing.operations.payments import report_payment
-from services.local import SERVICES, root_app
-from services.wiring import open_runtime
+from services.local import root_app
+from services.wiring import SERVICES, open_runtime
 from shared import timers, trail
 from shared.calendar import BusinessCalendar
 from shared.clock import SimulatedClock

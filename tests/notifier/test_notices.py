@@ -48,6 +48,8 @@ def test_an_impossible_notice_is_refused(changes: dict[str, object], words: str)
         ("txt.j2", "uno\n{{ event.amont }}", 2, "el evento no tiene «amont» (¿quiso decir «amount»?)"),
         ("mjml.j2", "\n\n{{ custmer.name }}", 3, "no existe «custmer» (¿quiso decir «customer»?)"),
         ("subject.txt.j2", "{{ event.amount | mony }}", 1, "no existe el filtro «mony» (¿quiso decir «money»?)"),
+        ("txt.j2", "{% if event.amount is defind %}x{% endif %}", 1, "no existe la prueba «defind» (¿quiso decir «defined»?)"),
+        ("txt.j2", "{% for each in open_invoices %}{{ each.number }}{{ eech }}{% endfor %}", 1, "no existe «eech»"),
     ],
 )
 def test_a_slip_in_a_template_is_found_before_anything_starts(tmp_path: Path, ending: str, text: str, line: int, words: str) -> None:

@@ -14,7 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.wiring import events_of, service_of
 from shared.db import Database, execute, new_id
+from shared.settings import SERVICES
 from tests.flows.books import MAPPING, book, residential, vip
 
 CUSTOMER = UUID(int=7)
@@ -48,6 +50,20 @@ def test_help_names_every_command() -> None:
     commands = ["up", "serve", "conductor", "demo", "down", "import", "replay", "token", "revoke", "rekey"]
     for name in [*commands, "check", "rules", "migrate", "schemas", "verify"]:
         assert f" {name} " in shown
+
+
+@pytest.mark.parametrize(("before", "loaded"), [("", set()), ("services.wiring.service_of('noc')", {"noc"})])
+def test_who_serves_one_service_loads_no_other(before: str, loaded: set[str]) -> None:
+    """Most of a process's start is what it loads, and a command that serves none of them needs none."""
+    code = (
+        f"import sys, services.cli, services.wiring\n{before}\nprint(*(each.split('.')[1] for each in sys.modules if each.count('.') == 2))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert set(found.stdout.split()) & set(SERVICES) == loaded
+
+
+def test_what_others_listen_to_is_what_they_say_themselves() -> None:
+    assert [events_of(name) is service_of(name).events for name in SERVICES] == [True] * 5
 
 
 def test_an_instant_without_a_zone_is_a_wrong_call(tmp_path: Path) -> None:

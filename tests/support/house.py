@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from services.local import SERVICES, House, open_house
+from services.local import House, open_house
+from services.wiring import SERVICES
 from shared.db import execute, new_id, rows
 from shared.operator import Operator
 from shared.settings import Settings

@@ -36,6 +36,7 @@ class Process:
     environment: Mapping[str, str]
     log: Path
     running: subprocess.Popen[bytes] | None = None
+    asked: bool = False  # to end
     answered: bool = False
     folder: Path | None = None  # where its code lies, if not here
     instead: Mapping[str, str] = field(default_factory=dict)  # of what its environment says
@@ -46,6 +47,7 @@ class Process:
         command = [sys.executable, "-m", module, *self.arguments, "--host", "127.0.0.1", "--port", str(self.port)]
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=self.folder)
+        self.asked = False
 
     @property
     def pid(self) -> int:
@@ -67,11 +69,17 @@ class Process:
         assert self.running is not None
         self.running.send_signal(signal.SIGCONT)
 
-    def stop(self) -> int:
-        """Ask it to end; its exit code."""
+    def ask(self) -> None:
+        """Ask it to end: once, for whoever is ending hears no signal any more and dies of it."""
         assert self.running is not None
-        if self.running.poll() is None:
+        if not self.asked and self.running.poll() is None:
             self.running.send_signal(signal.SIGTERM)
+        self.asked = True
+
+    def stop(self) -> int:
+        """Ask it to end, and wait; its exit code."""
+        assert self.running is not None
+        self.ask()
         try:
             return self.running.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -202,7 +210,7 @@ async def open_processes(
     repeating: bool = False,
     variables: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Processes]:
-    """Start them all on five clean databases, joined by Kafka (or by the Courier without its address); stop them at the end, in order.
+    """Start them all on five clean databases, joined by Kafka (or by the Courier without its address); stop them at the end, all together.
     `variables` are added to every environment."""
     ports = iter(_free_ports(2 * len(SERVICES) + 1))
     common = _environment(folder, kafka_bootstrap) | dict(variables or {})
@@ -226,6 +234,8 @@ async def open_processes(
         stack.callback(_end, conductor)
         await conductor.ready("/health/live")
         yield Processes(folder, processes | {"conductor": conductor}, stack, repeating)
+        for each in (conductor, *processes.values()):
+            each.ask()
 
 
 def _end(process: Process) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 from services.billing.rules.book import DELIVERIES
 from services.billing.rules.csv_text import normal
 from services.billing.rules.mapping import Cell, CustomerMapping, Mapping, PaymentMapping
-from shared.errors import nearest
+from shared.errors import Mendable, nearest
 from shared.operator import Operator
 from shared.operator.files import Mistake, Place, Source, parse, read_source
 
 SUFFIX = ".mapping.yaml"
 
 
-class MappingError(Exception):
+class MappingError(Mendable):
     """The mapping cannot be used; `mistakes` lists what to mend, the text has one line for each."""
 
     def __init__(self, name: str, mistakes: list[Mistake]) -> None:

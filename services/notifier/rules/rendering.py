@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import TemplateError, UndefinedError
 from mjml import mjml2html
 
+from shared.errors import Mendable
 from shared.operator.templates import Templates
 
 LONGEST_SUBJECT = 200
@@ -35,7 +36,7 @@ class OpenInvoice:
     currency: str
 
 
-class UnableToRender(Exception):
+class UnableToRender(Mendable):
     """A template and the facts do not fit; the text names the template, and the line where that is known."""
 
 
