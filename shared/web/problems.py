@@ -1,5 +1,6 @@
 """Errors on their way out: every one an RFC 9457 problem in Spanish, with the trace that the log knows it by."""
 
+import errno
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -19,6 +20,8 @@ log = get_logger("web")
 TYPE = "https://reconecta.dev/problemas/"
 MEDIA_TYPE = "application/problem+json"
 CLOSE = {"Connection": "close"}  # nobody reads the rest of the body
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # a disk, or what this process may have of it
+AGAIN = "Repita la solicitud con la misma Idempotency-Key."
 TITLES = {
     400: "La solicitud no se entiende",
     404: "No existe",
@@ -106,6 +109,13 @@ def add_handlers(app: FastAPI) -> None:
     app.add_middleware(TraceMiddleware)
 
 
+def _passing(error: Exception) -> Problem | None:
+    """What is told of an error that is over when the same request comes again later; None for any other."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return Unavailable("En el disco del servidor no hay lugar para el archivo.", remedy="Libere espacio. " + AGAIN)
+    return Unavailable("La base de datos no responde.", remedy=AGAIN) if is_transient(error) else None
+
+
 class TraceMiddleware:
     """Gives every request a trace, shows its id, and turns what nobody expected into a problem without its text."""
 
@@ -132,13 +142,10 @@ class TraceMiddleware:
             except ClientDisconnect:  # in the middle of its body: nothing was begun, and nobody is there to be answered
                 log.info("client went away", path=scope["path"])
             except Exception as error:
-                transient = is_transient(error)
-                log.error("request failed", path=scope["path"], error=type(error).__name__, detail=told(error), exc_info=not transient)
+                problem = _passing(error)
+                what = {"error": type(error).__name__, "detail": told(error)}
+                log.error("request failed", path=scope["path"], **what, exc_info=problem is None)
                 if started:
                     raise
-                problem = (
-                    Unavailable("La base de datos no responde.", remedy="Repita la solicitud con la misma Idempotency-Key.")
-                    if transient
-                    else Problem("Ocurrió algo inesperado.", remedy="Avise con el número de traza: el registro dice más.")
-                )
-                await response_to(problem)(scope, receive, traced_send)
+                unexpected = Problem("Ocurrió algo inesperado.", remedy="Avise con el número de traza: el registro dice más.")
+                await response_to(problem or unexpected)(scope, receive, traced_send)

@@ -1,5 +1,6 @@
 """Files over HTTP: streamed to disk, queued once, reported."""
 
+import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,19 @@ async def test_the_same_upload_twice_is_one_import_and_one_file(billing: Served,
     other = await upload(billing, content + b"\n", headers=headers)
     assert (other.status_code, fields(other)) == (422, ["Idempotency-Key"])
     assert len(await billing.sql("SELECT id FROM import_batch")) == len(stored(tmp_path)) == 1
+
+
+async def test_a_full_disk_is_told_as_one_and_the_same_upload_goes_through_later(billing: Served, book: Book, tmp_path: Path) -> None:
+    content, headers = book.rows([line(id=f"C-{n}") for n in range(100)]).read_bytes(), {"idempotency-key": "libro-de-abril"}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # of this process's files none may grow larger: as a full disk refuses
+    try:
+        refused = await upload(billing, content, headers=headers)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert refused.status_code == 503 and "disco" in refused.json()["detail"] and "Idempotency-Key" in refused.json()["remedy"]
+    assert stored(tmp_path) == []
+    assert (await upload(billing, content, headers=headers)).status_code == 202
 
 
 async def test_one_of_the_operators_own_mappings_by_its_name(billing: Served) -> None:
