@@ -5,7 +5,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -37,12 +37,28 @@ def configure(level: str = "INFO", stream: Any = None) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=_Lasting(stream or sys.stderr)),  # type: ignore[arg-type] # all it asks for
         cache_logger_on_first_use=False,
     )
 
     logging.basicConfig(handlers=[_FromLibraries()], level=max(logging.WARNING, logging.getLevelName(level)), force=True)
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # who has lost a connection says so, and what became of its work
+
+
+class _Lasting:
+    """A stream that is written to as long as it takes anything. A full disk, or nobody who reads, is no reason to stop working: what was to
+    be said is lost, and whoever says it goes on."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # a closed one is a ValueError
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _FromLibraries(logging.Handler):

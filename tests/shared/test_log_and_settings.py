@@ -3,9 +3,11 @@
 import io
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,19 @@ def test_a_log_line_is_json_with_its_trace(stream: io.StringIO) -> None:
     assert line["event"] == "sent" and line["part"] == "web" and line["level"] == "info" and line["customer"] == "Peña\n{}"
     assert line["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736" and str(line["timestamp"]).endswith("Z")
     assert log.trace_id() is None
+
+
+def test_a_log_that_cannot_be_written_stops_nobody() -> None:
+    """Its disk is full, or whoever read it is gone: a loop that reports a failure must not end by that."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as nobody, Path("/dev/full").open("w", encoding="utf-8") as full:
+        for stream in (nobody, full):
+            log.configure("INFO", stream)
+            for _ in range(3):
+                log.get_logger("worker").warning("step failed", detail="x" * 10_000)
+            with suppress(OSError):
+                stream.close()
 
 
 def test_an_exception_is_written_with_its_place(stream: io.StringIO) -> None:
