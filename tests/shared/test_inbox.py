@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import parking
 from shared.clock import SystemClock, machine_now
 from shared.courier import Courier, CourierInbox, Receiver
-from shared.db import Database, execute, rows
+from shared.db import Database, execute, find_one_log, rows
 from shared.inbox import STUMBLES, Arrival, Inbox
 from shared.lease import Fenced, Lease
 from shared.routing import Context, EventRouter, FactMissing
@@ -19,6 +19,9 @@ from tests.support.service import operator
 from tests.support.transport import Ears, Said, Told, clean, envelope, prepare
 
 Open = Callable[[str], Awaitable[Database]]
+# How what is brought will be committed, in a column that nobody reads here.
+NOTE = """CREATE FUNCTION noting() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN NEW.traceparent := current_setting('synchronous_commit'); RETURN NEW; END $$"""
 
 
 async def settle(session: AsyncSession, arrivals: Sequence[Arrival]) -> None:
@@ -187,6 +190,31 @@ async def test_patience_counts_from_the_first_try(database: Open) -> None:
     assert reasons == ["retry", "dead"]
 
 
+async def test_what_is_replayed_has_all_its_patience_again_and_nothing_else_is(database: Open) -> None:
+    db, error = await database("ticketing"), ConnectionResetError()
+    async with db.transaction() as session:
+        for who in ("p", "p1"):
+            await parking.bury(session, arrival(Told(who=who, number=1), "billing").envelope, error)
+        await execute(session, "UPDATE parked_event SET parked_at = parked_at - interval '10 minutes'")
+        assert await parking.replay(session, key="p") == 1
+        [row] = await rows(session, "SELECT id FROM parked_event WHERE reason = 'retry'")
+    await parking.mark_stuck(db, row.id, error, timedelta(minutes=5))
+    async with db.transaction() as session:
+        assert [each.reason for each in await rows(session, "SELECT reason FROM parked_event ORDER BY key")] == ["retry", "dead"]
+
+
+async def test_what_is_set_aside_is_tried_once_a_look(database: Open) -> None:
+    db = await database("ticketing")
+    await prepare(db)
+    ears = Ears(misbehave=lambda sender, who, number: ConnectionResetError())
+    async with db.transaction() as session:
+        await parking.set_aside(session, arrival(Told(who="p", number=1), "billing").envelope, ConnectionResetError())
+    async with asyncio.timeout(10):
+        assert not await Inbox(db, ears.router(), operator(), SystemClock()).release()
+    assert sum(ears.calls.values()) == 1
+    await clean(db)
+
+
 async def test_each_that_waits_has_its_turn_however_many_wait(database: Open) -> None:
     """Those that were tried least come first: a hundred that wait for ever keep nobody from being tried."""
     db = await database("ticketing")
@@ -239,6 +267,33 @@ async def test_who_leads_no_more_handles_nothing(database: Open) -> None:
     async with db.transaction() as session:
         assert len(await rows(session, "SELECT 1 FROM heard")) == 1 and not await rows(session, "SELECT 1 FROM inbox_pending")
     await clean(db)
+
+
+@pytest.mark.parametrize("where", ["one server", "two servers", "one of them away"])
+async def test_only_on_one_server_nobody_waits_for_the_disk_between_services(
+    database: Open, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One log keeps the order: what came before is there again after a power cut if what came of it is. Two would not."""
+    db, router, heard = await database("ticketing"), EventRouter(), list[str]()
+    other = await database("billing") if where != "one of them away" else Database("postgresql://x@127.0.0.1:1/x")
+    if where == "two servers":
+        monkeypatch.setattr("shared.db.SERVER", "SELECT 7, clock_timestamp()")  # each of which started at another instant
+
+    @router.on(Told)
+    async def hear(ctx: Context, event: Told) -> None:
+        heard.extend(row.now for row in await rows(ctx.session, "SELECT current_setting('synchronous_commit') AS now"))
+
+    await find_one_log([db, other])
+    async with db.transaction() as session:
+        await execute(session, NOTE)
+        await execute(session, "CREATE TRIGGER noting BEFORE INSERT ON inbox_pending FOR EACH ROW EXECUTE FUNCTION noting()")
+    await Courier({"ticketing": Receiver(db, router.types)}).send([envelope(Told(who="p", number=1), "billing")], frozenset())
+    async with db.transaction() as session:
+        heard += [row.traceparent for row in await rows(session, "SELECT traceparent FROM inbox_pending")]
+        await execute(session, "DROP FUNCTION noting CASCADE")
+    await CourierInbox(Inbox(db, router, operator(), SystemClock()), Lease(db, "inbox", "one")).step()
+    assert heard == ["off" if where == "one server" else "on"] * 2
+    await other.close()
 
 
 async def test_what_is_brought_meanwhile_under_a_lower_number_is_not_taken_for_handled(database: Open) -> None:
