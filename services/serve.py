@@ -21,7 +21,7 @@ from services.serving import listen, serving, stop_signals
 from services.wiring import open_runtime, open_worker, service_of
 from shared.auth import verifier_of
 from shared.log import configure
-from shared.loop import stand_back
+from shared.loop import settled, stand_back
 from shared.migrations import require_current
 from shared.operator import Operator, load_operator
 from shared.settings import SERVICES, Settings, settings_from_environment
@@ -61,6 +61,7 @@ async def run_service(role: Role, name: str, on: Listening, ready: Callable[[str
             await stack.enter_async_context(open_worker(runtime, databases))
         app = root_app(operator, {name: replace(runtime, service=shown)}, None)
         await stack.enter_async_context(serving(app, socket))
+        settled()
         ready(f"http://{on.host}:{socket.getsockname()[1]}")
         await stop.wait()
 

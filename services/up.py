@@ -9,6 +9,7 @@ from pathlib import Path
 from services.installation import Installation, business_start
 from services.local import House, open_house
 from services.serving import listen, serving, stop_signals
+from shared.loop import settled
 from shared.operator import load_operator
 
 TOKEN_LIFETIME = timedelta(days=7)
@@ -41,6 +42,7 @@ async def run_house(asked: Up, ready: Callable[[House, str, str], None]) -> None
         await stack.enter_async_context(serving(house.app, socket))
         address = f"http://{_reachable(asked.host)}:{socket.getsockname()[1]}"
         stack.enter_context(installation.announced(address))
+        settled()
         ready(house, address, installation.token(operator, None, TOKEN_LIFETIME))
         await stop.wait()
 

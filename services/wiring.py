@@ -12,7 +12,7 @@ from datetime import datetime
 
 from shared.clock import Clock, SimulatedClock, SystemClock
 from shared.courier import Courier, Receiver
-from shared.db import Database
+from shared.db import Database, find_one_log
 from shared.kafka import KafkaLag, KafkaSink
 from shared.operator import Operator
 from shared.outbox import Sink
@@ -66,6 +66,8 @@ async def open_runtime(service: Service, settings: Settings, operator: Operator,
 async def open_transport(runtimes: Mapping[str, Runtime]) -> AsyncIterator[None]:
     """Run the workers of all services of this process, joined by what their settings say, until the block ends."""
     receivers = {name: Receiver(each.database, each.service.events.types) for name, each in runtimes.items()}
+    if all(each.settings.transport == "courier" for each in runtimes.values()):
+        await find_one_log([each.database for each in runtimes.values()])
     async with AsyncExitStack() as stack:
         for runtime in runtimes.values():
             await stack.enter_async_context(_working(runtime, receivers))
@@ -82,6 +84,8 @@ async def open_worker(runtime: Runtime, databases: Mapping[str, str]) -> AsyncIt
             stack.push_async_callback(database.close)
             database.wakeup.connect(database.dsn)
             receivers[name] = Receiver(database, events_of(name).types)
+        if receivers:
+            await find_one_log([runtime.database, *(each.database for each in receivers.values())])
         await stack.enter_async_context(_working(runtime, receivers, alone=True))
         yield
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -52,16 +53,54 @@ async def insert(session: AsyncSession, objects: Sequence[SQLModel], *, but: str
     if not objects:
         return set()
     await session.flush()
-    model = type(objects[0])
-    sql = f"{_insertion(model)} {but} RETURNING {key}"
-    return {row[key] for row in await rows(session, sql, *_columns(objects, list(_kinds(model))))}
+    sql, values = New(objects).statement(len(objects) == 1)
+    return {row[key] for row in await rows(session, f"{sql} {but} RETURNING {key}", *values)}
 
 
-async def update(session: AsyncSession, objects: Sequence[SQLModel], *names: str, key: Sequence[str] = ("id",)) -> None:
+async def update(session: AsyncSession, objects: Sequence[SQLModel], *names: str, key: tuple[str, ...] = ("id",)) -> None:
     """Write these columns of objects of one model, none of them twice."""
-    if objects:
-        await session.flush()
-        await execute(session, _change(type(objects[0]), names, tuple(key)), *_columns(objects, [*key, *names]))
+    await write(session, Changed(objects, names, key))
+
+
+@dataclass(frozen=True)
+class New:
+    """New rows of one model."""
+
+    objects: Sequence[SQLModel]
+
+    def statement(self, alone: bool, first: int = 1) -> tuple[str, list[Any]]:
+        """What writes them, with its parameters, the first of which has this number. `alone`: there is one row."""
+        model = type(self.objects[0])
+        return _insertion(model, alone, first), _values(self.objects, list(_kinds(model)), alone)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Rows of one model that are there, none of them twice, and which of their columns are to be written."""
+
+    objects: Sequence[SQLModel]
+    names: tuple[str, ...]
+    key: tuple[str, ...] = ("id",)
+
+    def statement(self, alone: bool, first: int = 1) -> tuple[str, list[Any]]:
+        """The same."""
+        sql = _change(type(self.objects[0]), self.names, self.key, alone, first)
+        return sql, _values(self.objects, [*self.key, *self.names], alone)
+
+
+async def write(session: AsyncSession, *parts: New | Changed) -> None:
+    """Write all these in one statement: no row may be of two parts, for each part finds what was there before."""
+    parts = tuple(each for each in parts if each.objects)
+    if not parts:
+        return
+    await session.flush()
+    alone, texts, values = all(len(each.objects) == 1 for each in parts), list[str](), list[Any]()
+    for each in parts:
+        sql, given = each.statement(alone, len(values) + 1)
+        texts.append(sql)
+        values += given
+    before = ", ".join(f"part_{place} AS ({sql})" for place, sql in enumerate(texts[:-1]))
+    await execute(session, f"WITH {before} {texts[-1]}" if before else texts[-1], *values)
 
 
 async def write_rows(session: AsyncSession, table: str, columns: Sequence[str], records: Sequence[Sequence[Any]]) -> None:
@@ -86,24 +125,26 @@ def _kinds(model: type[SQLModel]) -> dict[str, str]:
     return {each.name: each.type.compile(dialect=DIALECT).partition(" COLLATE ")[0] for each in table.columns}
 
 
-@lru_cache(maxsize=100)
-def _insertion(model: type[SQLModel]) -> str:
+@lru_cache(maxsize=200)
+def _insertion(model: type[SQLModel], alone: bool, first: int) -> str:
     names = list(_kinds(model))
-    return f"INSERT INTO {model.__tablename__} ({', '.join(names)}) SELECT {_cast(model, names)} FROM {_given(model, names)}"
+    return f"INSERT INTO {model.__tablename__} ({', '.join(names)}) SELECT {_cast(model, names)} FROM {_given(model, names, alone, first)}"
 
 
-@lru_cache(maxsize=100)
-def _change(model: type[SQLModel], names: tuple[str, ...], key: tuple[str, ...]) -> str:
+@lru_cache(maxsize=200)
+def _change(model: type[SQLModel], names: tuple[str, ...], key: tuple[str, ...], alone: bool, first: int) -> str:
     changed = ", ".join(f"{name} = {_cast(model, [name])}" for name in names)
     same = " AND ".join(f"o.{name} = t.{name}" for name in key)
-    return f"UPDATE {model.__tablename__} o SET {changed} FROM {_given(model, [*key, *names])} WHERE {same}"
+    return f"UPDATE {model.__tablename__} o SET {changed} FROM {_given(model, [*key, *names], alone, first)} WHERE {same}"
 
 
-def _given(model: type[SQLModel], names: Sequence[str]) -> str:
-    """The parameters as a table `t`. A list in a row travels as PostgreSQL writes it: `unnest` would take lists of lists apart."""
+def _given(model: type[SQLModel], names: Sequence[str], alone: bool, first: int) -> str:
+    """The parameters as a table `t`: one row's values, or lists of them. A list in a row travels as PostgreSQL writes it: `unnest` would
+    take lists of lists apart."""
     kinds = ["TEXT" if _is_list(_kinds(model)[name]) else _kinds(model)[name] for name in names]
-    given = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(kinds, start=1))
-    return f"unnest({given}) AS t({', '.join(names)})"
+    if alone:
+        return f"(SELECT {', '.join(f'${place}::{kind}' for place, kind in enumerate(kinds, first))}) AS t({', '.join(names)})"
+    return f"unnest({', '.join(f'${place}::{kind}[]' for place, kind in enumerate(kinds, first))}) AS t({', '.join(names)})"
 
 
 def _cast(model: type[SQLModel], names: Sequence[str]) -> str:
@@ -111,7 +152,7 @@ def _cast(model: type[SQLModel], names: Sequence[str]) -> str:
     return ", ".join(f"t.{name}::{kinds[name]}" if _is_list(kinds[name]) else f"t.{name}" for name in names)
 
 
-def _columns(objects: Sequence[SQLModel], names: Sequence[str]) -> list[list[Any]]:
+def _values(objects: Sequence[SQLModel], names: Sequence[str], alone: bool) -> list[Any]:
     """The objects' values, column by column, as the statement wants them."""
     kinds, found = _kinds(type(objects[0])), []
     for name in names:
@@ -121,7 +162,7 @@ def _columns(objects: Sequence[SQLModel], names: Sequence[str]) -> list[list[Any
             values = [None if each is None else json.dumps(each, ensure_ascii=False) for each in values]
         elif _is_list(kind):
             values = [None if each is None else _list(each) for each in values]
-        found.append(values)
+        found.append(values[0] if alone else values)
     return found
 
 

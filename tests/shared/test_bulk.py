@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from services.notifier.models import Message, Webhook
 from services.ticketing.models import Customer, Suspension
-from shared.bulk import insert, made, read, update
+from shared.bulk import Changed, New, insert, made, read, update, write
 from shared.db import Database, new_id, rows
 
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)
@@ -85,6 +87,21 @@ async def test_what_is_read_is_no_objects_of_the_session_and_changes_by_being_wr
         kept = {each.id: each for each in await read(session, Message, "")}
     assert (kept[first.id].subject, kept[first.id].rules, kept[first.id].html) == ("otro", [], "h")
     assert kept[second.id].model_dump() == second.model_dump()
+
+
+@pytest.mark.parametrize("many", [1, 2])
+async def test_what_is_new_and_what_changed_is_written_at_once(database: Open, many: int) -> None:
+    db = await database("notifier")
+    old, new = [message(rules=["VIP-24"]) for _ in range(many)], [message(rules=["VIP-24", "ñ"]) for _ in range(many)]
+    async with db.transaction() as session:
+        await insert(session, old)
+        for each in old:
+            each.subject, each.rules, each.reply_to = "otro", [], {"name": "Ó"}
+        await write(session, New([]), New(new), Changed(old, ("subject", "rules", "reply_to")), Changed([], ("subject",)))
+        await write(session, New([]))
+    async with db.transaction() as session:
+        kept = {each.id: each.model_dump() for each in await read(session, Message, "")}
+    assert kept == {each.id: each.model_dump() for each in [*old, *new]}
 
 
 async def test_lists_in_rows(database: Open) -> None:

@@ -12,7 +12,7 @@ from services.collections.operations.assessing import settle
 from services.collections.operations.changes import Changes, lock_account
 from services.collections.operations.looking import bring_forward, compare_policies, look_later
 from services.collections.rules.terms import Book
-from shared.db import Fetched, rows
+from shared.db import NOT_DURABLE, Fetched, rows
 from shared.jobs import Job, JobContext
 from shared.log import get_logger
 from shared.transient import is_transient
@@ -23,6 +23,7 @@ CHUNK = 250  # short enough for the requests that the same process answers meanw
 LANES = 2
 # A planner that takes a chunk for a large part of a table would read the whole table for each chunk.
 BY_INDEX = "SELECT set_config('enable_' || way, 'off', true) FROM unnest(ARRAY['hashjoin', 'mergejoin', 'seqscan']) AS way"
+BY_INDEX_IN_ONE_LOG = f"{BY_INDEX} UNION ALL SELECT {NOT_DURABLE}"
 FIRST = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 SET_ASIDE = timedelta(days=1)
 NEXT = "SELECT min(due_at) AS due FROM account_review"
@@ -74,7 +75,7 @@ async def _review_chunk(context: JobContext, last: tuple[datetime, UUID]) -> tup
     found: Sequence[Fetched] = []
     try:
         async with context.database.transaction() as session:
-            await rows(session, BY_INDEX)
+            await rows(session, BY_INDEX_IN_ONE_LOG if context.database.one_log else BY_INDEX)
             found = await rows(session, DUE, context.now, *last, CHUNK)
             return found, await _review(session, context, [row.id for row in found])
     except Exception as error:

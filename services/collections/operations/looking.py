@@ -7,7 +7,7 @@ them. Once more after AGAIN: until then a process of the old text may have looke
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -21,6 +21,13 @@ from shared.operator import Operator, Policy
 SOON = """
 INSERT INTO account_review (account_id, due_at) SELECT unnest($1::uuid[]), $2
 ON CONFLICT (account_id) DO UPDATE SET due_at = excluded.due_at
+"""
+# Locks them, and answers which are known.
+LOCK_AND_SOON = """
+WITH known AS (SELECT id FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE), soon AS (
+    INSERT INTO account_review (account_id, due_at) SELECT id, $2 FROM known
+    ON CONFLICT (account_id) DO UPDATE SET due_at = excluded.due_at
+) SELECT id FROM known
 """
 LATER = """
 INSERT INTO account_review (account_id, due_at) SELECT * FROM unnest($1::uuid[], $2::timestamptz[])
@@ -45,6 +52,12 @@ async def look_soon(session: AsyncSession, ids: Sequence[UUID], *, now: datetime
     """Have these accounts reviewed at once: there is a new fact."""
     await execute(session, SOON, list(ids), now)
     ring(session, "review")
+
+
+async def lock_and_look_soon(session: AsyncSession, ids: Iterable[UUID], *, now: datetime) -> set[UUID]:
+    """Lock these accounts, too. Answers which of them are known."""
+    ring(session, "review")
+    return {row.id for row in await rows(session, LOCK_AND_SOON, list(ids), now)}
 
 
 async def look_later(session: AsyncSession, found: Sequence[tuple[UUID, datetime | None]]) -> None:

@@ -6,14 +6,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.collections.operations.looking import look_soon
+from services.collections.operations.looking import lock_and_look_soon
 from services.collections.rules.terms import Book
 from shared.db import execute, rows
 from shared.events.billing import InvoiceIssued, InvoiceOverdue, InvoicePaid, InvoiceVoided
 from shared.operator import Operator
 from shared.routing import FactMissing
 
-LOCK = "SELECT id FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 ISSUED = """
 INSERT INTO invoice (id, account_id, number, origin, period, issue_date, due_date, due_ends_at, total, balance, currency, fee,
     issued_at)
@@ -36,10 +35,8 @@ BEHIND = "SELECT id FROM account WHERE nodes && $1::text[]"
 async def touch(session: AsyncSession, ids: Iterable[UUID], *, now: datetime) -> None:
     """Have these accounts reviewed at once, and lock them. Raises FactMissing when billing has not told of one yet."""
     wanted = set(ids)
-    known = {row.id for row in await rows(session, LOCK, list(wanted))}
-    if wanted - known:
-        raise FactMissing(f"customer {min(wanted - known)} is not known yet")
-    await look_soon(session, sorted(known), now=now)
+    if unknown := wanted - await lock_and_look_soon(session, wanted, now=now):
+        raise FactMissing(f"customer {min(unknown)} is not known yet")
 
 
 async def invoices_issued(session: AsyncSession, *, invoices: Sequence[InvoiceIssued], operator: Operator, now: datetime) -> None:

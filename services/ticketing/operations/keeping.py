@@ -1,4 +1,4 @@
-"""What tickets under way leave to be written: gathered while the engine moves them, then written by a statement of a kind."""
+"""What tickets under way leave to be written: gathered while the engine moves them, then written by one statement."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import NetworkSwitch, Ticket, TicketStep
-from shared.bulk import insert, update
+from shared.bulk import Changed, New, write
 
 MOVED = ("closed_at", "outcome", "comment", "revision", "version")
 TURN = ("ticket_id", "code", "number")
@@ -29,13 +29,10 @@ class Kept:
 
     async def write(self, session: AsyncSession) -> None:
         """Write what has gathered since the last time."""
-        await insert(session, self.begun)
-        await insert(session, self.turns, key="code")
-        await insert(session, self.switches)
         for ticket in self.begun:
             self.moved.pop(ticket.id, None)
         for turn in self.turns:
             self.changed.pop((turn.ticket_id, turn.code, turn.number), None)
-        await update(session, list(self.moved.values()), *MOVED)
-        await update(session, list(self.changed.values()), *CHANGED, key=TURN)
+        moved, changed = Changed(list(self.moved.values()), MOVED), Changed(list(self.changed.values()), CHANGED, TURN)
+        await write(session, New(self.begun), New(self.turns), New(self.switches), moved, changed)
         self.begun, self.moved, self.turns, self.changed, self.switches = [], {}, [], {}, []
