@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import Database, Fetched, MessagingTable, execute, rows, utc
+from shared.db import NOT_DURABLE, Database, Fetched, MessagingTable, execute, rows, utc
 
 LEASE = timedelta(seconds=5)
 FROZEN = "5s"
@@ -24,10 +24,15 @@ FROM lease WHERE name = $1 AND holder = $2 AND epoch = $3 FOR SHARE
 PROVE = PROOF.format(more="")
 PROVE_AND_DELETE = f"""
 WITH lead AS ({
-    PROOF.format(more=", CASE WHEN NOT $6 THEN set_config('synchronous_commit', 'off', true) END")
+    PROOF.format(more=f", CASE WHEN NOT $6 THEN {NOT_DURABLE} END")
 }), gone AS (DELETE FROM {{table}} WHERE {{key}} = ANY($5::bigint[]) AND EXISTS (SELECT FROM lead))
 SELECT FROM lead
 """
+
+
+def holds(until: str, lease: str) -> str:
+    """SQL: does a claim until then, given for `lease`, hold? What would last longer was given before the server's clock was set back."""
+    return f"({until} BETWEEN clock_timestamp() AND clock_timestamp() + 2 * {lease}::interval)"
 
 
 @contextlib.asynccontextmanager
@@ -108,8 +113,7 @@ class Lease:
                 "INSERT INTO lease (name, holder, epoch, expires_at) VALUES ($1, $2, 1, clock_timestamp() + $3::interval) "
                 "ON CONFLICT (name) DO UPDATE SET holder = $2, expires_at = clock_timestamp() + $3::interval, "
                 "epoch = lease.epoch + (CASE WHEN lease.holder = $2 AND lease.expires_at > clock_timestamp() THEN 0 ELSE 1 END) "
-                "WHERE lease.holder = $2 OR lease.expires_at <= clock_timestamp() "
-                "OR lease.expires_at > clock_timestamp() + 2 * $3::interval RETURNING epoch",  # it was set back since
+                f"WHERE lease.holder = $2 OR NOT {holds('lease.expires_at', '$3')} RETURNING epoch",
                 self.name,
                 self.holder,
                 self.duration,

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pypdf import PdfReader
 
 from services.notifier.adapters import carrier
@@ -127,7 +128,8 @@ async def test_no_answer_after_the_text_is_unknown_and_sent_again_under_the_same
     assert len(peer.taken) == 3 and len(set(peer.message_ids)) == 1
 
 
-async def test_what_a_killed_worker_had_is_sent_again_under_the_same_id(database: OpenDatabase) -> None:
+@pytest.mark.parametrize("since", ["- interval '1 second'", "+ interval '1 hour'"], ids=["past", "the clock was set back"])
+async def test_what_a_killed_worker_had_is_sent_again_under_the_same_id(database: OpenDatabase, since: str) -> None:
     """It was killed between the mail and the record of it."""
     async with mailing(database) as (served, peer):
         opened = served.runtime.database
@@ -140,7 +142,7 @@ async def test_what_a_killed_worker_had_is_sent_again_under_the_same_id(database
         assert await served.next_due() == START, "the conductor waits for what is under way"
         await served.work()
         assert len(peer.taken) == 1, "while the claim holds nobody else sends it"
-        await served.sql("UPDATE delivery SET claimed_until = clock_timestamp() - interval '1 second' RETURNING 1")
+        await served.sql(f"UPDATE delivery SET claimed_until = clock_timestamp() {since} RETURNING 1")
         await served.work()
         assert await states(served) == ["ACCEPTED"]
         assert len(await served.published(MessageAccepted)) == 1

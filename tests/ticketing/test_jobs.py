@@ -153,7 +153,11 @@ async def test_two_workers_keep_one_budget_of_an_access_node(database: Open) -> 
         assert [each.silent for each in found] == [True]
 
 
-async def test_a_switch_whose_worker_died_is_taken_up_again_when_its_lease_ends(database: Open) -> None:
+ENDS = "UPDATE network_switch SET claimed_until = clock_timestamp() {}"
+
+
+@pytest.mark.parametrize("since", ["- interval '1 second'", "+ interval '1 hour'"], ids=["past", "the clock was set back"])
+async def test_a_switch_whose_worker_died_is_taken_up_again_when_its_lease_ends(database: Open, since: str) -> None:
     async with ticketing(await database("ticketing")) as served:
         debtor = Debtor()
         await cut(served, debtor)
@@ -164,10 +168,10 @@ async def test_a_switch_whose_worker_died_is_taken_up_again_when_its_lease_ends(
         assert await switching.run(served.runtime.job_context(START)) == 0
         assert await served.next_due() == START  # the conductor must not move the clock past it
         async with served.runtime.database.transaction() as session:
-            await execute(session, "UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 second'")
+            await execute(session, ENDS.format(since))
             await renew_claims(session, holders={claim.holder})
             assert await claim_switches(session, holder="another", limit=9, silent_limit=9, now=START) == []
-            await execute(session, "UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 second'")
+            await execute(session, ENDS.format(since))
         await served.work()
         assert await story(served) == ["ServiceSuspended", "ReconnectionOrdered (payment)", "ServiceReconnected"]
         assert (await calls(served), await is_on(served)) == ([("done", True), ("done", True)], True)

@@ -27,14 +27,14 @@ from services.notifier.rules.states import DeliveryState, MessageState, Outcome,
 from shared.db import lock, ring, rows
 from shared.errors import Conflict, NotFound
 from shared.events.notifier import DeliveryProof, MessageAccepted
-from shared.lease import LEASE, prolong
+from shared.lease import LEASE, holds, prolong
 from shared.operator import Operator
 from shared.outbox import Outgoing, publish_many
 
-CLAIM = """
+CLAIM = f"""
 UPDATE delivery d SET state = 'SENDING', holder = $1, claimed_until = clock_timestamp() + $2::interval, attempts = attempts + 1,
     next_attempt_at = NULL
-FROM (SELECT id FROM delivery WHERE next_attempt_at <= $3 OR (state = 'SENDING' AND claimed_until < clock_timestamp())
+FROM (SELECT id FROM delivery WHERE next_attempt_at <= $3 OR (state = 'SENDING' AND NOT {holds("claimed_until", "$2")})
       ORDER BY next_attempt_at, id LIMIT $4 FOR UPDATE SKIP LOCKED) AS due
 WHERE d.id = due.id RETURNING d.id
 """

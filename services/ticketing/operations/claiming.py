@@ -16,18 +16,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.rules.switching import NODE_PAUSES, SwitchAction
 from shared.db import execute, ring, rows
-from shared.lease import LEASE, prolong
+from shared.lease import LEASE, holds, prolong
 
 PER_NODE = 4
 IN_TURN = "SELECT pg_advisory_xact_lock(hashtext('ticketing.claim'))"
 # A switch whose worker died comes up again when the lease (machine time) ends, under the same id.
-DUE = """((s.state = 'QUEUED' AND coalesce(s.next_attempt_at <= $1, true)) OR (s.state = 'UNKNOWN' AND s.next_attempt_at <= $1)
-    OR (s.state = 'CLAIMED' AND s.claimed_until < clock_timestamp()))"""
+DUE = f"""((s.state = 'QUEUED' AND coalesce(s.next_attempt_at <= $1, true)) OR (s.state = 'UNKNOWN' AND s.next_attempt_at <= $1)
+    OR (s.state = 'CLAIMED' AND NOT {holds("s.claimed_until", "$3")}))"""
 # Who paid goes before who is cut.
 CLAIM = f"""
 WITH busy AS (
     SELECT access_node, count(*) AS calls FROM network_switch
-    WHERE state = 'CLAIMED' AND claimed_until >= clock_timestamp() GROUP BY access_node
+    WHERE state = 'CLAIMED' AND {holds("claimed_until", "$3")} GROUP BY access_node
 ), due AS (
     SELECT s.id, s.action, coalesce(s.next_attempt_at, s.queued_at) AS since, n.name IS NOT NULL AS silent,
         row_number() OVER (PARTITION BY s.access_node ORDER BY s.action, coalesce(s.next_attempt_at, s.queued_at), s.id)
