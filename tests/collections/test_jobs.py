@@ -42,17 +42,6 @@ async def test_nothing_is_due_where_time_alone_changes_nothing(database: OpenDat
         assert await service.next_due() is None
 
 
-async def test_what_the_release_before_this_one_writes_is_heard(database: OpenDatabase) -> None:
-    async with serve(SERVICE, await database("collections"), local(1)) as service:
-        vip = Customer()
-        await service.deliver(vip.registered())
-        await service.work()
-        assert await service.next_due() is None
-        for instant in (local(1), None, local(9)):
-            await service.sql("UPDATE account SET next_review_at = $1 RETURNING id", instant)
-            assert await service.next_due() == instant
-
-
 async def test_an_account_that_cannot_be_reviewed_holds_up_nobody_else(database: OpenDatabase) -> None:
     async with serve(SERVICE, await database("collections"), local(1)) as service:
         crowd = [Customer(external_id=f"C-{at}", status="ACTIVO", plan_kind="residential", agent=None) for at in range(5)]

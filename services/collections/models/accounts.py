@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DDL, CheckConstraint, Column, Index, SmallInteger, Text, UniqueConstraint, event, text
+from sqlalchemy import CheckConstraint, Column, Index, SmallInteger, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
@@ -19,8 +19,7 @@ class Account(Table, table=True):
 
     `status` with its since, rule and reason is a cache of the one status function (rules/standing.py), never edited. `version` counts the
     account's events and is the API's ETag. `source_agent` is the agent that billing last named: a later one of ours is not overwritten by
-    the same name. `last_contact_at` is when somebody last spoke with the customer. `next_review_at` is written by the release before
-    this one alone, which may still run beside it (AccountReview).
+    the same name. `last_contact_at` is when somebody last spoke with the customer.
     """
 
     __tablename__ = "account"
@@ -32,7 +31,6 @@ class Account(Table, table=True):
         Index("ix_account_status", "status", "search_name", "id"),
         Index("ix_account_policy", "policy", "search_name", "id"),
         Index("ix_account_portfolio", "agent", "policy", "status"),  # counted without reading the accounts
-        Index("ix_account_review", "next_review_at", "id", postgresql_where=text("next_review_at IS NOT NULL")),
         Index("ix_account_nodes", "nodes", postgresql_using="gin"),
         Index("ix_account_external_id", "external_id"),
         {"postgresql_with": {"fillfactor": 85}},  # room for the next version of a row on its own page: no index is written then
@@ -62,7 +60,6 @@ class Account(Table, table=True):
     status_rule: str = ""
     status_reason: str = ""
     version: int = 0
-    next_review_at: datetime | None = utc(nullable=True)
     registered_at: datetime = utc()
     known_at: datetime | None = utc(nullable=True)
     last_contact_at: datetime | None = utc(nullable=True)
@@ -92,24 +89,6 @@ class ListedAccount(Table, table=True):
     urgency: int = Field(sa_column=Column(SmallInteger, nullable=False))
     weight: Decimal = money_column()
     overdue_since: date | None = None
-
-
-# What the release before this one writes on the account counts, too; both go when that release does.
-HEAR_OLDER = """
-CREATE FUNCTION hear_older_release() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    DELETE FROM account_review WHERE account_id = NEW.id AND NEW.next_review_at IS NULL;
-    INSERT INTO account_review (account_id, due_at) SELECT NEW.id, NEW.next_review_at WHERE NEW.next_review_at IS NOT NULL
-    ON CONFLICT (account_id) DO UPDATE SET due_at = excluded.due_at;
-    RETURN NULL;
-END $$"""
-HEAR_OLDER_TRIGGERS = (
-    """CREATE TRIGGER hear_older_insert AFTER INSERT ON account FOR EACH ROW
-WHEN (NEW.next_review_at IS NOT NULL) EXECUTE FUNCTION hear_older_release()""",
-    """CREATE TRIGGER hear_older_update AFTER UPDATE OF next_review_at ON account FOR EACH ROW EXECUTE FUNCTION hear_older_release()""",
-)
-for statement in (HEAR_OLDER, *HEAR_OLDER_TRIGGERS):
-    event.listen(Account.metadata.tables["account"], "after_create", DDL(statement))  # type: ignore[no-untyped-call]
 
 
 class StatusChange(Table, table=True):
