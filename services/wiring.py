@@ -92,9 +92,8 @@ async def open_worker(runtime: Runtime, databases: Mapping[str, str]) -> AsyncIt
 
 @asynccontextmanager
 async def _working(runtime: Runtime, receivers: Mapping[str, Receiver], *, alone: bool = False) -> AsyncIterator[None]:
-    on_kafka = runtime.settings.transport == "kafka"
-    sink: Sink = KafkaSink(runtime.settings) if on_kafka else Courier(receivers)
-    worker = Worker(runtime, sink, courier_inbox=not on_kafka, kafka=on_kafka, alone=alone)
+    sink: Sink = KafkaSink(runtime.settings) if runtime.settings.transport == "kafka" else Courier(receivers)
+    worker = Worker(runtime, sink, alone=alone)
     worker.start()
     try:
         yield

@@ -31,20 +31,20 @@ LOOK = """SELECT EXISTS (SELECT 1 FROM outbox_held) AS redelivery, EXISTS (SELEC
 class Worker:
     """Runs a service's loops in this process. Any number of processes may run one; leases and row locks share the work out.
 
-    What arrives comes from the Courier (`courier_inbox`), or from Kafka (`source`, made for this worker's `inbox`). `alone`: no other
-    service works in this process, so there is nobody to let go first.
+    What arrives comes over the transport that the settings name: from the Courier's inbox, or from Kafka; `sink` leads out over the same
+    one. `alone`: no other service works in this process, so there is nobody to let go first.
     """
 
-    def __init__(self, runtime: Runtime, sink: Sink, *, courier_inbox: bool, kafka: bool = False, alone: bool = False) -> None:
+    def __init__(self, runtime: Runtime, sink: Sink, *, alone: bool = False) -> None:
         self.runtime = runtime
         self._sink, self._alone = sink, alone
         self._tasks: list[asyncio.Task[None]] = []
         self.inbox = Inbox(runtime.database, runtime.service.events, runtime.operator, runtime.clock)
-        shards = runtime.settings.outbox_shards
+        shards, on_kafka = runtime.settings.outbox_shards, runtime.settings.transport == "kafka"
         self._relays = [Relay(runtime.database, sink, holder=runtime.holder, shard=n, shards=shards) for n in range(shards)]
         lease, batch = Lease(runtime.database, "inbox", runtime.holder), runtime.service.inbox_batch
-        self.courier_inbox = CourierInbox(self.inbox, lease, batch) if courier_inbox else None
-        self._source = KafkaSource(runtime.settings, self.inbox, batch=batch) if kafka else None
+        self.courier_inbox = None if on_kafka else CourierInbox(self.inbox, lease, batch)
+        self._source = KafkaSource(runtime.settings, self.inbox, batch=batch) if on_kafka else None
         self._waiting_at = 0.0
         self._look = {name: self._bell(name) for name in ("redelivery", "parked", *(job.name for job in runtime.jobs))}
 

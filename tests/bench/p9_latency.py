@@ -93,9 +93,7 @@ async def line(databases: Mapping[str, Database], router: EventRouter, **setting
     workers = {}
     for name in ("billing", "collections"):
         runtime = _runtime(databases[name], router if name == "collections" else EventRouter(), settings)
-        on_kafka = runtime.settings.transport == "kafka"
-        sink = KafkaSink(runtime.settings) if on_kafka else courier
-        workers[name] = Worker(runtime, sink, courier_inbox=not on_kafka, kafka=on_kafka)
+        workers[name] = Worker(runtime, KafkaSink(runtime.settings) if runtime.settings.transport == "kafka" else courier)
         workers[name].start()
     try:
         async with databases["billing"].transaction() as session:

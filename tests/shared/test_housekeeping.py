@@ -27,7 +27,7 @@ def worker(db: Database) -> Worker:
     """Only its housekeeping is run here."""
     service = Service("noc", "", Ears().router(), MetaData())
     runtime = Runtime(service, Settings(service="noc", database_url=db.dsn), db, SystemClock(), operator(), {})
-    return Worker(runtime, Courier({}), courier_inbox=False)
+    return Worker(runtime, Courier({}))
 
 
 async def count(db: Database, table: str) -> int:

@@ -77,16 +77,18 @@ class World:
         services = {each.name: each for each in (teller(), answerer())}
         self.runtimes = {name: self._runtime(services[name], bootstrap, prefix) for name in services}
         courier = Courier({name: Receiver(databases[name], services[name].events.types) for name in services})
-        self.workers = [
-            Worker(each, KafkaSink(each.settings) if bootstrap else courier, courier_inbox=not bootstrap, kafka=bool(bootstrap))
-            for each in self.runtimes.values()
-        ]
+        self.workers = [Worker(each, KafkaSink(each.settings) if bootstrap else courier) for each in self.runtimes.values()]
         self.conductor = Conductor([LocalEnd(each) for each in self.runtimes.values()], stuck_seconds=5)
 
     def _runtime(self, service: Service, bootstrap: str | None, prefix: str) -> Runtime:
         database = self.databases[service.name]
         settings = Settings(
-            service=service.name, database_url=database.dsn, clock="simulated", kafka_bootstrap=bootstrap or "", kafka_prefix=prefix
+            service=service.name,
+            database_url=database.dsn,
+            clock="simulated",
+            transport="kafka" if bootstrap else "courier",
+            kafka_bootstrap=bootstrap or "",
+            kafka_prefix=prefix,
         )
         runtime = Runtime(service, settings, database, SimulatedClock(database), operator(), {})
         runtime.lag = KafkaLag(settings, database, service.events.senders) if bootstrap else None

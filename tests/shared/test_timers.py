@@ -135,7 +135,7 @@ async def test_a_timer_that_another_process_is_firing_delays_no_other(clockwork:
 async def test_every_worker_fires_what_is_due(clockwork: Clockwork) -> None:
     service = Service("noc", "", EventRouter(), MetaData(), timers=clockwork.router)
     settings = Settings(service="noc", database_url=clockwork.db.dsn)
-    worker = Worker(Runtime(service, settings, clockwork.db, SystemClock(), operator(), {}), Courier({}), courier_inbox=False)
+    worker = Worker(Runtime(service, settings, clockwork.db, SystemClock(), operator(), {}), Courier({}))
     worker.start()
 
     async def fired() -> bool:

@@ -136,7 +136,7 @@ async def test_who_gives_way_waits_until_the_thread_has_time_to_spare_but_not_fo
 def hearing(database: Database) -> Worker:
     """A worker of a service that does nothing by itself."""
     service, settings = Service("noc", "", EventRouter(), MetaData()), Settings(service="noc", database_url=database.dsn)
-    return Worker(Runtime(service, settings, database, SystemClock(), operator(), {}), Courier({}), courier_inbox=True)
+    return Worker(Runtime(service, settings, database, SystemClock(), operator(), {}), Courier({}))
 
 
 async def test_a_loop_looks_again_soon_after_an_error_and_at_once_after_a_ring_while_it_looked(pair: tuple[Database, Database]) -> None:
@@ -187,7 +187,7 @@ async def test_what_goes_last_lets_the_others_of_its_process_go_first_and_alone_
         service = Service("noc", "", EventRouter(), MetaData(), jobs=(job,), paces={name: 0.01}, last=last)
         settings = Settings(service="noc", database_url=pair[0].dsn)
         runtime = Runtime(service, settings, pair[0], SystemClock(), operator(), {})
-        return Worker(runtime, Courier({}), courier_inbox=False, alone=alone)
+        return Worker(runtime, Courier({}), alone=alone)
 
     workers = [working("last"), working("first"), working("alone", alone=True)]
     for each in workers:

@@ -146,7 +146,7 @@ class Shop:
     def _worker(self) -> Worker:
         self.born += 1
         self.runtime.holder = f"process {self.born}"
-        worker = Worker(self.runtime, self.post, courier_inbox=True)
+        worker = Worker(self.runtime, self.post)
         inbox = UnevenInbox(worker.inbox, worker.courier_inbox.lease)  # type: ignore[union-attr]
         inbox.chance, inbox.weather, inbox.calm = self.chance, self.weather, self.calm
         worker.courier_inbox = inbox

@@ -138,7 +138,13 @@ class Line:
         self.versions: Counter[str] = Counter()
 
     def settings(self, name: str, **more: Any) -> Settings:
-        given = {"kafka_bootstrap": self.bootstrap or "", "kafka_prefix": self.prefix, "kafka_partitions": 4, "kafka_session_seconds": 6}
+        given = {
+            "transport": "kafka" if self.kind == "kafka" else "courier",
+            "kafka_bootstrap": self.bootstrap or "",
+            "kafka_prefix": self.prefix,
+            "kafka_partitions": 4,
+            "kafka_session_seconds": 6,
+        }
         return Settings(service=name, database_url=self.databases[name].dsn, **{**given, **more})
 
     def sink(self, name: str) -> Sink:
@@ -154,7 +160,7 @@ class Line:
         """Run the workers of these services in this process."""
         started = []
         for name in names:
-            worker = Worker(self.runtime(name, **settings), self.sink(name), courier_inbox=self.kind != "kafka", kafka=self.kind == "kafka")
+            worker = Worker(self.runtime(name, **settings), self.sink(name))
             if self.kind == "shuffled" and worker.courier_inbox:
                 worker.courier_inbox = ShufflingInbox(worker.inbox, worker.courier_inbox.lease)
             worker.start()

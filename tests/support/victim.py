@@ -30,14 +30,20 @@ def slow(sender: str, who: str, number: int) -> None:
 async def main(name: str, prefix: str, bootstrap: str, instance: str, urls: dict[str, str]) -> None:
     databases = {each: Database(url, service=each) for each, url in urls.items()}
     settings = Settings(
-        service=name, database_url=urls[name], kafka_bootstrap=bootstrap, kafka_prefix=prefix, kafka_partitions=4, kafka_instance=instance
+        service=name,
+        database_url=urls[name],
+        transport="kafka" if bootstrap else "courier",
+        kafka_bootstrap=bootstrap,
+        kafka_prefix=prefix,
+        kafka_partitions=4,
+        kafka_instance=instance,
     )
     ears = Ears(misbehave=slow)
     router = ears.router() if name in HEARERS else EventRouter()
     runtime = Runtime(Service(name, name, router, MetaData()), settings, databases[name], SystemClock(), operator(), {})
     types = Ears().router().types
     sink: Sink = KafkaSink(settings) if bootstrap else Courier({each: Receiver(databases[each], types) for each in HEARERS})
-    worker = Worker(runtime, sink, courier_inbox=not bootstrap, kafka=bool(bootstrap))
+    worker = Worker(runtime, sink)
     worker.start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
