@@ -20,7 +20,6 @@ from shared.transient import is_transient
 
 log = get_logger("timers")
 PAUSES = [timedelta(minutes=each) for each in (0, 1, 5, 30, 120)]  # business time from its instant to its n-th try
-MAX_FAILURES = len(PAUSES)
 # A timer that failed is past due: those few are found among the past ones, all others by their index.
 NEXT = """SELECT least(
     (SELECT min(due_at) FROM timer WHERE kind = ANY($1::text[]) AND failures = 0),

@@ -15,12 +15,12 @@ import pytest
 from services.collections.models import Table
 from services.collections.models.past import KEPT
 from services.collections.queries.past import BORN
-from services.collections.queries.retelling import told_otherwise
 from shared.db import new_id
 from shared.events.billing import Allocation, InvoiceIssued, PaymentReported
 from tests.collections.api_scene import local, scene
 from tests.collections.chronicle import Chronicle
 from tests.collections.factories import Customer
+from tests.collections.retelling import told_otherwise
 from tests.collections.story import OpenDatabase, story
 
 CHANGES = re.compile(rf"UPDATE ((?:{'|'.join(KEPT)})(?: \w+)? SET \w+(?: = t\.(?:version|told)(?:, \w+)?)?)")

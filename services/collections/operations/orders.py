@@ -32,11 +32,26 @@ from shared.operator import Reminder
 
 async def send_notice(session: AsyncSession, changes: Changes, facts: Facts, *, by: str, reason: str | None) -> Notice:
     """Have the desks told that a cut is coming for what is overdue (VIP-10)."""
-    terms, now = changes.terms(facts.policy), changes.now
-    wanted = terms.policy.suspension.notice
+    made = _notice(facts, changes.terms(facts.policy), changes.now, by=by, reason=reason)
+    session.add(made)
+    event = SuspensionNoticeRequested(
+        notice_id=made.id,
+        customer_id=facts.account_id,
+        notice=made.notice,
+        amount=made.amount,
+        currency=made.currency,
+        reason=made.reason,
+        requested_by=by,
+        requested_at=changes.now,
+    )
+    changes.tell(facts.account_id, event)
+    return made
+
+
+def _notice(facts: Facts, terms: Terms, now: datetime, *, by: str, reason: str | None) -> Notice:
+    wanted, debts = terms.policy.suspension.notice, overdue(facts, now) or unpaid(facts, now)
     assert wanted is not None
-    debts = overdue(facts, now) or unpaid(facts, now)
-    made = Notice(
+    return Notice(
         id=new_id(),
         account_id=facts.account_id,
         notice=wanted.name,
@@ -48,19 +63,6 @@ async def send_notice(session: AsyncSession, changes: Changes, facts: Facts, *, 
         source=_source(by),
         requested_at=now,
     )
-    session.add(made)
-    event = SuspensionNoticeRequested(
-        notice_id=made.id,
-        customer_id=facts.account_id,
-        notice=made.notice,
-        amount=made.amount,
-        currency=made.currency,
-        reason=made.reason,
-        requested_by=by,
-        requested_at=now,
-    )
-    changes.tell(facts.account_id, event)
-    return made
 
 
 CUT = Rows(

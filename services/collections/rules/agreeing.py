@@ -55,7 +55,7 @@ def plan_obstacles(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstac
         yield Obstacle(rule, f"Ya tiene un plan de pago desde el {when}.", "Espere a que se cumpla o se incumpla.")
 
 
-def review_obstacles(facts: Facts, terms: Terms, now: datetime) -> Iterator[Obstacle]:
+def review_obstacles(facts: Facts, terms: Terms) -> Iterator[Obstacle]:
     """One review at a time."""
     opened = next((each for each in facts.reviews if each.closed_at is None), None)
     if opened is not None:

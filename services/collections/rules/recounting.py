@@ -167,13 +167,13 @@ def _orders(facts: Facts, terms: Terms, now: datetime) -> Iterator[Known]:
         yield Known("suspension", SUSPENSIONS[SuspensionState(last.state)], known, last.id)
         if last.recovery_requested_at is not None and in_recovery(last, now):
             yield Known("recovery", "El caso está en recuperación.", last.recovery_requested_at, last.id)
-    yield from _restriction(facts, now)
+    yield from _restriction(facts)
     for outage in open_outages(facts, now):
         since = moment(terms.operator, outage.declared_at)
         yield Known("outage", f"El nodo {outage.access_node} tiene una avería desde el {since}.", outage.declared_at, outage.id)
 
 
-def _restriction(facts: Facts, now: datetime) -> Iterator[Known]:
+def _restriction(facts: Facts) -> Iterator[Known]:
     """The last order to restrict, and how far it is."""
     last = facts.restrictions[-1] if facts.restrictions else None
     if last is None:

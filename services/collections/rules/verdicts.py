@@ -213,7 +213,7 @@ RULES: dict[ActionCode, tuple[str, Callable[[Facts, Terms, datetime], str], Obst
     "confirm_receipt": ("receipt", _yes_receipt, _confirm_receipt),
     "promise": ("promises", promise_terms, lambda facts, terms, now, _: promise_obstacles(facts, terms, now)),
     "payment_plan": ("negotiated", _yes_plan, lambda facts, terms, now, _: plan_obstacles(facts, terms, now)),
-    "review": ("negotiated", _yes_review, lambda facts, terms, now, _: review_obstacles(facts, terms, now)),
+    "review": ("negotiated", _yes_review, lambda facts, terms, now, _: review_obstacles(facts, terms)),
     "notice": ("notice", _yes_notice, _notice),
     "suspend": ("day", _yes_suspend, _suspend),
     "reconnect": ("reconnection", _yes_reconnect, _reconnect),

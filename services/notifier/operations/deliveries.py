@@ -98,7 +98,7 @@ async def record_outcomes(session: AsyncSession, operator: Operator, *, holder: 
     touched = {each.message_id for each in [*deliveries, *riders]}
     at = max((each.at for each in tries), default=None)
     if at is not None:
-        told += await _judge(session, [each for each in messages if each.id in touched], at)
+        told += await _judge(session, [each for each in messages if each.id in touched])
         await publish_many(session, told, now=at)
     return len(deliveries)
 
@@ -125,7 +125,7 @@ def _settle(message: Message, delivery: Delivery, done: Try, attempts: int) -> l
     return [event] if event else []
 
 
-async def _judge(session: AsyncSession, messages: Sequence[Message], now: datetime) -> list[Outgoing]:
+async def _judge(session: AsyncSession, messages: Sequence[Message]) -> list[Outgoing]:
     """Each message's state follows from its deliveries; that all are accepted is told once."""
     told = []
     deliveries = await deliveries_of(session, [each.id for each in messages])

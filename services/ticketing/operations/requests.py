@@ -73,13 +73,10 @@ async def request_reconnections(
     customers = await lock_whole_customers(session, [each.customer_id for each in wanted])
     if strangers := {each.customer_id for each in wanted} - customers.keys():
         raise FactMissing(f"customer {min(strangers)}")
-    cuts = await suspensions_by_id(session, [each.suspension_id for each in wanted])
+    cuts = await _cuts_behind(session, wanted, now)
     taken = await reconnected_suspensions(session, [each.suspension_id for each in wanted], [each.reconnection_id for each in wanted])
     ready: list[Back] = []
     stopping: list[Suspension] = []
-    before_us = {each.suspension_id: imported(each, [], now=now) for each in reversed(wanted) if each.suspension_id not in cuts}
-    await insert(session, list(before_us.values()))
-    cuts |= before_us
     for each in wanted:
         order = cuts[each.suspension_id]
         if order.id in taken or order.state not in (SuspensionState.REQUESTED, SuspensionState.SUSPENDED):
@@ -95,6 +92,14 @@ async def request_reconnections(
         await steps.close_on_events(session, events=["service_reconnected"], customers=back, operator=operator, now=now)
     for order in stopping:
         await suspensions.release(session, order=order, cause="withdrawn", operator=operator, now=now)
+
+
+async def _cuts_behind(session: AsyncSession, wanted: Sequence[ReconnectionRequested], now: datetime) -> dict[UUID, Suspension]:
+    """The cuts that are to be taken back, by their ids; one that we do not know is that of a customer who came suspended."""
+    known = await suspensions_by_id(session, [each.suspension_id for each in wanted])
+    before_us = {each.suspension_id: imported(each, [], now=now) for each in reversed(wanted) if each.suspension_id not in known}
+    await insert(session, list(before_us.values()))
+    return known | before_us
 
 
 def _reconnection(wanted: ReconnectionRequested, now: datetime) -> Reconnection:

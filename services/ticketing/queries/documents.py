@@ -1,6 +1,6 @@
 """Stored documents."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +24,6 @@ async def part_of(session: AsyncSession, document_id: UUID, number: int) -> byte
     """A piece of a document's content; None behind the last one."""
     found = await rows(session, "SELECT data FROM document_part WHERE document_id = $1 AND number = $2", document_id, number)
     return bytes(found[0].data) if found else None
-
-
-async def documents_of_ticket(session: AsyncSession, ticket_id: UUID) -> Sequence[Document]:
-    """The documents of a ticket, oldest first."""
-    query = select(Document).where(Document.ticket_id == ticket_id).order_by(col(Document.id))
-    return (await session.execute(query)).scalars().all()
 
 
 async def files_named(session: AsyncSession, customer_id: UUID, ids: Iterable[UUID]) -> dict[str, dict[str, Any]]:
