@@ -1,4 +1,10 @@
-"""Values that nobody may change, made by the thousand in every review."""
+"""Values that nobody may change, made by the thousand in every review.
+
+# Note [Frozen by mypy alone]
+Python guards a frozen dataclass by setting each field with a call: 9 µs for an invoice instead of 0.2, and a review makes dozens of values
+for an account. These are frozen for mypy, which reads every line of ours, and plain where they run. What was found out from facts once
+(`facts.once`) would not notice a value that was set later: `replace` makes another.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,6 +15,5 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(*, frozen: bool, slots: bool) -> Callable[[type], type]:
-        """The library's, but that mypy alone sees to it that nobody changes a frozen one: where Python does, each field is set by a call,
-        and an invoice takes 9 µs to make instead of 0.2."""
+        """The library's, but without Python's own guard (Note [Frozen by mypy alone])."""
         return dataclasses.dataclass(slots=slots, unsafe_hash=frozen)
