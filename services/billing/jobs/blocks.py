@@ -29,6 +29,7 @@ class Rows(Generic[Good]):
     last_line: int = 0
 
     def counts(self) -> dict[str, int]:
+        """What it adds to the counters of its import."""
         notices = sum(each.severity is Severity.NOTICE for each in self.faults)
         return {"rows_read": self.read, "rows_bad": len(self.broken), "notices": notices}
 

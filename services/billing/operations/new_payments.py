@@ -81,6 +81,7 @@ async def refusals(
 
 
 def at_once() -> Conflict:
+    """Two requests report the same money, and the other one holds its row."""
     return Conflict("La misma referencia se está registrando en este momento.", remedy="Consulte los pagos del cliente antes de repetir.")
 
 

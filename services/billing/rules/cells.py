@@ -96,6 +96,7 @@ class Compiler:
         return {name: self.cell(value) for name, value in cells.items() if value is None or isinstance(value, Cell)}
 
     def condition(self, when: When | None) -> Callable[[list[str]], bool]:
+        """Whether a record's cells meet it; None is met by all."""
         if when is None:
             return lambda cells: True
         position = self._index[normal(when.column)]
@@ -161,6 +162,7 @@ class Row:
 
     @property
     def broken(self) -> bool:
+        """Does a fault keep it from being imported?"""
         return any(each.severity is Severity.ERROR for each in self.faults)
 
     def fault(self, column: "str | Getter | None", value: object, reason: str, remedy: str, severity: Severity = Severity.ERROR) -> None:

@@ -34,6 +34,7 @@ class InvoiceAccount:
 
     @property
     def open(self) -> Decimal:
+        """What nobody has paid or reported as paid; zero unless the invoice is OPEN."""
         return self.balance - self.reported if self.state is InvoiceState.OPEN else ZERO
 
 

@@ -22,6 +22,7 @@ class Period:
 
     @classmethod
     def of(cls, day: date) -> "Period":
+        """The month of a day (of the operator's zone)."""
         return cls(day.year, day.month)
 
     def __str__(self) -> str:
@@ -29,6 +30,7 @@ class Period:
 
     @property
     def days(self) -> int:
+        """How many days it has."""
         return calendar.monthrange(self.year, self.month)[1]
 
     @property

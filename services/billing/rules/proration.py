@@ -49,6 +49,7 @@ class Segment:
 
     @property
     def days(self) -> int:
+        """How many, the first and the last among them."""
         return (self.last - self.first).days + 1
 
 

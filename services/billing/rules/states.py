@@ -22,6 +22,7 @@ class PaymentState(StrEnum):
 
     @property
     def counts(self) -> bool:
+        """Does its money stand on invoices?"""
         return self in (PaymentState.REPORTED, PaymentState.CONFIRMED)
 
 
