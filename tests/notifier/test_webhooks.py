@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from standardwebhooks.webhooks import Webhook as Standard
@@ -15,7 +16,8 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from services.notifier.adapters.posting import Poster
 from services.notifier.app import SERVICE
 from services.notifier.jobs import webhooks as job
-from services.notifier.operations.posts import renew_post_claims
+from services.notifier.operations.posts import AT_ONCE, CLAIM, UNDER_WAY, WITH_WORK, renew_post_claims
+from services.notifier.queries.webhooks import NEXT
 from services.notifier.rules.addresses import networks
 from shared.db import Database, new_id, rows
 from shared.events.notifier import WebhookDisabled
@@ -294,6 +296,24 @@ async def test_what_a_killed_worker_had_is_sent_again_with_the_same_id(database:
         await served.sql("UPDATE webhook_post SET claimed_until = clock_timestamp() - interval '1 second' RETURNING 1")
         await served.work()
         assert [each["state"] for each in await posts(served, hook)] == ["DELIVERED"]
+
+
+async def test_what_waits_for_a_subscriber_is_not_read_to_find_what_is_due(database: OpenDatabase) -> None:
+    """Who was away for a weekend has thousands of events before it, and what is known of the table is of before that."""
+    async with house(database) as served:
+        hook = await subscribe(served, "http://127.0.0.1:9", PAID)
+        events = "INSERT INTO webhook_event (id, type, at, body) SELECT gen_random_uuid(), $2, $1, '{}' FROM generate_series(1, 2000)"
+        await served.sql(f"{events} RETURNING 1", START, PAID)
+        await served.sql(
+            "INSERT INTO webhook_post (webhook_id, event_id, key, state, attempts, next_attempt_at, detail) "
+            "SELECT $2, id, (row_number() OVER () % 100)::text, 'QUEUED', 0, $1, '' FROM webhook_event RETURNING 1",
+            *(START, UUID(hook["id"])),
+        )
+        looks: dict[str, tuple[Any, ...]] = {NEXT: (START,), WITH_WORK: (START,), UNDER_WAY: (UUID(hook["id"]),)}
+        looks[CLAIM] = (UUID(hook["id"]), START, "worker", timedelta(seconds=5), AT_ONCE)
+        for query, arguments in looks.items():
+            (plan,) = (await served.sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", *arguments))[0][0]
+            assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 200, query
 
 
 async def test_what_a_killed_worker_had_waits_for_a_subscriber_who_rests_and_so_does_the_conductor(database: OpenDatabase) -> None:

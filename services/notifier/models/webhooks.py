@@ -61,7 +61,8 @@ class WebhookPost(Table, table=True):
         one_of("state", PostState, "ck_webhook_post_state"),
         UniqueConstraint("webhook_id", "event_id", name="uq_webhook_post_event"),
         Index("ix_webhook_post_webhook", "webhook_id", "id"),
-        Index("ix_webhook_post_due", "webhook_id", "next_attempt_at", postgresql_where=text(OPEN)),
+        Index("ix_webhook_post_due", "webhook_id", "next_attempt_at", "id", postgresql_where=text("state = 'QUEUED'")),
+        Index("ix_webhook_post_sending", "webhook_id", "id", postgresql_where=text("state = 'SENDING'")),
         Index("ix_webhook_post_key", "webhook_id", "key", "id", postgresql_where=text(OPEN)),
         Index("ix_webhook_post_event", "event_id"),
     )

@@ -17,7 +17,7 @@ from sqlmodel import col, select
 
 from services.notifier.models import Webhook, WebhookAttempt, WebhookPost
 from services.notifier.operations.webhooks import disable
-from services.notifier.queries.webhooks import ITS_TURN
+from services.notifier.queries.webhooks import BY_TIME, LEFT, WAITING
 from services.notifier.rules.webhooks import GONE, Answer, PostState, WebhookState, cloud_event, next_try, rest, wanted_by
 from shared.clock import machine_now
 from shared.db import Fetched, execute, ring, rows
@@ -32,9 +32,10 @@ CLAIM = f"""
 UPDATE webhook_post p SET state = 'SENDING', holder = $3, claimed_until = clock_timestamp() + $4::interval, attempts = attempts + 1,
     next_attempt_at = NULL
 FROM webhook_event e, (
-    SELECT d.id FROM webhook_post d WHERE d.webhook_id = $1 AND {ITS_TURN}
-    AND (d.state = 'QUEUED' AND d.next_attempt_at <= $2 OR d.state = 'SENDING' AND d.claimed_until < clock_timestamp())
-    ORDER BY d.next_attempt_at, d.id LIMIT $5) AS due
+    SELECT due.id FROM (SELECT $1::uuid AS id) AS w CROSS JOIN LATERAL (
+        ({LEFT} ORDER BY d.id LIMIT $5)
+        UNION ALL (SELECT id FROM ({WAITING} AND d.next_attempt_at <= $2 {BY_TIME} LIMIT $5) AS waiting)
+    ) AS due LIMIT $5) AS due
 WHERE p.id = due.id AND e.id = p.event_id RETURNING p.id, p.event_id, e.body
 """
 UNDER_WAY = "SELECT count(*) AS n FROM webhook_post WHERE webhook_id = $1 AND state = 'SENDING' AND claimed_until >= clock_timestamp()"
@@ -44,10 +45,9 @@ posts AS (DELETE FROM webhook_post p USING old WHERE p.event_id = old.id)
 DELETE FROM webhook_event e USING old WHERE e.id = old.id
 """
 WITH_WORK = f"""
-SELECT w.id FROM webhook w WHERE w.state = 'ACTIVE' AND (w.rests_until IS NULL OR w.rests_until <= $1) AND EXISTS (
-    SELECT FROM webhook_post d WHERE d.webhook_id = w.id AND {ITS_TURN}
-    AND (d.state = 'QUEUED' AND d.next_attempt_at <= $1 OR d.state = 'SENDING' AND d.claimed_until < clock_timestamp()))
-ORDER BY w.id
+SELECT w.id FROM webhook w CROSS JOIN LATERAL (
+    ({LEFT} LIMIT 1) UNION ALL (SELECT id FROM ({WAITING} AND d.next_attempt_at <= $1 {BY_TIME} LIMIT 1) AS waiting) LIMIT 1
+) AS work WHERE w.state = 'ACTIVE' AND (w.rests_until IS NULL OR w.rests_until <= $1) ORDER BY w.id
 """
 
 

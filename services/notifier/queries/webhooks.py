@@ -37,23 +37,27 @@ POSTS = Sorting(
     status=number("webhook_post.status", empty=True),
     delivered_at=instant("webhook_post.delivered_at", empty=True),
 )
-# No earlier post of the same customer to the same subscriber is still under way.
-ITS_TURN = """NOT EXISTS (SELECT FROM webhook_post e WHERE e.webhook_id = d.webhook_id AND e.key = d.key AND e.id < d.id
-    AND e.state IN ('QUEUED', 'SENDING'))"""
+# No earlier post of the same customer to the same subscriber is still under way. Asked of one post after another, as they are due: as a
+# NOT EXISTS it would join all that waits with all that waits, and a subscriber may have been away for days.
+ITS_TURN = """(SELECT e.id FROM webhook_post e WHERE e.webhook_id = d.webhook_id AND e.key = d.key AND e.id < d.id
+    AND e.state IN ('QUEUED', 'SENDING') ORDER BY e.id LIMIT 1) IS NULL"""
+# Of a subscription `w`: what is queued, the first due first; and what a killed worker had.
+WAITING = f"SELECT d.id, d.next_attempt_at FROM webhook_post d WHERE d.webhook_id = w.id AND d.state = 'QUEUED' AND {ITS_TURN}"
+LEFT = f"""SELECT d.id FROM webhook_post d WHERE d.webhook_id = w.id AND d.state = 'SENDING' AND d.claimed_until < clock_timestamp()
+    AND {ITS_TURN}"""
+BY_TIME = "ORDER BY d.next_attempt_at, d.id"
 # What an older key of ours closed ($1: their marks), or nobody.
 STALE = """
 SELECT id, secret, previous_secret FROM webhook WHERE strpos(secret, '.') = 0 OR split_part(secret, '.', 1) = ANY($1)
     OR strpos(previous_secret, '.') = 0 OR split_part(previous_secret, '.', 1) = ANY($1)"""
 # What a worker has that may be alive is due now; what a killed one had, as soon as its subscriber rests no longer.
 NEXT = f"""
-SELECT min(CASE WHEN EXISTS (
-    SELECT FROM webhook_post s WHERE s.webhook_id = w.id AND s.state = 'SENDING' AND s.claimed_until >= clock_timestamp()
-) THEN $1 ELSE greatest(coalesce(d.next_attempt_at, $1), w.rests_until) END) AS at
-FROM webhook w CROSS JOIN LATERAL (
-    SELECT next_attempt_at FROM webhook_post d
-    WHERE d.webhook_id = w.id AND d.state IN ('QUEUED', 'SENDING') AND {ITS_TURN}
-    ORDER BY next_attempt_at NULLS FIRST LIMIT 1) AS d
-WHERE w.state = 'ACTIVE'
+SELECT min(d.at) AS at FROM webhook w CROSS JOIN LATERAL (
+    (SELECT $1::timestamptz AS at FROM webhook_post s
+        WHERE s.webhook_id = w.id AND s.state = 'SENDING' AND s.claimed_until >= clock_timestamp() LIMIT 1)
+    UNION ALL (SELECT greatest($1, w.rests_until) FROM ({LEFT} LIMIT 1) AS left_behind)
+    UNION ALL (SELECT greatest(next_attempt_at, w.rests_until) FROM ({WAITING} {BY_TIME} LIMIT 1) AS waiting)
+) AS d WHERE w.state = 'ACTIVE'
 """
 
 
