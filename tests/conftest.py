@@ -76,14 +76,29 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each worker begins with its share of what takes long: at the end there are only short tests to share, and nobody is waited for."""
+    """Each worker begins with its share of what takes long: at the end there are only short tests to share, and nobody is waited for.
+
+    The first one begins with the longest, whose processes keep both cores busy for minutes; beside it the others do what needs a Kafka,
+    for which they mostly wait."""
     workers, count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), len(items)
-    slow = [each for each in items if each.get_closest_marker("slow")]
-    others = iter([each for each in items if not each.get_closest_marker("slow")])
+    groups: dict[int, list[pytest.Item]] = {turn: [] for turn in range(4)}
+    for item in items:
+        groups[_turn(item)].append(item)
+    longest, waiting, slow, short = groups.values()
+    rest = iter(short)
     items.clear()
     for worker in range(workers):
+        items += longest if worker == 0 else []
+        items += waiting[(worker - 1) % workers :: max(1, workers - 1)] if worker or workers == 1 else []
         items += slow[worker::workers]
-        items += islice(others, max(0, (worker + 1) * count // workers - len(items)))
+        items += islice(rest, max(0, (worker + 1) * count // workers - len(items)))
+
+
+def _turn(item: pytest.Item) -> int:
+    mark = item.get_closest_marker("slow")
+    if mark is not None and mark.kwargs.get("minutes"):
+        return 0
+    return 1 if item.get_closest_marker("kafka") else 2 if mark is not None else 3
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -25,7 +25,7 @@ def say(line: str) -> None:
 
 
 @pytest.mark.kafka
-@pytest.mark.slow
+@pytest.mark.slow(minutes=4)
 async def test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks(tmp_path: Path, kafka_bootstrap: str) -> None:
     seed = int(os.environ.get("FAULT_SEED") or random.randrange(10**6))
     say(f"FAULT_SEED={seed}")

@@ -313,6 +313,7 @@ async def test_a_topic_that_lost_what_we_stored_begins_anew(line: Line) -> None:
 
 
 @pytest.mark.kafka
+@pytest.mark.slow
 async def test_a_topic_that_is_made_anew_while_it_is_read_is_read_from_its_beginning(line: Line) -> None:
     """Even when more is brought into it at once than the old one had: its records are not taken for those that were read before."""
     line.start("billing", "ticketing")
