@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -224,7 +224,8 @@ async def test_money_left_over_pays_the_new_invoice(billing: Served, book: Book)
     assert (told[1][1].open_after, told[1][1].confirmed) == (Decimal("0.0000"), False)
 
 
-async def test_no_run_starts_while_a_book_comes_in(billing: Served, book: Book) -> None:
+async def test_no_run_starts_while_a_book_comes_in(billing: Served, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.billing.operations.imports.LEASE", timedelta(hours=1))
     await book.customers(billing, line(id="C-1"))
     await billing.sql("UPDATE import_batch SET state = 'READING', claimed_until = now() + interval '1 hour' RETURNING id")
     await billing.runtime.clock.set(local("2026-03-01", "00:30"))  # type: ignore[attr-defined]

@@ -284,6 +284,21 @@ async def test_an_import_whose_worker_is_gone_waits_no_longer_than_any_claim(bil
         assert ((await billing.sql(left))[0].left > timedelta(seconds=2)) is kept
 
 
+@pytest.mark.parametrize(("left", "taken"), [("-1 second", True), ("4 seconds", False), ("1 hour", True)])
+async def test_whether_a_claim_holds_is_told_by_the_clock_that_all_share(billing: Served, book: Book, left: str, taken: bool) -> None:
+    """The database's: those of processes may differ. What would last for an hour was claimed before that clock was set back."""
+    path, database, now = book.rows([line(id="C-1")]), billing.runtime.database, await billing.now()
+    async with database.transaction() as session:
+        batch = await queue_import(
+            session, kind="payments", source="bank", file_name="a.csv", path=str(path), mapping={}, requested_by="admin", now=now
+        )
+        assert await claim_import(session, holder="one", now=now) is not None
+    await billing.sql(f"UPDATE import_batch SET claimed_until = clock_timestamp() + interval '{left}' RETURNING id")
+    async with database.transaction() as session:
+        found = await claim_import(session, holder="another", now=now)
+    assert (found is not None and found.id == batch.id) is taken
+
+
 @pytest.mark.parametrize("there", [True, False], ids=["a_good_file", "a_file_that_is_gone"])
 async def test_an_import_that_was_taken_over_stops(billing: Served, book: Book, there: bool) -> None:
     """It neither applies rows nor says how the other's work ended."""

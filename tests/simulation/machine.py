@@ -84,7 +84,6 @@ def seeded(seed: int) -> Any:
         patch("shared.db.os", machine),
         patch("services.notifier.jobs.deliveries.give_way", at_once),
         patch("services.ticketing.operations.suspensions.machine_now", machine.now),
-        patch("services.billing.operations.imports.machine_now", machine.now),
         patch.object(prolonged.__wrapped__, "__defaults__", (LONG,)),  # type: ignore[attr-defined]
         patch("shared.courier.asyncio", OneByOne),
         patch("shared.inbox.asyncio", SimpleNamespace(sleep=at_once)),

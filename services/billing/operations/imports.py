@@ -14,12 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.billing.models import ImportBatch
 from services.billing.rules.cells import Fault
 from services.billing.rules.states import ImportState
-from shared.clock import machine_now
 from shared.db import execute, ring, rows
 from shared.errors import Conflict
-from shared.lease import LEASE
+from shared.lease import LEASE, holds
 
 MOST_WAITING = 20
+# In both $1 is the holder, and $2 the lease.
+CLAIMED, MINE = "claimed_until = clock_timestamp() + $2::interval", "claimed_by = $1 AND state IN ('READING', 'MERGING')"
 COUNTERS = frozenset({"rows_read", "rows_new", "rows_changed", "rows_unchanged", "rows_bad", "rows_missing", "notices"})
 
 
@@ -47,14 +48,13 @@ async def claim_import(session: AsyncSession, *, holder: str, now: datetime, bat
     """Take the oldest import that nobody works on (or that very one), and go on with it; None when there is none."""
     found = await rows(
         session,
-        "UPDATE import_batch SET state = 'READING', claimed_by = $1, claimed_until = $2, started_at = coalesce(started_at, $3) "
+        f"UPDATE import_batch SET state = 'READING', claimed_by = $1, {CLAIMED}, started_at = coalesce(started_at, $3) "
         "WHERE id = (SELECT id FROM import_batch WHERE state IN ('QUEUED', 'READING', 'MERGING') "
-        "AND (claimed_until IS NULL OR claimed_until < $4) AND ($5::uuid IS NULL OR id = $5) "
+        f"AND (claimed_until IS NULL OR NOT {holds('claimed_until', '$2')}) AND ($4::uuid IS NULL OR id = $4) "
         "ORDER BY requested_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id",
         holder,
-        machine_now() + LEASE,
+        LEASE,
         now,
-        machine_now(),
         batch_id,
     )
     if not found:
@@ -76,11 +76,10 @@ async def renew_claim(
     added = "".join(f", {name} = {name} + {int(count)}" for name, count in counts.items() if name in COUNTERS)
     count = await execute(
         session,
-        f"UPDATE import_batch SET claimed_until = $3, state = $4, merged_line = greatest(merged_line, $5){added} "
-        "WHERE id = $1 AND claimed_by = $2 AND state IN ('READING', 'MERGING')",
-        batch_id,
+        f"UPDATE import_batch SET {CLAIMED}, state = $4, merged_line = greatest(merged_line, $5){added} WHERE id = $3 AND {MINE}",
         holder,
-        machine_now() + LEASE,
+        LEASE,
+        batch_id,
         state.value,
         merged_line,
     )
@@ -90,8 +89,7 @@ async def renew_claim(
 
 async def keep_claim(session: AsyncSession, *, batch_id: UUID, holder: str) -> None:
     """This process is alive: what it works on stays its own, however long a block takes."""
-    sql = "UPDATE import_batch SET claimed_until = $3 WHERE id = $1 AND claimed_by = $2 AND state IN ('READING', 'MERGING')"
-    await execute(session, sql, batch_id, holder, machine_now() + LEASE)
+    await execute(session, f"UPDATE import_batch SET {CLAIMED} WHERE id = $3 AND {MINE}", holder, LEASE, batch_id)
 
 
 async def finish_import(
