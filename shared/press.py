@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from shared.errors import Unavailable
 from shared.operator import Operator
 from shared.typesetter import DONE, SHOP, Document, Standard
 
@@ -26,6 +27,13 @@ class PdfFailed(Exception):
     """The operator's template does not compile; the text says where."""
 
 
+class NotPrinted(PdfFailed, Unavailable):
+    """Whoever prints has ended, or took too long (the machine has no memory left, or too much to do): it may work later."""
+
+    def __init__(self, template: str) -> None:
+        super().__init__(f"No se pudo imprimir ahora ({template}).", remedy="Repita la solicitud en un momento.")
+
+
 class Shop:
     """A process that prints one short document after the other (see Note [Who prints has a process]); there while there is work. One that
     takes longer than `patience` seconds for a document is ended."""
@@ -35,7 +43,7 @@ class Shop:
         self._process: subprocess.Popen[bytes] | None = None
 
     def print(self, document: Document) -> bytes:
-        """Print. Blocking. Raises PdfFailed."""
+        """Print. Blocking. Raises PdfFailed, and NotPrinted where that is not the template's fault."""
         with self._lock:
             try:
                 word, answer = self._ask(document)
@@ -43,7 +51,7 @@ class Shop:
                 try:
                     word, answer = self._ask(document)
                 except (BrokenPipeError, EOFError):
-                    raise PdfFailed(f"{document.template}: whoever prints it ends, or takes too long") from None
+                    raise NotPrinted(document.template) from None
         if word != DONE:
             raise PdfFailed(f"{document.template}: {answer.decode(errors='replace')}")
         return answer

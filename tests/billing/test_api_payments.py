@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from shared.events.billing import PaymentConfirmed, PaymentReported
+from shared.press import Shop
 from tests.billing.books import Book, line, local, vip
 from tests.billing.test_api_customers import fields
 from tests.support.service import Served
@@ -122,7 +123,7 @@ async def test_other_refusals(month: Served) -> None:
     assert await month.sql("SELECT id FROM payment") == []
 
 
-async def test_invoices_are_found_shown_and_printed(month: Served) -> None:
+async def test_invoices_are_found_shown_and_printed(month: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     client = month.as_("ana.martinez")
     listed = (await client.get("/invoices", params={"period": "2026-03", "state": "OPEN"})).json()["items"]
     assert [each["number"] for each in listed] == ["000-001-01-00000001", "000-001-01-00000002"]
@@ -132,6 +133,9 @@ async def test_invoices_are_found_shown_and_printed(month: Served) -> None:
     printed = await client.get(f"/invoices/{listed[1]['id']}/pdf")
     assert (printed.status_code, printed.headers["content-type"], printed.content[:5]) == (200, "application/pdf", b"%PDF-")
     assert printed.content == (await client.get(f"/invoices/{listed[1]['id']}/pdf")).content
+    with monkeypatch.context() as meanwhile:  # whoever prints is ended again and again: the machine's memory is full
+        meanwhile.setattr("shared.press.OURS", Shop(patience=0.0))
+        assert (await client.get(f"/invoices/{listed[1]['id']}/pdf")).status_code == 503
     for params in ({"period": "2026-13"}, {"state": "open"}, {"customer_id": "7"}):
         assert (await client.get("/invoices", params=params)).status_code == 422
     assert (await client.get(f"/invoices/{uuid4()}/pdf")).status_code == 404

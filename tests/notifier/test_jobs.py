@@ -19,6 +19,7 @@ from services.notifier.jobs import deliveries
 from services.notifier.operations.deliveries import claim_deliveries
 from shared.db import Database
 from shared.events.notifier import MessageAccepted, MessageFailed
+from shared.press import Shop
 from shared.settings import Settings
 from tests.notifier.peers import Peer, mail_server
 from tests.notifier.samples import background, golden, read_mails
@@ -207,6 +208,21 @@ async def test_the_months_invoice_travels_as_pdf(database: OpenDatabase, tmp_pat
     text = "".join(page.extract_text() for page in PdfReader(BytesIO(pdf.get_content())).pages)
     assert "000-001-01-00000412" in text and "$1,380.00" in text and "RTN 05019001004321" in text
     assert told.event.reference == str(golden("billing.invoice_issued.v1").invoice_id)
+
+
+async def test_a_mail_whose_invoice_cannot_be_printed_now_goes_out_later(
+    database: OpenDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever prints is ended again and again (the machine's memory is full): that is not the template's fault, nor for people to mend."""
+    async with serve(SERVICE, await database("notifier"), START, maildir=tmp_path) as served:
+        await served.deliver(*background(), golden("collections.invoice_dispatch_requested.v1"))
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr("shared.press.OURS", Shop(patience=0.0))
+            await served.work()
+        assert await states(served) == ["QUEUED"]
+        await served.at(START + timedelta(minutes=5))
+        assert await states(served) == ["ACCEPTED"]
+    assert len(read_mails(tmp_path)) == 1
 
 
 async def test_a_paid_invoice_travels_as_paid(database: OpenDatabase, tmp_path: Path) -> None:

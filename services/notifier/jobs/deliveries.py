@@ -24,7 +24,7 @@ from shared.jobs import Job, JobContext
 from shared.lease import prolonged
 from shared.log import get_logger
 from shared.loop import give_way
-from shared.press import PdfFailed
+from shared.press import NotPrinted, PdfFailed
 
 log = get_logger("notifier.deliveries")
 BATCH = 25
@@ -72,13 +72,16 @@ class Batch:
         return claimed
 
     async def send(self, line: Line, claimed: Claimed) -> Outcome:
-        """Write the mail and send it. A mail that cannot be written fails with the reason."""
+        """Write the mail and send it. A mail that cannot be written fails with the reason, one that cannot be now is tried again."""
         message, delivery = claimed.message, claimed.delivery
         if delivery.address is None:
             return Outcome(Kind.PERMANENT, None, "No hay dirección a la que enviar.")
         try:
             attachments = await self._attachments([message, *claimed.riders])
             mail = mail_of(self.context.operator, message, delivery, attachments, claimed.riders)
+        except NotPrinted as error:
+            log.warning("mail cannot be written now", message=str(message.id), error=told(error))
+            return Outcome(Kind.TEMPORARY, None, "No se pudo imprimir lo que lleva adjunto.")
         except (PdfFailed, ValueError) as error:
             log.error("mail cannot be written", message=str(message.id), error=told(error))
             return Outcome(Kind.PERMANENT, None, f"No se pudo escribir el correo: {error}")
