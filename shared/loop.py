@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 Found = TypeVar("Found")
 TURN_SECONDS, REST_SECONDS, LONG_REST_SECONDS, PATIENCE_SECONDS = 0.0002, 0.02, 0.1, 0.02
+YOUNG = 20_000  # new objects after which the garbage collector looks at them; 700, as usual, are the facts of a few customers
 NICENESS = 10  # how much nicer than others a process is that nobody waits for (os.nice)
 IDLE, BUSY = 0.1, 0.5  # of the time while one rests
 
@@ -19,10 +20,13 @@ def run(work: Coroutine[Any, Any, Found]) -> Found:
     """Run a process's work to its end. What was loaded so far stays, so that the garbage collector need not look at it again and again:
     that took half of the time of whatever makes many objects (docs/adr/0016)."""
     gc.freeze()
+    usual = gc.get_threshold()
+    gc.set_threshold(YOUNG, *usual[1:])
     try:
         with asyncio.Runner(loop_factory=_factory()) as runner:
             return runner.run(work)
     finally:
+        gc.set_threshold(*usual)
         gc.unfreeze()  # what extensions hold is put away at the end, as they expect
 
 

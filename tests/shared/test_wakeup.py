@@ -1,6 +1,7 @@
 """Loops are woken inside a process at once and across processes by NOTIFY; never by what was rolled back."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -15,7 +16,7 @@ from shared.courier import Courier
 from shared.db import Database, execute, ring, rows
 from shared.jobs import Job, JobContext
 from shared.lease import Lease
-from shared.loop import give_way
+from shared.loop import give_way, run
 from shared.routing import EventRouter
 from shared.service import Runtime, Service
 from shared.settings import Settings
@@ -201,3 +202,13 @@ async def test_what_goes_last_lets_the_others_of_its_process_go_first_and_alone_
             await asyncio.sleep(0.01)
     for each in workers:
         await each.stop()
+
+
+def test_a_process_looks_seldom_for_garbage_and_leaves_the_collector_as_it_was() -> None:
+    before = gc.get_threshold()
+
+    async def seen() -> int:
+        return gc.get_threshold()[0]
+
+    assert run(seen()) >= 20 * before[0], "whoever thinks about many accounts would be looked through again and again"
+    assert gc.get_threshold() == before
