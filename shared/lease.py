@@ -30,8 +30,9 @@ SELECT FROM lead
 """
 
 
-def holds(until: str, lease: str) -> str:
-    """SQL: does a claim until then, given for `lease`, hold? What would last longer was given before the server's clock was set back."""
+def holds(until: str, lease: str = f"'{LEASE.total_seconds():g}s'") -> str:
+    """SQL: does a claim until then, given for `lease` (an interval), hold? What would last longer was given before the server's clock was
+    set back."""
     return f"({until} BETWEEN clock_timestamp() AND clock_timestamp() + 2 * {lease}::interval)"
 
 

@@ -31,7 +31,7 @@ PATIENCE = 2.0  # seconds: a subscriber of these tests is quick within it on a f
 OpenDatabase = Callable[[str], Awaitable[Database]]
 PAID = "billing.payment_confirmed.v1"
 HELD = """UPDATE webhook_post SET state = 'SENDING', next_attempt_at = NULL, holder = 'killed',
-    claimed_until = clock_timestamp() + interval '1 hour' RETURNING 1"""
+    claimed_until = clock_timestamp() + interval '9 seconds' RETURNING 1"""
 
 
 @asynccontextmanager
@@ -285,7 +285,8 @@ async def test_a_slow_subscriber_holds_up_nobody_else(database: OpenDatabase) ->
         await running
 
 
-async def test_what_a_killed_worker_had_is_sent_again_with_the_same_id(database: OpenDatabase) -> None:
+@pytest.mark.parametrize("since", ["- interval '1 second'", "+ interval '1 hour'"], ids=["past", "the clock was set back"])
+async def test_what_a_killed_worker_had_is_sent_again_with_the_same_id(database: OpenDatabase, since: str) -> None:
     async with subscriber() as peer, house(database) as served:
         hook = await subscribe(served, peer.url, PAID)
         await served.deliver(*background(), golden(PAID))
@@ -293,7 +294,7 @@ async def test_what_a_killed_worker_had_is_sent_again_with_the_same_id(database:
         assert await served.next_due() == START, "the conductor waits for what is under way"
         await served.work()
         assert peer.taken == []
-        await served.sql("UPDATE webhook_post SET claimed_until = clock_timestamp() - interval '1 second' RETURNING 1")
+        await served.sql(f"UPDATE webhook_post SET claimed_until = clock_timestamp() {since} RETURNING 1")
         await served.work()
         assert [each["state"] for each in await posts(served, hook)] == ["DELIVERED"]
 

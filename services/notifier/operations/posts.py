@@ -22,7 +22,7 @@ from services.notifier.rules.webhooks import GONE, Answer, PostState, WebhookSta
 from shared.clock import machine_now
 from shared.db import Fetched, execute, ring, rows
 from shared.events import Envelope
-from shared.lease import LEASE, prolong
+from shared.lease import LEASE, holds, prolong
 from shared.operator import Operator
 
 AT_ONCE = 4  # posts under way to one subscriber
@@ -38,7 +38,7 @@ FROM webhook_event e, (
     ) AS due LIMIT $5) AS due
 WHERE p.id = due.id AND e.id = p.event_id RETURNING p.id, p.event_id, e.body
 """
-UNDER_WAY = "SELECT count(*) AS n FROM webhook_post WHERE webhook_id = $1 AND state = 'SENDING' AND claimed_until >= clock_timestamp()"
+UNDER_WAY = f"SELECT count(*) AS n FROM webhook_post WHERE webhook_id = $1 AND state = 'SENDING' AND {holds('claimed_until')}"
 FORGET = """
 WITH old AS (SELECT id FROM webhook_event WHERE at < $1 ORDER BY at LIMIT 1000),
 posts AS (DELETE FROM webhook_post p USING old WHERE p.event_id = old.id)

@@ -11,6 +11,7 @@ from services.notifier.models import Webhook, WebhookAttempt, WebhookEvent, Webh
 from services.notifier.rules.webhooks import PostState, WebhookState
 from shared.db import rows
 from shared.errors import NotFound
+from shared.lease import holds
 from shared.sealing import Seal
 from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
 
@@ -43,8 +44,8 @@ ITS_TURN = """(SELECT e.id FROM webhook_post e WHERE e.webhook_id = d.webhook_id
     AND e.state IN ('QUEUED', 'SENDING') ORDER BY e.id LIMIT 1) IS NULL"""
 # Of a subscription `w`: what is queued, the first due first; and what a killed worker had.
 WAITING = f"SELECT d.id, d.next_attempt_at FROM webhook_post d WHERE d.webhook_id = w.id AND d.state = 'QUEUED' AND {ITS_TURN}"
-LEFT = f"""SELECT d.id FROM webhook_post d WHERE d.webhook_id = w.id AND d.state = 'SENDING' AND d.claimed_until < clock_timestamp()
-    AND {ITS_TURN}"""
+LEFT = f"""SELECT d.id FROM webhook_post d WHERE d.webhook_id = w.id AND d.state = 'SENDING'
+    AND NOT {holds("d.claimed_until")} AND {ITS_TURN}"""
 BY_TIME = "ORDER BY d.next_attempt_at, d.id"
 # What an older key of ours closed ($1: their marks), or nobody.
 STALE = """
@@ -54,7 +55,7 @@ SELECT id, secret, previous_secret FROM webhook WHERE strpos(secret, '.') = 0 OR
 NEXT = f"""
 SELECT min(d.at) AS at FROM webhook w CROSS JOIN LATERAL (
     (SELECT $1::timestamptz AS at FROM webhook_post s
-        WHERE s.webhook_id = w.id AND s.state = 'SENDING' AND s.claimed_until >= clock_timestamp() LIMIT 1)
+        WHERE s.webhook_id = w.id AND s.state = 'SENDING' AND {holds("s.claimed_until")} LIMIT 1)
     UNION ALL (SELECT greatest($1, w.rests_until) FROM ({LEFT} LIMIT 1) AS left_behind)
     UNION ALL (SELECT greatest(next_attempt_at, w.rests_until) FROM ({WAITING} {BY_TIME} LIMIT 1) AS waiting)
 ) AS d WHERE w.state = 'ACTIVE'
