@@ -1,20 +1,22 @@
 """Whose accounts a person sees in lists: an agent its own, everybody else who may read all of them (VIP-4). One account may be read by
-every reader: colleagues answer the phone for each other, and the rules still say whose work it is. And: who has seen which version."""
+every reader: colleagues answer the phone for each other, and the rules still say whose work it is. And: how an agent's commands begin."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Header
+from fastapi import Depends, Header, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.models import Account
+from services.collections.queries.accounts import version_of
 from services.collections.queries.portfolios import covered_by
 from shared.auth import Principal
 from shared.db import lock
 from shared.errors import Forbidden
 from shared.operator import Operator
-from shared.web import Session, expect_version, permits
+from shared.web import Actor, Documents, Now, Session, expect_version, permits, set_etag
 
 READ, WORK, PORTFOLIOS, LISTS = "collections.read", "collections.work", "collections.portfolios", "collections.vip_lists"
 HOLDS, SIMULATIONS, APPROVALS = "collections.holds", "collections.simulations", "collections.approvals"
@@ -63,8 +65,33 @@ async def agent_listed(session: AsyncSession, actor: Principal, documents: Opera
     return shown[0] if shown else None
 
 
-async def expect_unchanged(session: Session, customer_id: UUID, seen: str | None) -> None:
-    """Where the caller says which version it has read: keep the account as it is until the commit. Raises Stale when it has changed."""
+@dataclass(frozen=True)
+class CustomerCommand:
+    """What an agent has done about one customer: somebody who may work asks for it, and has read the account as it is."""
+
+    customer_id: UUID
+    response: Response
+    session: AsyncSession
+    now: datetime
+    actor: Principal
+    documents: Operator
+
+    async def show_where(self) -> None:
+        """Once it is done: where the customer is read, and its version as the command leaves it."""
+        await self.session.flush()
+        set_etag(self.response, await version_of(self.session, self.customer_id))
+        self.response.headers["Location"] = f"/collections/customers/{self.customer_id}"
+
+
+async def _customer_command(
+    customer_id: UUID, response: Response, session: Session, now: Now, actor: Actor, documents: Documents, seen: Seen = None
+) -> CustomerCommand:
+    """Where the caller says which version it has read the account stays as it is until the commit. Raises Forbidden, and Stale."""
+    permits(actor, documents, WORK)
     if seen is not None and seen != "*":
         account = await lock(session, Account, customer_id)
         expect_version(account.version, int(seen.removeprefix("W/").strip('"')))
+    return CustomerCommand(customer_id, response, session, now, actor, documents)
+
+
+OnCustomer = Annotated[CustomerCommand, Depends(_customer_command)]

@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
-
-from fastapi import Response
 
 from services.collections.api.contacts import show_contact
 from services.collections.api.shapes import (
@@ -31,7 +28,7 @@ from services.collections.api.shapes import (
 )
 from services.collections.api.views import StatusSince, money_view, quote
 from services.collections.models import Invoice, Notice, Plan, PlanInstalment, Promise, Restriction, Review, Suspension
-from services.collections.queries.accounts import AccountView, version_of
+from services.collections.queries.accounts import AccountView
 from services.collections.rules.debts import ZERO, believed_open, owed, owed_unconfirmed
 from services.collections.rules.explaining import ActionView, Explanation, rule_of
 from services.collections.rules.facts import Facts, Hold
@@ -41,7 +38,6 @@ from services.collections.rules.terms import Book
 from services.collections.rules.wording import moment, who
 from services.collections.rules.worklist import debt
 from shared.operator import Operator
-from shared.web import Session, set_etag
 
 CUT_STATES = {
     SuspensionState.REQUESTED: "solicitada",
@@ -58,13 +54,6 @@ RESTRICTION_ENDS = {
     "cancelled": "no se hizo",
     "refused": "no fue posible",
 }
-
-
-async def show_where(response: Response, session: Session, customer_id: UUID) -> None:
-    """After a command: where the customer is read, and its version as the command leaves it."""
-    await session.flush()
-    set_etag(response, await version_of(session, customer_id))
-    response.headers["Location"] = f"/collections/customers/{customer_id}"
 
 
 def show_account(view: AccountView, facts: Facts, found: Explanation, documents: Operator, now: datetime) -> AccountDetails:
