@@ -67,7 +67,7 @@ async def agent_listed(session: AsyncSession, actor: Principal, documents: Opera
 
 @dataclass(frozen=True)
 class CustomerCommand:
-    """What an agent has done about one customer: somebody who may work asks for it, and has read the account as it is."""
+    """What an agent has done about one customer. `seen` is the version that the agent has read, where its program says so."""
 
     customer_id: UUID
     response: Response
@@ -75,6 +75,15 @@ class CustomerCommand:
     now: datetime
     actor: Principal
     documents: Operator
+    seen: str | None
+
+    async def begin(self) -> None:
+        """Once it is clear what is asked for: may this be asked, and is the account as it was read? Then it stays so until the commit.
+        Raises Forbidden, and Stale."""
+        permits(self.actor, self.documents, WORK)
+        if self.seen is not None and self.seen != "*":
+            account = await lock(self.session, Account, self.customer_id)
+            expect_version(account.version, int(self.seen.removeprefix("W/").strip('"')))
 
     async def show_where(self) -> None:
         """Once it is done: where the customer is read, and its version as the command leaves it."""
@@ -86,12 +95,7 @@ class CustomerCommand:
 async def _customer_command(
     customer_id: UUID, response: Response, session: Session, now: Now, actor: Actor, documents: Documents, seen: Seen = None
 ) -> CustomerCommand:
-    """Where the caller says which version it has read the account stays as it is until the commit. Raises Forbidden, and Stale."""
-    permits(actor, documents, WORK)
-    if seen is not None and seen != "*":
-        account = await lock(session, Account, customer_id)
-        expect_version(account.version, int(seen.removeprefix("W/").strip('"')))
-    return CustomerCommand(customer_id, response, session, now, actor, documents)
+    return CustomerCommand(customer_id, response, session, now, actor, documents, seen)
 
 
 OnCustomer = Annotated[CustomerCommand, Depends(_customer_command)]

@@ -69,6 +69,7 @@ class ReviewEnd(Input):
 @router.post("/customers/{customer_id}/promises", status_code=201)
 async def make_promise(asked: OnCustomer, body: PromiseInput) -> PromiseView:
     """The customer promises to pay; the ledger will say whether the promise was kept (VIP-11)."""
+    await asked.begin()
     made = await promises.make_promise(
         asked.session,
         customer_id=asked.customer_id,
@@ -86,6 +87,7 @@ async def make_promise(asked: OnCustomer, body: PromiseInput) -> PromiseView:
 @router.post("/customers/{customer_id}/payment-plans", status_code=201)
 async def agree_plan(asked: OnCustomer, body: PlanInput) -> PlanView:
     """Agree that all that is owed is paid in instalments (VIP-23)."""
+    await asked.begin()
     parts = [NewInstalment(each.due_at, each.amount.amount, each.amount.currency) for each in body.instalments]
     made = await plans.agree_plan(
         asked.session, customer_id=asked.customer_id, instalments=parts, actor=asked.actor, operator=asked.documents, now=asked.now
@@ -97,6 +99,7 @@ async def agree_plan(asked: OnCustomer, body: PlanInput) -> PlanView:
 @router.post("/customers/{customer_id}/reviews", status_code=201)
 async def open_review(asked: OnCustomer, body: ReviewInput) -> ReviewView:
     """Begin to look into the customer's billing; nobody is cut meanwhile (VIP-23)."""
+    await asked.begin()
     made = await reviews.open_review(
         asked.session, customer_id=asked.customer_id, reason=body.reason, actor=asked.actor, operator=asked.documents, now=asked.now
     )
@@ -107,6 +110,7 @@ async def open_review(asked: OnCustomer, body: ReviewInput) -> ReviewView:
 @router.post("/customers/{customer_id}/reviews/close")
 async def close_review(asked: OnCustomer, body: ReviewEnd) -> ReviewView:
     """Conclude the open review."""
+    await asked.begin()
     found = await reviews.close_review(
         asked.session, customer_id=asked.customer_id, conclusion=body.conclusion, actor=asked.actor, operator=asked.documents, now=asked.now
     )

@@ -43,6 +43,7 @@ class OrderAsked(SuspensionView):
 @router.post("/customers/{customer_id}/suspension-notices", status_code=202)
 async def request_notice(asked: OnCustomer, body: ReasonInput) -> NoticeAsked:
     """Tell the desks of a coming cut; its hours count from when the last mail server accepts the notice (VIP-10)."""
+    await asked.begin()
     made = await notices.request_notice(
         asked.session, customer_id=asked.customer_id, reason=body.reason, actor=asked.actor, operator=asked.documents, now=asked.now
     )
@@ -54,6 +55,7 @@ async def request_notice(asked: OnCustomer, body: ReasonInput) -> NoticeAsked:
 @router.post("/customers/{customer_id}/suspensions", status_code=202)
 async def request_suspension(asked: OnCustomer, body: ReasonInput) -> OrderAsked:
     """Order the cut: only as the rules allow, and *solicitada* until the ticket answers (VIP-9 … VIP-14)."""
+    await asked.begin()
     made = await suspensions.request_suspension(
         asked.session, customer_id=asked.customer_id, reason=body.reason, actor=asked.actor, operator=asked.documents, now=asked.now
     )
@@ -66,6 +68,7 @@ async def request_suspension(asked: OnCustomer, body: ReasonInput) -> OrderAsked
 @router.post("/customers/{customer_id}/reconnections", status_code=202)
 async def request_reconnection(asked: OnCustomer, body: ReconnectionInput) -> OrderAsked:
     """Order the reconnection for what was negotiated; *solicitada* until the ticket answers (VIP-20 … VIP-22)."""
+    await asked.begin()
     cut = await reconnections.request_reconnection(
         asked.session, customer_id=asked.customer_id, basis=body.basis, actor=asked.actor, operator=asked.documents, now=asked.now
     )
