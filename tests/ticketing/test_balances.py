@@ -4,12 +4,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from services.ticketing.models import Customer
 from services.ticketing.queries.facts import look_up
 from shared.db import new_id
 from shared.events.billing import CreditNoteIssued, FreedPart, PaymentReversed
+from shared.events.collections import RecoveryRequested
 from tests.support.service import Served
-from tests.ticketing.support import START, Debtor, story, ticketing
+from tests.ticketing.support import START, Debtor, story, ticketing, tickets
 
 
 def note(mine: Debtor, amount: str, *freed: FreedPart) -> CreditNoteIssued:
@@ -60,3 +63,25 @@ async def test_a_credit_note_that_leaves_nothing_owed_takes_the_ground_from_an_o
         assert await story(served) == []
         await served.deliver(note(mine, "75"))
         assert await story(served) == ["SuspensionCancelled (withdrawn)"]
+
+
+@pytest.mark.parametrize("by", ["what was left over", "a credit note"])
+async def test_who_owes_nothing_any_more_is_not_collected_whatever_covered_the_debt(database: Any, by: str) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        mine = Debtor()
+        await served.deliver(*mine.known(), mine.requested())
+        await served.work()
+        case = RecoveryRequested(
+            recovery_id=new_id(),
+            procedure="retiro_servicio_vip",
+            rule="VIP-16",
+            requested_at=START,
+            **mine.requested().model_dump(
+                include=set(RecoveryRequested.model_fields) - {"recovery_id", "procedure", "rule", "requested_at"}
+            ),
+        )
+        part = mine.reported(Decimal(500))
+        await served.deliver(case, part)
+        assert (await tickets(served))[1:] == [("RECOGER MES CLIENTE VIP", None)]
+        await served.deliver(mine.allocated(part, Decimal(75)) if by == "what was left over" else note(mine, "75"))
+        assert (await tickets(served))[1:] == [("RECOGER MES CLIENTE VIP", "paid")]

@@ -1,9 +1,11 @@
 """The ways of a cut and of a reconnection, as the other services and the people see them."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
+from services.ticketing.models import Suspension
+from services.ticketing.operations import suspensions
 from shared.db import Database
 from shared.events.collections import AgentAssigned
 from shared.events.ticketing import ServiceReconnected, SwitchUnresolved, TicketClosed, TicketOpened
@@ -144,6 +146,39 @@ async def test_a_customer_who_came_suspended_is_reconnected(database: Open) -> N
         await served.deliver(*debtor.known(), debtor.reconnection("payment"))
         await served.work()
         assert await story(served) == ["ServiceReconnected"]
+
+
+async def test_a_reconnection_that_waited_for_a_cut_that_never_was_is_void(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        await served.deliver(*debtor.known(), debtor.requested())
+        await served.deliver(debtor.reconnection())
+        await served.work()
+        assert await story(served) == ["SuspensionCancelled (withdrawn)"]
+        assert [row.state for row in await served.sql("SELECT state FROM reconnection")] == ["VOID"]
+
+
+async def test_a_cut_that_was_done_although_its_order_had_fallen_is_taken_back(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor, operator, now = Debtor(), served.runtime.operator, await served.now()
+        await served.deliver(*debtor.known(), debtor.requested(), debtor.withdrawn())
+        async with served.runtime.database.transaction() as session:
+            order = await session.get_one(Suspension, debtor.suspension_id)
+            order.withdrawn_at = None  # it fell by itself
+            await suspensions.carry_out(session, order=order, proof=[], now=now)
+            await suspensions.after_cut(session, order=order, operator=operator, now=now)
+        assert (await story(served))[1:] == ["ServiceSuspended", "ReconnectionOrdered (withdrawn)"]
+
+
+async def test_a_service_s_last_day_is_the_operator_s(database: Open) -> None:
+    async with ticketing(await database("ticketing")) as served:
+        debtor = Debtor()
+        registered = debtor.registered()
+        sold = registered.services[0].model_copy(update={"active_to": date(2026, 3, 28)})
+        await served.at(START + timedelta(hours=11))  # 20:00 of that day, and the 29th in Greenwich
+        await served.deliver(registered.model_copy(update={"services": [sold]}), debtor.issued(), debtor.requested())
+        await served.work()
+        assert await story(served) == ["ServiceSuspended"]
 
 
 async def test_a_refused_cut_is_told_and_collections_decides_anew(database: Open) -> None:
