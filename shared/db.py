@@ -20,7 +20,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared.errors import NotFound, sqlstate_of
-from shared.session import Session
+from shared.session import Driver, Session
 from shared.wakeup import ANYBODY, Wakeup
 
 Model = TypeVar("Model", bound=SQLModel)
@@ -33,8 +33,10 @@ LAST, LAST_LOCK = [0], threading.Lock()  # the id that was made last
 
 
 @asynccontextmanager
-async def _committed(session: Session, wakeup: Wakeup) -> AsyncIterator[AsyncSession]:
+async def _committed(session: Session, wakeup: Wakeup, first: str = "") -> AsyncIterator[AsyncSession]:
     try:
+        if first:
+            await session.plain(first)
         yield session
         await session.commit()
     except BaseException as error:
@@ -80,7 +82,7 @@ class Database:
             pool_use_lifo=True,  # few connections with warm caches rather than all of them in turn
             pool_timeout=15,
             hide_parameters=True,  # an error's text goes to logs and dead letters; customers' data must not
-            connect_args={"server_settings": settings, "command_timeout": patience + 30, "timeout": 10},
+            connect_args={"connection_class": Driver, "server_settings": settings, "command_timeout": patience + 30, "timeout": 10},
         )
         event.listen(self.engine.sync_engine, "checkout", _alive)
         self.one_log = False  # see `find_one_log`
@@ -91,9 +93,10 @@ class Database:
         """The address as libpq and bare asyncpg want it."""
         return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
-    def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Open a session; commit when the block ends well, roll back when it raises. After a commit that called `ring` the workers wake."""
-        return _committed(Session(self.engine), self.wakeup)
+    def transaction(self, first: str = "") -> AbstractAsyncContextManager[AsyncSession]:
+        """Open a session; commit when the block ends well, roll back when it raises. After a commit that called `ring` the workers wake.
+        `first` is a statement without parameters that goes to the server with BEGIN, in one round trip."""
+        return _committed(Session(self.engine), self.wakeup, first)
 
     def look(self) -> AbstractAsyncContextManager[AsyncSession]:
         """The same for what is one statement, or only looks: each statement is its own transaction, which saves two round trips."""

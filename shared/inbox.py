@@ -127,8 +127,7 @@ class Inbox:
         """One transaction; answers the keys whose parked events may now go on."""
         # Processes are moved to a new instant one after another: no effect may be dated before its cause.
         now = max([await self.clock.now(), *(each.envelope.time for each in arrivals)])
-        async with self.database.transaction() as session:
-            await _lock(session, exclusive=carefully)
+        async with self.database.transaction(_lock(exclusive=carefully)) as session:
             await settle(session, arrivals)
             fresh, parked = await self._claim(session, [each.envelope for each in arrivals if each.envelope.type in self.router.types])
             if not fresh:
@@ -184,8 +183,7 @@ class Inbox:
             origin=arrival.origin,
             error=type(error).__name__,
         )
-        async with self.database.transaction() as session:
-            await _lock(session)
+        async with self.database.transaction(_lock()) as session:
             await settle(session, [arrival])
             if (await self._claim(session, [arrival.envelope]))[0]:
                 await parking.bury(session, arrival.envelope, error, origin=arrival.origin, attempts=1 if _is_final(error) else TRIES)
@@ -193,8 +191,7 @@ class Inbox:
     async def _set_aside(self, arrival: Arrival, error: Exception, settle: Settle) -> None:
         """An event that does not pass while we can say so: its key waits, nobody else does. Raises when we cannot."""
         log.warning("event set aside", service=self.database.service, event_id=str(arrival.envelope.id), error=type(error).__name__)
-        async with self.database.transaction() as session:
-            await _lock(session)
+        async with self.database.transaction(_lock()) as session:
             await settle(session, [arrival])
             if (await self._claim(session, [arrival.envelope]))[0]:
                 await parking.set_aside(session, arrival.envelope, error)
@@ -233,8 +230,7 @@ class Inbox:
     async def _take_and_handle(self, row_id: int, *, exclusive: bool) -> bool:
         """Raises FactMissing unless the lock is exclusive: then the event is set waiting."""
         now = await self.clock.now()
-        async with self.database.transaction() as session:
-            await _lock(session, exclusive=exclusive)
+        async with self.database.transaction(_lock(exclusive=exclusive)) as session:
             try:
                 async with session.begin_nested():
                     envelope = await parking.take(session, row_id)
@@ -251,9 +247,9 @@ class Inbox:
         return True
 
 
-async def _lock(session: AsyncSession, *, exclusive: bool = False) -> None:
+def _lock(*, exclusive: bool = False) -> str:
     """See Note [No fact slips past who waits for it]. The first statement of the transaction, so that it meets no other lock."""
-    await execute(session, f"SELECT pg_advisory_xact_lock{'' if exclusive else '_shared'}({LOCK})")
+    return f"SELECT pg_advisory_xact_lock{'' if exclusive else '_shared'}({LOCK})"
 
 
 async def forget(session: AsyncSession) -> int:

@@ -12,6 +12,19 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 
+class Driver(asyncpg.Connection):  # type: ignore[misc] # the driver has no types
+    """A connection whose next statement (BEGIN) takes another one with it: one round trip for two."""
+
+    first = ""
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+        """As ever."""
+        if self.first:
+            query, self.first = f"{query} {self.first}", ""
+        done: str = await super().execute(query, *args, timeout=timeout)
+        return done
+
+
 class Session(AsyncSession):
     """A session that is SQLAlchemy's only from the moment on at which somebody asks for more than driver-level SQL: to open and commit one
     costs as much as six statements. `begins`: what is done is one transaction, else each driver-level statement is its own."""
@@ -20,6 +33,7 @@ class Session(AsyncSession):
         self._engine, self._begins = engine, begins
         self._info: dict[Any, Any] = {}
         self._pooled: PoolProxiedConnection | None = None
+        self._driver: Driver | None = None
         self._whole: SyncSession | None = None
 
     @property
@@ -43,20 +57,28 @@ class Session(AsyncSession):
 
     _proxied = sync_session
 
-    async def plain(self) -> asyncpg.Connection | None:
-        """The driver's connection, in a transaction if that is wanted; None once the session is SQLAlchemy's."""
+    async def plain(self, first: str = "") -> asyncpg.Connection | None:
+        """The driver's connection, in a transaction if that is wanted; None once the session is SQLAlchemy's. `first`: a statement without
+        parameters that begins it."""
         if self._whole is not None:
             return None
+        if self._driver is None:
+            self._driver = await self._opened(first)
+        return self._driver
+
+    async def _opened(self, first: str) -> Driver:
         if self._pooled is None:
             self._pooled = await greenlet_spawn(self._engine.sync_engine.raw_connection)
         adapted: Any = self._pooled.dbapi_connection
+        driver: Driver = adapted.driver_connection
         if self._begins and adapted._transaction is None:
+            driver.first = first
             try:
                 await adapted._start_transaction()
             except BaseException:  # the server may have begun it all the same
                 await asyncio.shield(asyncio.create_task(self.invalidate()))
                 raise
-        return self._pooled.driver_connection
+        return driver
 
     async def flush(self, objects: Sequence[Any] | None = None) -> None:
         """Write what the session's objects have changed; costs nothing when there are none."""
@@ -65,6 +87,7 @@ class Session(AsyncSession):
 
     async def commit(self) -> None:
         """Commit, and give the connection back."""
+        self._driver = None
         if self._whole is not None:
             await super().commit()
         if self._pooled is not None:
@@ -75,7 +98,8 @@ class Session(AsyncSession):
                 each.close()  # nothing is open any more: there is nothing to wait for
 
     async def rollback(self) -> None:
-        """Undo what was done so far."""
+        """Undo what was done so far; whoever goes on begins anew."""
+        self._driver = None
         if self._whole is not None:
             await super().rollback()
         if self._pooled is not None:
@@ -84,6 +108,7 @@ class Session(AsyncSession):
 
     async def close(self) -> None:
         """Roll back, and give the connection back."""
+        self._driver = None
         if self._whole is not None:
             await super().close()
         if self._pooled is not None:
@@ -91,6 +116,7 @@ class Session(AsyncSession):
 
     async def invalidate(self) -> None:
         """Nobody gets this connection again."""
+        self._driver = None
         if self._whole is not None:
             await super().invalidate()
         if self._pooled is not None and self._pooled.is_valid:

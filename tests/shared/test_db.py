@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.db import Database, driver, execute, id_prefix, lock, new_id, new_ids, rows
 from shared.discretion import told
-from shared.errors import NotFound
+from shared.errors import NotFound, sqlstate_of
 from shared.lease import LeaseRow
 from shared.transient import is_transient
 
@@ -32,6 +32,24 @@ async def test_the_first_statement_is_inside_the_transaction(database: Open) -> 
             assert await execute(session, ADD, "a") == 1
             raise RuntimeError
     assert await names(db) == []
+
+
+async def test_a_transaction_may_begin_with_a_statement(database: Open) -> None:
+    """Which belongs to it, and to no other; where it fails nothing has begun."""
+    db = await database("noc")
+    async with db.transaction("SELECT set_config('lock_timeout', '7s', true)") as session:
+        assert (await session.execute(text("SHOW lock_timeout"))).scalar() == "7s"
+        assert (await rows(session, "SHOW lock_timeout"))[0][0] == "7s"
+        await execute(session, ADD, "a")
+    with pytest.raises(Exception, match="division by zero") as caught:
+        async with db.transaction("SELECT 1 / 0"):
+            raise AssertionError("began")
+    assert sqlstate_of(caught.value) == "22012"
+    async with db.transaction() as session:
+        assert (await rows(session, "SHOW lock_timeout"))[0][0] == "0"
+        await session.rollback()
+        await execute(session, ADD, "b")
+    assert await names(db) == ["a", "b"]
 
 
 async def test_an_error_does_not_repeat_the_values_it_was_given(database: Open) -> None:

@@ -45,10 +45,10 @@ class Chaos:
         return struck
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
+    async def transaction(self, first: str = "") -> AsyncIterator[AsyncSession]:
         if self._strikes():
             raise Crash("before it began")
-        async with self._transaction() as session:
+        async with self._transaction(first) as session:
             yield session
             if self._strikes():
                 raise Crash("before the commit")

@@ -16,6 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only, greenlet_spawn
 
+from shared.session import Driver
 from tests.simulation.crashes import ATTEMPT, Attempt, Send
 
 FORGET = """RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
@@ -85,7 +86,7 @@ class Wire:
         return self._protocol
 
 
-class Connection(asyncpg.Connection):  # type: ignore[misc] # the driver has no types
+class Connection(Driver):
     """A connection whose statements pass a `Wire`. The driver's own questions (types, codecs) do not count: they come once."""
 
     __slots__ = ("at_work", "attempt", "coded", "lines", "more", "wire")
@@ -98,7 +99,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc] # the driver has no 
         self.at_work = False
         self.attempt: Attempt | None = None
         self.wire = Wire(protocol, self)
-        self._protocol = self.wire  # type: ignore[misc] # the driver's own slot
+        self._protocol = self.wire
 
     async def _introspect_types(self, typeoids: Any, timeout: Any) -> Any:
         before, self.at_work = self.at_work, False

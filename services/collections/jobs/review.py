@@ -74,8 +74,7 @@ async def _review_chunk(context: JobContext, last: tuple[datetime, UUID]) -> tup
     else. Answers what was found, and how many of it were due."""
     found: Sequence[Fetched] = []
     try:
-        async with context.database.transaction() as session:
-            await rows(session, BY_INDEX_IN_ONE_LOG if context.database.one_log else BY_INDEX)
+        async with context.database.transaction(BY_INDEX_IN_ONE_LOG if context.database.one_log else BY_INDEX) as session:
             found = await rows(session, DUE, context.now, *last, CHUNK)
             return found, await _review(session, context, [row.id for row in found])
     except Exception as error:
