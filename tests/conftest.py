@@ -19,8 +19,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 from hypothesis import settings
+from sqlalchemy.engine import make_url
 
 from services.migrate import SERVICES
 from services.postgres import EmbeddedPostgres, remove
@@ -144,6 +146,16 @@ def start_postgres() -> None:
     server = EmbeddedPostgres(place_for_postgres(), durable=False)
     asyncio.run(server.start())
     os.environ[POSTGRES], os.environ[SERVER] = server.url("postgres", SUPERUSER), str(server.folder)
+    asyncio.run(_easy_password(os.environ[POSTGRES]))
+
+
+async def _easy_password(url: str) -> None:
+    """The same password, proven by one round of hashing where a stranger's guesses are made to cost thousands: tests open connections by
+    the ten thousand, and half of what that costs them is this."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("SET scram_iterations = 1")
+    await connection.execute(f"ALTER ROLE {SUPERUSER} PASSWORD '{make_url(url).password}'")
+    await connection.close()
 
 
 @pytest.fixture(scope="session")

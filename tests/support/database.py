@@ -2,7 +2,8 @@
 
 # Note [Clones are used again]
 Cloning a template costs more than emptying the tables that a test has filled, so a clone goes back into this process's stock when its test
-is over. Everything still connected to it is thrown out first; a clone that cannot be emptied is dropped.
+is over. Everything still connected to it is thrown out first; a clone that cannot be emptied is dropped. Small tables are deleted from,
+without triggers and without a look at who refers to them: to truncate puts files away and makes new ones, 15 ms for what is done in one.
 """
 
 import hashlib
@@ -23,15 +24,23 @@ from shared import migrations
 LOCK = 7032663
 FOREIGN = 16384  # the first number of a type that is not PostgreSQL's own: lower ones are the same in every database
 DISCONNECT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-EMPTY = """
+SMALL = 8  # pages of a table
+EMPTY = f"""
 DO $$
-DECLARE filled text[] := '{}'; item record; found boolean;
+DECLARE large text[] := '{{}}'; item record; found boolean;
 BEGIN
-    FOR item IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
-        EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', item.tablename) INTO found;
-        IF found THEN filled := filled || quote_ident(item.tablename); END IF;
+    SET LOCAL session_replication_role = replica;
+    FOR item IN SELECT oid::regclass::text AS name, pg_relation_size(oid) / 8192 AS pages FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version' AND pg_relation_size(oid) > 0
+    LOOP
+        IF item.pages <= {SMALL} THEN
+            EXECUTE 'DELETE FROM ' || item.name;
+        ELSE
+            EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s)', item.name) INTO found;
+            IF found THEN large := large || item.name; END IF;
+        END IF;
     END LOOP;
-    IF filled <> '{}' THEN EXECUTE 'TRUNCATE ' || array_to_string(filled, ', ') || ' CASCADE'; END IF;
+    IF large <> '{{}}' THEN EXECUTE 'TRUNCATE ' || array_to_string(large, ', ') || ' CASCADE'; END IF;
     FOR item IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
         EXECUTE format('ALTER SEQUENCE %I RESTART', item.sequencename);
     END LOOP;
