@@ -40,7 +40,7 @@ from shared.web import (
     set_etag,
     sorted_by,
 )
-from tests.support.service import Served, serve
+from tests.support.service import Served, operator, serve
 
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)
 DAYS = sorting.Sorting("day", sorting.day("day"), day=sorting.day("day"), name=sorting.text("name"))
@@ -459,3 +459,14 @@ async def test_a_client_that_goes_away_in_its_body_alarms_nobody(served: Served,
         )
     assert [each["event"] for each in logged if each["log_level"] != "info"] == []
     assert sent == [] and await days(served) == []
+
+
+async def test_who_reads_other_documents_than_the_rest_has_another_mark(database: Callable[[str], Awaitable[Database]]) -> None:
+    """One process was started anew after a policy's file was changed, the others were not: each works, and they decide differently."""
+    service, marks = Service("noc", "", EventRouter(), MetaData()), list[str]()
+    for changed in ("", "0" * 64):
+        using = operator().model_copy(update={"fingerprint": changed or operator().fingerprint})
+        async with serve(service, await database("noc"), START, using=using) as served:
+            lines = (await served.as_("admin").get("/metrics")).text.splitlines()
+        marks += [each for each in lines if each.startswith("reconecta_documents{")]
+    assert marks == [f'reconecta_documents{{kind="{each}",service="noc"}} 1.0' for each in (operator().fingerprint[:12], "0" * 12)]
