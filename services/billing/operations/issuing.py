@@ -9,14 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.models import BillingRun
 from services.billing.operations.payments import use_left_over
-from services.billing.operations.planning import by_index
 from services.billing.operations.pricing import priced_apart
 from services.billing.operations.runs import CLAIM, SHARE, SOLD_THEN
 from services.billing.rules.periods import Period
 from services.billing.rules.prices import Price
 from services.billing.rules.terms import PolicyTerms
 from shared.calendar import BusinessCalendar
-from shared.db import execute, id_prefix, ring, rows
+from shared.db import BY_INDEX, execute, id_prefix, ring, rows
 from shared.envelopes import COLUMNS
 from shared.events.billing import InvoiceIssued
 from shared.log import current_traceparent
@@ -121,7 +120,7 @@ async def issue_chunk(
 ) -> bool:
     """Claim the next free chunk of a run and issue it (VIP-3: due dates from each customer's policy; `prices` are the functions of the
     plans that have one). False when no chunk is free. Raises BadPrice, and whatever such a function raises."""
-    await by_index(session)
+    await execute(session, BY_INDEX)
     claimed = await rows(session, CLAIM, run_id)
     if not claimed:
         return False

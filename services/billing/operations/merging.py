@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.operations.customers import customer_states, tell_changes, tell_customers
 from services.billing.operations.openings import take_openings
-from services.billing.operations.planning import by_index
 from services.billing.operations.prorating import keep_plans, settle_rows
 from services.billing.queries.plans import services_of
 from services.billing.rules.cells import Fault
@@ -19,7 +18,7 @@ from services.billing.rules.prices import Price
 from services.billing.rules.proration import Sold
 from services.billing.rules.states import Severity
 from shared.calendar import BusinessCalendar
-from shared.db import execute, id_prefix, rows
+from shared.db import BY_INDEX, execute, id_prefix, rows
 from shared.errors import Refused
 from shared.events.billing import CustomerRegistered
 from shared.operator import Operator
@@ -163,7 +162,7 @@ class Merged:
 
 async def is_repriced(session: AsyncSession, *, batch_id: UUID, source: str, span: tuple[int, int], many: int) -> bool:
     """Do these lines bring another plan or price for more than so many services? Months that are billed take their time to be put right."""
-    await by_index(session)
+    await execute(session, BY_INDEX)
     return bool((await rows(session, REPRICED, batch_id, *span, source, many))[0].many)
 
 
@@ -183,7 +182,7 @@ async def next_block(session: AsyncSession, *, batch_id: UUID, after: int, size:
 async def merge_block(session: AsyncSession, *, block: Block, calendar: BusinessCalendar, by: str, now: datetime) -> Merged:
     """Apply a block of staged rows. Applying it again changes nothing and tells nothing. Plans and prices that differ count from today on;
     `settle_block` puts billed months right."""
-    await by_index(session)
+    await execute(session, BY_INDEX)
     span = (block.batch_id, block.first_line, block.last_line, block.source)
     good = (await rows(session, GOOD, *span[:3]))[0].good
     made = [row.id for row in await rows(session, REGISTER, *span, id_prefix(), block.currency, now)]

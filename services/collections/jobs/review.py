@@ -12,7 +12,7 @@ from services.collections.operations.assessing import settle
 from services.collections.operations.changes import Changes, lock_account
 from services.collections.operations.looking import bring_forward, compare_policies, look_later
 from services.collections.rules.terms import Book
-from shared.db import NOT_DURABLE, Fetched, rows
+from shared.db import BY_INDEX, NOT_DURABLE, Fetched, rows
 from shared.jobs import Job, JobContext
 from shared.log import get_logger
 from shared.transient import is_transient
@@ -21,9 +21,7 @@ log = get_logger("collections.review")
 FEW = 500  # accounts due, up to which more of a changed policy are brought forward
 CHUNK = 250  # short enough for the requests that the same process answers meanwhile
 LANES = 2
-# A planner that takes a chunk for a large part of a table would read the whole table for each chunk.
-BY_INDEX = "SELECT set_config('enable_' || way, 'off', true) FROM unnest(ARRAY['hashjoin', 'mergejoin', 'seqscan']) AS way"
-BY_INDEX_IN_ONE_LOG = f"{BY_INDEX} UNION ALL SELECT {NOT_DURABLE}"
+BY_INDEX_IN_ONE_LOG = f"{BY_INDEX}; SELECT {NOT_DURABLE}"
 FIRST = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 SET_ASIDE = timedelta(days=1)
 NEXT = "SELECT min(due_at) AS due FROM account_review"
