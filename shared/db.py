@@ -2,8 +2,9 @@
 
 # Note [Blocks of a large table]
 Imports, billing runs and reviews take a table of a million rows some thousand at a time. A planner that believes a block to be large, or
-the table as empty as it was when it last looked, reads the whole table for each block, and the work becomes quadratic. So these begin with BY_INDEX, and their statements have one plan at any size: they begin with the block's own keys and look up everything else by its
-primary key. They are not planned anew: told to, PostgreSQL would also plan every check of a foreign key, half the time of a block.
+the table as empty as it was when it last looked, reads the whole table for each block, and the work becomes quadratic. So these begin with
+BY_INDEX, and their statements have one plan at any size: they begin with the block's own keys and look up everything else by its primary
+key. They are not planned anew: told to, PostgreSQL would also plan every check of a foreign key, half the time of a block.
 """
 
 import asyncio
