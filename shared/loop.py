@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 Found = TypeVar("Found")
 TURN_SECONDS, REST_SECONDS, LONG_REST_SECONDS, PATIENCE_SECONDS = 0.0002, 0.02, 0.1, 0.02
-YOUNG = 20_000  # new objects after which the garbage collector looks at them; 700, as usual, are the facts of a few customers
+YOUNG = 50_000  # new objects after which the garbage collector looks at them; 700, as usual, are the facts of a few customers
 NICENESS = 10  # how much nicer than others a process is that nobody waits for (os.nice)
 IDLE, BUSY = 0.1, 0.5  # of the time while one rests
 
