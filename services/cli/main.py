@@ -35,6 +35,8 @@ app.command("rules")(documents.rules)
 app.add_typer(documents.notices, name="notice")
 app.command("schemas")(documents.schemas)
 
+DRAWS = "novasvg"  # a library that fills the log at the end with what nobody has put away
+
 
 def main() -> None:
     """Run a command; an error that a person can mend is one message, not a traceback."""
@@ -52,4 +54,5 @@ def main() -> None:
         errors.print(f"Error: {what}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
     finally:
-        gc.freeze()  # to look for circles in all that is loaded is half a second before the end in which nobody gets anything
+        if DRAWS not in sys.modules:
+            gc.freeze()  # to look for circles in all that is loaded is half a second before the end in which nobody gets anything

@@ -62,6 +62,15 @@ def test_who_serves_one_service_loads_no_other(before: str, loaded: set[str]) ->
     assert set(found.stdout.split()) & set(SERVICES) == loaded
 
 
+def test_a_process_that_may_draw_ends_without_a_word_that_is_no_line_of_the_log() -> None:
+    code = (
+        "import sys\nsys.argv = ['reconecta', 'rules', 'deploy/operators/vip_isp']\nimport services.ticketing.adapters.pictures\n"
+        "from services.cli.main import main\nmain()"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert found.stderr == ""
+
+
 def test_what_others_listen_to_is_what_they_say_themselves() -> None:
     assert [events_of(name) is service_of(name).events for name in SERVICES] == [True] * 5
 
