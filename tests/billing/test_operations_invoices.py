@@ -56,6 +56,19 @@ async def test_a_payment_that_meets_the_end_of_the_day_goes_on_from_its_version(
     assert [each.sequence for each in await billing.published(InvoiceIssued, InvoiceOverdue, InvoicePaid)] == [1, 2, 3]
 
 
+async def test_two_who_tell_at_once_that_a_day_has_ended_tell_it_once_and_wake_the_relay(billing: Served, book: Book) -> None:
+    await book.customers(billing, line(id="C-1"))
+    await billing.at(local("2026-03-03"))
+    database = billing.runtime.database
+    bell = database.wakeup.bell("relay")
+    async with database.transaction() as first, asyncio.timeout(10):
+        assert await mark_overdue(first, now=local("2026-03-11")) == 1
+        async with database.transaction() as second:
+            assert await mark_overdue(second, now=local("2026-03-11")) == 0
+    assert bell.is_set()
+    assert len(await billing.published(InvoiceOverdue)) == 1
+
+
 @rule("FACT-2", "FACT-2")
 async def test_an_invoice_brought_along_overdue_is_told_so_at_once(billing: Served, book: Book) -> None:
     await book.customers(billing, line(id="C-1", factura="A-1", emitida="2026-02-01", vence="2026-02-10", total="45.89"))

@@ -14,7 +14,7 @@ from shared.events.billing import AgreementRefused, CreditNoteIssued, CustomerCh
 from shared.events.collections import FeeDue
 from shared.events.ticketing import AgreementReached
 from tests.billing.books import Book, customer_id, faults, line, local, report, vip
-from tests.billing.money import billed, confirm, dispute, invoice_of, owed, plan, service_of
+from tests.billing.money import billed, confirm, credit, dispute, invoice_of, owed, plan, service_of
 from tests.support.rules import rule
 from tests.support.service import Served
 
@@ -171,6 +171,17 @@ async def test_a_fee_is_charged_once_with_the_catalogues_name_and_tax(book_of_vi
         ("reconnection", Decimal("10.0000"), Decimal("1.5000"), "Cargo por reconexión"),
     ]
     assert issued[0].fiscal_code is not None
+
+
+@rule("FACT-5")
+async def test_what_is_charged_or_credited_in_the_evening_is_of_the_operator_s_day(book_of_vips: Served) -> None:
+    billing = book_of_vips
+    await billing.at(local("2026-03-31", "20:00"))  # in Greenwich it is April
+    await billing.deliver(await fee(billing, "V-1", kind="reconnection"))
+    [issued] = [each.event for each in await billing.published(InvoiceIssued) if each.event.fee]
+    assert (issued.period, issued.issue_date) == ("2026-03", date(2026, 3, 31))
+    note = await credit(billing, await invoice_of(billing, "V-1"), "1.00")
+    assert note.issue_date == date(2026, 3, 31)
 
 
 @rule("FACT-5")

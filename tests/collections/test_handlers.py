@@ -10,7 +10,7 @@ from services.collections.queries.invariants import invariants
 from shared.db import new_id
 from shared.events.billing import Allocation, CreditNoteIssued, CustomerChanged, FreedPart, InvoiceVoided, PaymentAllocated
 from shared.events.collections import StatusChanged, SuspensionRequested
-from shared.events.noc import OutageDeclared
+from shared.events.noc import OutageClosed, OutageDeclared
 from shared.events.ticketing import SwitchUnresolved
 from tests.collections.factories import AGENT, OTHER_AGENT, Customer, local
 from tests.collections.story import OpenDatabase, story
@@ -203,6 +203,51 @@ async def test_an_outage_that_began_before_the_customer_came(database: OpenDatab
         await service.deliver(customer.registered(), customer.invoice("25.00", due=date(2026, 3, 10), origin="opening"))
         await service.at(local(31))
         assert await service.published(SuspensionRequested) == []
+
+
+async def test_what_is_settled_stays_so_whatever_is_heard_of_late(database: OpenDatabase) -> None:
+    async with story(database) as told:
+        invoice = told.customer.invoice()
+        false = told.customer.reported("460.00", local(1, 6), (invoice, "460.00"))
+        await told.tell(invoice, false, told.customer.rejected(false, local(1, 7)), told.customer.confirmed(false, local(1, 8)))
+        assert [row.confirmed_at for row in await told.service.sql("SELECT confirmed_at FROM payment")] == [None]
+        cut = await told.cut()
+        state = "SELECT state FROM suspension"
+        await told.tell(told.customer.cancelled(cut.id, local(28, 10)))
+        assert [row.state for row in await told.service.sql(state)] == ["SUSPENDED"]
+        await told.tell(told.customer.reconnected(cut.id, local(28, 10)), told.customer.ordered(cut.id, local(28, 10)))
+        assert [row.state for row in await told.service.sql(state)] == ["RECONNECTED"]
+
+
+async def test_the_first_mail_that_all_servers_took_counts_whatever_becomes_of_others(database: OpenDatabase) -> None:
+    async with story(database) as told:
+        await told.tell(told.customer.invoice())
+        await told.until(local(26, 9))
+        notice = await told.notice()
+        await told.tell(told.customer.accepted(notice.id, local(26, 9)))
+        await told.tell(told.customer.accepted(notice.id, local(26, 10)), told.customer.failed(notice.id, local(26, 10)))
+        [row] = await told.service.sql("SELECT accepted_at, failed_at FROM suspension_notice")
+        assert (row.accepted_at, row.failed_at) == (local(26, 9), None)
+
+
+async def test_what_is_paid_and_bounces_in_one_instant_is_owed(database: OpenDatabase) -> None:
+    async with story(database) as told:
+        invoice, at = told.customer.invoice(), local(1, 7)
+        payment = told.customer.reported("460.00", local(1, 6), (invoice, "460.00"))
+        await told.tell(invoice, payment, told.customer.confirmed(payment, at), told.customer.paid(invoice, at))
+        await told.tell(told.customer.bounced(payment, at))
+        assert [row.paid_at for row in await told.service.sql("SELECT paid_at FROM invoice")] == [None]
+
+
+@pytest.mark.parametrize("of", ["outage", "dispute"])
+async def test_an_end_that_overtakes_its_beginning_waits_for_it(database: OpenDatabase, of: str) -> None:
+    async with story(database) as told:
+        invoice = told.customer.invoice()
+        await told.tell(invoice)
+        disputed = told.customer.disputed(invoice, "10.00", local(1, 6))
+        closed = OutageClosed(outage_id=new_id(), access_node="SPS-01", solution="Empalme", closed_by="noc.turno", closed_at=local(1, 6))
+        await told.service.deliver(closed if of == "outage" else told.customer.resolved(disputed, local(1, 6)))
+        assert [row.reason for row in await told.service.sql("SELECT reason FROM parked_event")] == ["waiting"]
 
 
 @pytest.mark.parametrize("late", ["payment", "cut"])

@@ -97,6 +97,8 @@ async def test_a_failed_delivery_is_tried_again_when_somebody_says_so(database: 
         assert [each.sequence for each in await served.published()] == [1, 2]
         again = await api.post(f"/deliveries/{delivery['id']}/retry")
         assert again.status_code == 409 and "ACCEPTED" in again.json()["detail"]
+        [sent] = (await api.get(f"/messages/{listed['id']}")).json()["deliveries"]
+        assert sent["attempts"] == 1, "it has all its tries again"
     assert peer.message_ids == [delivery["message_id"]]
 
 

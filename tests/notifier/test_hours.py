@@ -1,5 +1,6 @@
 """Quiet hours and messages per day: what a customer's policy allows, whatever happens when; desks never wait."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from email.message import EmailMessage
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from services.notifier.app import SERVICE
 from services.notifier.rules.hours import Booked, place
-from shared.db import Database
+from shared.db import Database, rows
 from shared.events.notifier import MessageAccepted
 from shared.operator import Operator
 from shared.operator.notices import MessageLimits
@@ -23,6 +24,7 @@ from tests.notifier.peers import mail_server
 from tests.notifier.samples import background, golden, read_mails
 from tests.support.rules import rule
 from tests.support.service import Served, operator, serve
+from tests.support.transport import until
 
 ZONE = ZoneInfo("America/Tegucigalpa")
 OpenDatabase = Callable[[str], Awaitable[Database]]
@@ -174,12 +176,32 @@ async def test_a_mail_that_is_going_out_already_is_not_joined(database: OpenData
     async with serve(SERVICE, await database("notifier"), at(28, 22), using=documents, maildir=tmp_path) as served:
         await served.deliver(*background("residencial"), golden(PAID, reference="TRX-1"))
         async with served.runtime.database.transaction() as session:  # a worker whose clock is ahead has it in its hands
-            from shared.db import rows
-
             await rows(session, "SELECT FROM delivery FOR UPDATE")
             await served.deliver(golden(PAID, reference="TRX-2"))
         waiting = [datetime.fromisoformat(each["waits_until"]) for each in await states(served)]
     assert waiting == [at(29, 7), at(30, 7)]
+
+
+async def test_who_gives_a_customer_s_mail_its_place_waits_for_who_is_giving_another(database: OpenDatabase, tmp_path: Path) -> None:
+    documents = using(limits(per_day=1, beyond="next_day"))
+    async with serve(SERVICE, await database("notifier"), at(28, 10), using=documents, maildir=tmp_path) as served:
+        await served.deliver(*background("residencial"))
+        async with served.runtime.database.transaction() as session:
+            await rows(session, "SELECT FROM customer FOR NO KEY UPDATE")
+            giving = asyncio.create_task(served.deliver(golden(PAID)))
+            await until(served.waits)
+        await giving
+
+
+async def test_a_try_again_of_the_same_day_has_its_place_already(database: OpenDatabase) -> None:
+    documents = using(limits(per_day=1, beyond="next_day"))
+    async with (
+        mail_server(rcpt=["451 later"]) as peer,
+        serve(SERVICE, await database("notifier"), at(28, 10), using=documents, smtp_url=peer.url) as served,
+    ):
+        await served.deliver(*background("residencial"), golden(PAID))
+        await served.work()
+        assert await served.next_due() == at(28, 10, 5)
 
 
 async def test_a_try_again_keeps_to_the_hours_and_the_day(database: OpenDatabase) -> None:
