@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
+from shared.discretion import told
 from shared.events import Envelope
 from shared.kafka.cluster import client_options, ensure_topics, to_headers, topic_of, within
 from shared.log import get_logger
@@ -42,7 +43,7 @@ class KafkaSink:
         try:
             await within(SEND_SECONDS, self._send(producer, batch))
         except BaseException as error:
-            log.warning("producer thrown away", service=self._settings.service, error=type(error).__name__)
+            log.warning("producer thrown away", service=self._settings.service, error=told(error))
             await self._drop(producer)
             raise
         return frozenset()

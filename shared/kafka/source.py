@@ -24,6 +24,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.discretion import told
 from shared.inbox import BATCH, Arrival, Inbox
 from shared.kafka import offsets
 from shared.kafka.cluster import TIMEOUT_SECONDS, client_options, ensure_topics, from_record, topic_of, within
@@ -111,7 +112,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             if self._consumer is not None and assigned:
                 await self._seek(self._consumer, list(assigned))
         except Exception as error:  # noqa: BLE001 - the next step looks again, before it fetches anything
-            log.warning("could not read the stored offsets", service=self._settings.service, error=type(error).__name__)
+            log.warning("could not read the stored offsets", service=self._settings.service, error=told(error))
             self._lost = True
         finally:
             self._rebalancing = False

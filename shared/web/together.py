@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import idempotency, trail
 from shared.auth import Principal
+from shared.discretion import told
 from shared.idempotency import Answer, Command
 from shared.log import current_traceparent, get_logger
 from shared.operator import Operator
@@ -118,7 +119,7 @@ class Crowds:
         try:
             answers = await self._carry_out([asked for asked, _ in crowd])
         except Exception as error:  # noqa: BLE001 - whatever it was, the ordinary way finds it out for each of them
-            log.warning("commands go one by one", error=type(error).__name__, commands=len(crowd))
+            log.warning("commands go one by one", error=type(error).__name__, detail=told(error), commands=len(crowd))
         finally:
             self._under_way -= len(crowd)
             for (_, waiting), answer in zip(crowd, answers, strict=True):

@@ -14,6 +14,7 @@ from services.ticketing.operations.claiming import PER_NODE, Claim, claim_switch
 from services.ticketing.operations.switches import Answer, record_answers
 from services.ticketing.queries.switches import next_switch_due
 from shared.clock import machine_now
+from shared.discretion import told
 from shared.jobs import Job, JobContext
 from shared.lease import prolonged
 from shared.log import get_logger
@@ -132,7 +133,7 @@ async def _call(crew: _Crew, claim: Claim) -> Answer:
     except TimeoutError:
         return SILENT
     except Exception as error:  # noqa: BLE001 - whatever an adapter meets, nobody knows what the network did
-        log.warning("network failed", switch=str(claim.id), error=type(error).__name__)
+        log.warning("network failed", switch=str(claim.id), error=type(error).__name__, detail=told(error))
         return Answer("unknown", f"La llamada a la red falló ({type(error).__name__}).")
 
 
