@@ -15,11 +15,13 @@ from typing import Any
 
 import asyncpg
 
-from services.wiring import SERVICES
+from services import wiring
+from services.wiring import service_of
 from shared.db import Database
 from shared.events import CATALOGUE, Envelope
-from shared.invariants import ask
+from shared.invariants import NOTHING, ask
 from shared.operator import Operator
+from shared.settings import SERVICES
 from tests.support.history.witness import AGGREGATES
 
 Row = dict[str, Any]
@@ -33,7 +35,6 @@ TABLES = {
     "notifier": ("customer", "assignment", "invoice", "delivery"),
     "noc": ("connection",),
 }
-SENTENCES = {each.name: each.sentences for each in SERVICES}
 # Long texts that no check looks at.
 NEEDLESS = ("document", "html", "text", "contacts", "services", "traceparent")
 
@@ -166,7 +167,7 @@ async def gather(
     """Look everywhere, after everything has settled. `now` is business time (aware). Mails are those of a Maildir or of a catcher that the
     caller has; `topics` what was read from Kafka; `listens` says who subscribes to what where it is not the five services; `injected`
     names events (ids) that the load itself put into a topic or an inbox, poison say."""
-    wanted = listens or {each.name: sorted(each.events.types) for each in SERVICES}
+    wanted = listens or {each.name: sorted(each.events.types) for each in wiring.SERVICES}
     evidence = Evidence(now.isoformat(), topics=None if topics is None else [of_envelope(each) for each in topics])
     evidence.injected = list(injected)
     evidence.mails = list(mails) if mails is not None else None if maildir is None else read_maildir(maildir)
@@ -199,7 +200,8 @@ async def _broken(service: str, address: str, operator: Operator, now: datetime)
     database = Database(address, service=service, pool_size=1)
     try:
         async with database.transaction() as session:
-            found = await ask(SENTENCES[service], lambda: nullcontext((session, now)), operator) if service in SENTENCES else []
+            known = service_of(service).sentences if service in SERVICES else NOTHING
+            found = await ask(known, lambda: nullcontext((session, now)), operator)
             return [str(each) for each in found if each.count]
     finally:
         await database.close()
