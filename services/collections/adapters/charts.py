@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from threading import Lock
 
-import mermaidx
-
 LOOK = """---
 config:
     themeVariables:
@@ -42,6 +40,8 @@ def _top(series: Sequence[Sequence[Decimal | int]]) -> int:
 
 
 def _draw(text: str) -> str:
+    import mermaidx  # nobody else loads it: a process that has it takes longer to end (services/cli/main.py)
+
     with _drawing:  # one at a time: a burst of requests must not take every core
         svg: str = mermaidx.render(text).svg()
     return svg

@@ -10,8 +10,6 @@ from collections import OrderedDict
 from hashlib import sha256
 from threading import Lock
 
-import mermaidx
-
 KEPT = 256
 LINE_HEIGHT = 24
 LABEL = re.compile(
@@ -37,6 +35,8 @@ async def draw(mermaid: str) -> str:
 
 
 def _draw(mermaid: str) -> str:
+    import mermaidx  # nobody else loads it: a process that has it takes longer to end (services/cli/main.py)
+
     with _drawing:  # one at a time: a burst of requests must not take every core
         svg: str = mermaidx.render(mermaid).svg()
     return LABEL.sub(_plain, svg)
