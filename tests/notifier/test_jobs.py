@@ -16,7 +16,8 @@ from services.notifier.adapters import carrier
 from services.notifier.adapters.mails import mail_of
 from services.notifier.app import SERVICE
 from services.notifier.jobs import deliveries
-from services.notifier.operations.deliveries import claim_deliveries
+from services.notifier.operations.deliveries import Try, claim_deliveries, record_outcomes
+from services.notifier.rules.states import Kind, Outcome
 from shared.db import Database
 from shared.events.notifier import MessageAccepted, MessageFailed
 from shared.press import Shop
@@ -148,6 +149,19 @@ async def test_what_a_killed_worker_had_is_sent_again_under_the_same_id(database
         assert await states(served) == ["ACCEPTED"]
         assert len(await served.published(MessageAccepted)) == 1
     assert len(peer.taken) == 2 and len(set(peer.message_ids)) == 1
+
+
+async def test_the_outcome_of_who_lost_its_claim_is_left_alone(database: OpenDatabase) -> None:
+    async with mailing(database) as (served, _):
+        opened = served.runtime.database
+        await served.deliver(*background(), golden("billing.payment_confirmed.v1"))
+        async with opened.transaction() as session:
+            [mine] = await claim_deliveries(session, holder="one", now=START, limit=10)
+        await served.sql("UPDATE delivery SET holder = 'two' RETURNING 1")
+        late = [Try(mine.delivery.id, Outcome(Kind.PERMANENT), START)]
+        async with opened.transaction() as session:
+            assert await record_outcomes(session, operator(), holder="one", tries=late) == 0
+        assert await states(served) == ["SENDING"]
 
 
 async def test_who_waits_long_for_a_mail_server_keeps_its_claim(database: OpenDatabase) -> None:
