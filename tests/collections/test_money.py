@@ -102,6 +102,19 @@ async def test_an_invoice_that_is_heard_of_as_paid_after_its_payment_bounced_is_
         assert [each.rule for each in (await told.verdict("suspend")).obstacles] == ["VIP-10"]
 
 
+async def test_what_is_left_of_another_payment_pays_in_the_instant_in_which_one_bounces(database: OpenDatabase) -> None:
+    """Paid twice by mistake, and one of the two bounces: billing takes the other, and tells both with one instant."""
+    async with story(database) as told:
+        invoice = told.customer.invoice()
+        first = told.customer.reported("460.00", local(3), (invoice, "460.00"))
+        await told.until(local(3))
+        await told.tell(invoice, first, told.customer.confirmed(first, local(3)), told.customer.paid(invoice, local(3)))
+        await told.until(local(9))
+        await told.tell(told.customer.bounced(first, local(9)), told.customer.paid(invoice, local(9)))
+        [row] = await told.service.sql("SELECT paid_at FROM invoice")
+        assert row.paid_at == local(9)
+
+
 async def test_a_bounced_payment_is_heard_of_before_the_payment_itself(database: OpenDatabase) -> None:
     async with story(database) as told:
         payment = told.customer.reported("460.00", local(1, 7))

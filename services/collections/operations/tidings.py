@@ -21,10 +21,11 @@ SELECT t.*, $13 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::
 """
 OVERDUE = "UPDATE invoice SET overdue_at = $2 WHERE id = ANY($1::uuid[]) AND overdue_at IS NULL"
 # One that was opened again since is not paid, however late we hear of it.
+# At the same instant as a reversal: what was left over of another payment stepped in, and billing tells that second.
 PAID = """
 UPDATE invoice i SET paid_at = t.at, known_at = $3 FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at)
 WHERE i.id = t.id AND NOT EXISTS (
-    SELECT FROM payment_part p JOIN payment m ON m.id = p.payment_id WHERE p.invoice_id = i.id AND m.reversed_at >= t.at)
+    SELECT FROM payment_part p JOIN payment m ON m.id = p.payment_id WHERE p.invoice_id = i.id AND m.reversed_at > t.at)
 """
 VOIDED = """
 UPDATE invoice i SET voided_at = t.at, known_at = $3 FROM unnest($1::uuid[], $2::timestamptz[]) AS t(id, at) WHERE i.id = t.id
