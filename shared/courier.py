@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Column, Identity
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import NOT_DURABLE, Database, execute, ring, rows
+from shared.db import Database, execute, ring, rows
 from shared.envelopes import EventRow, to_envelope
 from shared.events import Envelope
 from shared.inbox import BATCH, Arrival, Inbox
@@ -22,7 +22,6 @@ INSERT = (
     f"INSERT INTO inbox_pending ({EVENT}) SELECT * FROM unnest("
     "$1::text[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::text[], $7::timestamptz[], $8::text[], $9::text[])"
 )
-IN_ONE_LOG = f"{INSERT} WHERE (SELECT {NOT_DURABLE}) = 'off'"
 
 TIMEOUT_SECONDS = 5
 
@@ -69,7 +68,7 @@ class Courier:
         async with asyncio.timeout(TIMEOUT_SECONDS), database.look() as session:
             await execute(
                 session,
-                IN_ONE_LOG if database.one_log else INSERT,
+                f"{INSERT} WHERE {database.handover}",
                 [event.source for event in batch],
                 [event.id for event in batch],
                 [event.type for event in batch],
@@ -109,4 +108,4 @@ class CourierInbox:
         return [Arrival(to_envelope(row), row.seq, origin=f"inbox_pending/{row.seq}") for row in found]
 
     async def _settle(self, session: AsyncSession, arrivals: Sequence[Arrival]) -> None:
-        await self.lease.delete(session, "inbox_pending.seq", [each.mark for each in arrivals], durable=not self._inbox.database.one_log)
+        await self.lease.delete(session, "inbox_pending.seq", [each.mark for each in arrivals], self._inbox.database.handover)

@@ -36,7 +36,8 @@ STATEMENT_SECONDS = 60
 SERVER = "SELECT system_identifier, pg_postmaster_start_time() FROM pg_control_system()"
 # See Note [Blocks of a large table]
 BY_INDEX = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off; SET LOCAL work_mem = '32MB'"
-NOT_DURABLE = "set_config('synchronous_commit', 'off', true)"  # this transaction's commit does not wait for the disk
+# Conditions that always hold, to be part of a statement: the transaction's commit waits for the disk, as usual, or does not.
+DURABLE, NOT_DURABLE = "true", "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
 IDLE_TRANSACTION_TIMEOUT = "60s"
 LAST, LAST_LOCK = [0], threading.Lock()  # the id that was made last
 
@@ -94,7 +95,7 @@ class Database:
             connect_args={"connection_class": Driver, "server_settings": settings, "command_timeout": patience + 30, "timeout": 10},
         )
         event.listen(self.engine.sync_engine, "checkout", _alive)
-        self.one_log = False  # see `find_one_log`
+        self.handover = DURABLE  # the condition for commits of which only the next service learns; see `find_one_log`
         self._looking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
@@ -117,17 +118,19 @@ class Database:
 
 
 async def find_one_log(databases: Sequence[Database]) -> None:
-    """Find out whether all these lie on one PostgreSQL server (`one_log`; not while one of them is away). There whatever one service
-    leaves for another stands in one log, in the order in which it happened. So a commit need not wait for the disk that only the next
-    service learns of: whoever answers a request, or calls somebody outside, waits for everything before it (docs/adr/0021)."""
+    """Find out whether all these lie on one PostgreSQL server (not while one of them is away), and make their `handover` NOT_DURABLE then:
+    there whatever one service leaves for another stands in one log, in the order in which it happened. So a commit need not wait for the
+    disk that only the next service learns of: whoever answers a request, or calls somebody outside, waits for everything before it
+    (docs/adr/0021)."""
 
     async def server(database: Database) -> tuple[Any, ...]:
         async with asyncio.timeout(5), database.look() as session:
             return tuple((await rows(session, SERVER))[0])
 
     found = await asyncio.gather(*map(server, databases), return_exceptions=True)
+    one_log = len(set(found)) == 1 and not isinstance(found[0], BaseException)
     for each in databases:
-        each.one_log = len(set(found)) == 1 and not isinstance(found[0], BaseException)
+        each.handover = NOT_DURABLE if one_log else DURABLE
 
 
 def _alive(adapted: Any, _record: Any, _fairy: Any) -> None:

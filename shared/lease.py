@@ -13,20 +13,16 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import NOT_DURABLE, Database, Fetched, MessagingTable, execute, rows, utc
+from shared.db import DURABLE, Database, Fetched, MessagingTable, execute, rows, utc
 
 LEASE = timedelta(seconds=5)
 FROZEN = "5s"
-PROOF = """
-SELECT set_config('idle_in_transaction_session_timeout', $4, true){more}
-FROM lease WHERE name = $1 AND holder = $2 AND epoch = $3 FOR SHARE
+PROVE = """
+SELECT set_config('idle_in_transaction_session_timeout', $4, true) FROM lease WHERE name = $1 AND holder = $2 AND epoch = $3 FOR SHARE
 """
-PROVE = PROOF.format(more="")
 PROVE_AND_DELETE = f"""
-WITH lead AS ({
-    PROOF.format(more=f", CASE WHEN NOT $6 THEN {NOT_DURABLE} END")
-}), gone AS (DELETE FROM {{table}} WHERE {{key}} = ANY($5::bigint[]) AND EXISTS (SELECT FROM lead))
-SELECT FROM lead
+WITH lead AS ({PROVE}), gone AS (DELETE FROM {{table}} WHERE {{key}} = ANY($5::bigint[]) AND EXISTS (SELECT FROM lead))
+SELECT FROM lead WHERE {{commit}}
 """
 
 
@@ -125,11 +121,11 @@ class Lease:
         freezes right after this would keep the row for ever: the database ends such a transaction after FROZEN."""
         await self._prove(session, PROVE)
 
-    async def delete(self, session: AsyncSession, key: str, ids: Sequence[int], *, durable: bool = True) -> None:
-        """The same, and in one statement with it delete the rows of these ids (`key`: `table.column`). Not `durable`: the commit does not
-        wait for the disk, and after a crash of the machine they may be there again."""
+    async def delete(self, session: AsyncSession, key: str, ids: Sequence[int], commit: str = DURABLE) -> None:
+        """The same, and in one statement with it delete the rows of these ids (`key`: `table.column`). `commit` is DURABLE or NOT_DURABLE:
+        the commit does not wait for the disk, and after a crash of the machine they may be there again."""
         table, _, column = key.partition(".")
-        await self._prove(session, PROVE_AND_DELETE.format(table=table, key=column), ids, durable)
+        await self._prove(session, PROVE_AND_DELETE.format(table=table, key=column, commit=commit), ids)
 
     async def _prove(self, session: AsyncSession, sql: str, *args: object) -> None:
         if not await rows(session, sql, self.name, self.holder, self.epoch, FROZEN, *args):

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from shared.bulk import write_rows
-from shared.db import Database, execute, new_ids, ring, rows
+from shared.db import NOT_DURABLE, Database, execute, new_ids, ring, rows
 from shared.envelopes import COLUMNS, EventRow, to_envelope
 from shared.events import Envelope, Event
 from shared.lease import Fenced, Lease
@@ -134,7 +134,7 @@ class Relay:
             for receiver in sorted(late):
                 await execute(session, HOLD, receiver, ids, sorted(self._sink.types_of(receiver)))
                 ring(session, "lookout")
-            await self.lease.delete(session, "outbox.id", ids, durable=False)  # what is still there after a crash is brought once more
+            await self.lease.delete(session, "outbox.id", ids, NOT_DURABLE)  # what is still there after a crash is brought once more
 
     async def redeliver(self) -> bool:
         """Bring what was held to the receivers that are back; True while there is more. Beside `step`: nobody waits for the dead."""

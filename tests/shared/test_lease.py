@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.db import Database, execute, rows
+from shared.db import DURABLE, NOT_DURABLE, Database, execute, rows
 from shared.lease import Fenced, Lease, prolonged
 
 Open = Callable[[str], Awaitable[Database]]
@@ -137,16 +137,16 @@ async def test_who_does_not_know_whether_it_leads_does_not_lead() -> None:
     assert one.epoch == 0
 
 
-@pytest.mark.parametrize("durable", [True, False])
-async def test_a_deletion_waits_for_the_disk_unless_its_caller_can_do_it_again(database: Open, durable: bool) -> None:
+@pytest.mark.parametrize(("commit", "waits"), [(DURABLE, "on"), (NOT_DURABLE, "off")])
+async def test_a_deletion_waits_for_the_disk_unless_its_caller_can_do_it_again(database: Open, commit: str, waits: str) -> None:
     """What is handled stays handled, also where the machine loses its power after the commit."""
     db = await database("noc")
     one = Lease(db, "x", "one")
     await one.held()
     async with db.transaction() as session:
-        await one.delete(session, "inbox_pending.seq", [1], durable=durable)
+        await one.delete(session, "inbox_pending.seq", [1], commit)
         [said] = await rows(session, "SELECT current_setting('synchronous_commit') AS waits")
-    assert said.waits == ("on" if durable else "off")
+    assert said.waits == waits
 
 
 async def test_nobody_takes_over_between_the_proof_and_the_commit(database: Open) -> None:

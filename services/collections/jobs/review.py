@@ -12,7 +12,7 @@ from services.collections.operations.assessing import settle
 from services.collections.operations.changes import Changes, lock_account
 from services.collections.operations.looking import bring_forward, compare_policies, look_later
 from services.collections.rules.terms import Book
-from shared.db import BY_INDEX, NOT_DURABLE, Fetched, rows
+from shared.db import BY_INDEX, Fetched, rows
 from shared.jobs import Job, JobContext
 from shared.log import get_logger
 from shared.transient import is_transient
@@ -21,7 +21,6 @@ log = get_logger("collections.review")
 FEW = 500  # accounts due, up to which more of a changed policy are brought forward
 CHUNK = 250  # short enough for the requests that the same process answers meanwhile
 LANES = 2
-BY_INDEX_IN_ONE_LOG = f"{BY_INDEX}; SELECT {NOT_DURABLE}"
 FIRST = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 SET_ASIDE = timedelta(days=1)
 NEXT = "SELECT min(due_at) AS due FROM account_review"
@@ -72,7 +71,7 @@ async def _review_chunk(context: JobContext, last: tuple[datetime, UUID]) -> tup
     else. Answers what was found, and how many of it were due."""
     found: Sequence[Fetched] = []
     try:
-        async with context.database.transaction(BY_INDEX_IN_ONE_LOG if context.database.one_log else BY_INDEX) as session:
+        async with context.database.transaction(f"{BY_INDEX}; SELECT {context.database.handover}") as session:
             found = await rows(session, DUE, context.now, *last, CHUNK)
             return found, await _review(session, context, [row.id for row in found])
     except Exception as error:
