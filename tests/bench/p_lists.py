@@ -23,6 +23,7 @@ NOW = datetime(2026, 3, 1, 6, 30, tzinfo=UTC)
 PAGES = 20
 PLACES = (None, 0.5, 0.999)  # beginning, middle, end
 FEW = 40  # rows that a filter leaves of those that a list grows by
+PORTFOLIO = 2000  # customers of one agent, in however large a house: as many as a person can work on
 NOISE = 2.0  # milliseconds by which a page of fifty varies from one run to the next
 
 
@@ -39,7 +40,7 @@ class Listing:
 @dataclass(frozen=True)
 class Lists:
     """The long lists of one service, who reads them, and the SQL that lets them grow from row `{first}` to row `{last}`: one of `{every}`
-    is of the few that a filter finds."""
+    is of the few that a filter finds, and one of `{share}` of a portfolio."""
 
     service: Service
     person: str
@@ -48,7 +49,8 @@ class Lists:
 
     async def fill(self, database: Database, before: int, size: int) -> None:
         for statement in self.rows:
-            await do(database, statement.format(first=before + 1, last=size, every=max(1, (size - before) // FEW)))
+            every, share = max(1, (size - before) // FEW), max(1, size // PORTFOLIO)
+            await do(database, statement.format(first=before + 1, last=size, every=every, share=share))
         await do(database, "VACUUM ANALYZE")
 
     async def ask(self, database: Database, size: int) -> dict[str, float]:
@@ -92,11 +94,17 @@ ACCOUNT_ROWS = (
     "INSERT INTO worklist (account_id, agent, urgency, weight) SELECT id, agent, 9, -10 FROM account "
     "WHERE external_id IN (SELECT 'C' || n FROM generate_series({first}, {last}) AS n) AND policy = 'vip'",
 )
+PORTFOLIO_ROWS = (
+    "UPDATE account SET agent = 'ana.martinez' WHERE agent = 'carlos.rivera'",
+    "UPDATE account SET agent = 'carlos.rivera' WHERE agent = 'ana.martinez' AND policy = 'vip' AND external_id IN "
+    "(SELECT 'C' || n FROM generate_series(7, {last}, {share}) AS n)",
+    "UPDATE worklist w SET agent = a.agent FROM account a WHERE a.id = w.account_id AND w.agent IS DISTINCT FROM a.agent",
+)
 SERVICES = (
     Lists(
         COLLECTIONS,
         "marta.zelaya",
-        ACCOUNT_ROWS,
+        (*ACCOUNT_ROWS, *PORTFOLIO_ROWS),
         [
             Listing(
                 "/customers",

@@ -81,7 +81,7 @@ AGAINST = {
     "against COPY of the very rows that come of it, events among them.",
     "P16": "creates customers over REST with token, idempotency key and event.",
     "P17": "works out whom tomorrow would remind, tell and cut, over the whole book, beside the run that then does it.",
-    "L1": "asks for pages of 50 over HTTP at the list's beginning, in its middle and at its end.",
+    "L1": "asks for pages of 50 over HTTP at the list's beginning, in its middle and at its end; an agent has 2,000 at any size.",
     "W1": "sends stored events, signed and each try written down, to a receiver that answers 204; four at once to a subscription. Bare "
     "posts go to the same receiver over the same kind of connections.",
 }

@@ -19,11 +19,13 @@ from shared.sorting import Order, Placed, Sorting, amount, identity, number, tex
 
 # `$1` are the urgencies that are wanted, null is all. In the list's own order those of several agents are each read by their index, as far
 # as the page reaches. In another all of an agent's are sorted, and the planner must see whose: of an agent in a row it knows only that some
-# have half of the list, and reads the whole of it to find forty. Each has its account; the join is a left one, so that nobody looks at it
-# where none of its columns is asked for.
+# have half of the list, and reads the whole of it to find forty. It must see, too, that the accounts are that agent's: these stand together
+# in an index with their names, and one by one all over a large table. Each has its account; the join is a left one, so that nobody looks at
+# it where none of its columns is asked for.
 PAGE = """
 SELECT w.account_id {key} FROM worklist w LEFT JOIN account a ON a.id = w.account_id WHERE ($1::int[] IS NULL OR w.urgency = ANY($1::int[]))
 """
+SORTED_OF = f"{PAGE} AND w.agent = ANY($2::text[]) AND a.agent = ANY($2::text[]) {{page}}"
 PAGE_OF = (
     f"SELECT w.* FROM unnest($2::text[]) AS whose(agent) CROSS JOIN LATERAL ({PAGE} AND w.agent = whose.agent {{page}}) AS w {{merged}}"
 )
@@ -97,7 +99,7 @@ async def _places(session: AsyncSession, order: Order, agents: Sequence[str] | N
         return await order.rows(session, PAGE + "{page}", urgencies)
     if order.name == OWN:
         return await order.rows(session, PAGE_OF, urgencies, list(agents))
-    return await order.rows(session, PAGE + "AND w.agent = ANY($2::text[]) {page}", urgencies, list(agents))
+    return await order.rows(session, SORTED_OF, urgencies, list(agents))
 
 
 async def _count(session: AsyncSession, agents: Sequence[str] | None, urgencies: list[int] | None) -> int:
