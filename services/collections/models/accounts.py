@@ -24,7 +24,7 @@ class Account(Table, table=True):
 
     __tablename__ = "account"
     __table_args__ = (
-        UniqueConstraint("external_source", "external_id", name="uq_account_external"),
+        UniqueConstraint("external_id", "external_source", name="uq_account_external"),
         CheckConstraint("delivery IN ('own', 'third_party')", name="ck_account_delivery"),
         Index("ix_account_search", "search_name", "id"),
         Index("ix_account_agent", "agent", "search_name", "id"),
@@ -32,7 +32,6 @@ class Account(Table, table=True):
         Index("ix_account_policy", "policy", "search_name", "id"),
         Index("ix_account_portfolio", "agent", "policy", "status"),  # counted without reading the accounts
         Index("ix_account_nodes", "nodes", postgresql_using="gin"),
-        Index("ix_account_external_id", "external_id"),
         {"postgresql_with": {"fillfactor": 85}},  # room for the next version of a row on its own page: no index is written then
     )
     id: UUID = Field(primary_key=True)

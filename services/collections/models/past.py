@@ -13,8 +13,8 @@ from sqlmodel import Field
 
 from services.collections.models.base import Table
 
-# The fact tables whose rows change, with the columns of their primary keys.
-KEPT: dict[str, tuple[str, ...]] = {
+# The fact tables whose rows change, with the columns of their primary keys: two at most, as the trigger looks for.
+KEPT: dict[str, tuple[str] | tuple[str, str]] = {
     "account": ("id",),
     "deduction": ("id",),
     "hold": ("id",),
@@ -54,8 +54,7 @@ BEGIN
     END IF;
     after := to_jsonb(NEW);
     INSERT INTO past (kind, key, until, was)
-    SELECT TG_TABLE_NAME, (SELECT string_agg(before ->> part, '/' ORDER BY n) FROM unnest(TG_ARGV) WITH ORDINALITY AS t(part, n)),
-        NEW.known_at, jsonb_object_agg(name, value)
+    SELECT TG_TABLE_NAME, concat_ws('/', before ->> TG_ARGV[0], before ->> TG_ARGV[1]), NEW.known_at, jsonb_object_agg(name, value)
     FROM jsonb_each(before) AS t(name, value) WHERE after -> name IS DISTINCT FROM value HAVING count(*) > 0
     ON CONFLICT (kind, key, until) DO UPDATE SET was = excluded.was || past.was;
     RETURN NEW;
