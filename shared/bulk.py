@@ -1,6 +1,13 @@
-"""Rows of one model in one statement, where making them the session's objects would cost more than everything else."""
+"""Rows in one statement, where making them the session's objects would cost more than everything else.
+
+# Note [All that a transaction writes is one statement]
+Each statement costs both sides as much as writing some rows, and whoever comes next waits meanwhile. So what a transaction has to write is
+gathered as parts (`New`, `Records`, `Changed`, `Sql`), of several tables, and `write` sends them to the server together. Each part finds
+what was there before: no row may be of two parts. Foreign keys are checked at the end.
+"""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +22,8 @@ from shared.db import driver, execute, rows
 
 Model = TypeVar("Model", bound=SQLModel)
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+COPIED = 50  # from so many new rows on COPY costs less than taking arrays apart here and putting them together again there
+PLACE = re.compile(r"\$(\d+)")
 
 
 async def read(session: AsyncSession, model: type[Model], which: str, *args: Any) -> list[Model]:
@@ -53,8 +62,8 @@ async def insert(session: AsyncSession, objects: Sequence[SQLModel], *, but: str
     if not objects:
         return set()
     await session.flush()
-    sql, values = New(objects).statement(len(objects) == 1)
-    return {row[key] for row in await rows(session, f"{sql} {but} RETURNING {key}", *values)}
+    sql, values = New(objects, but).statement(len(objects) == 1)
+    return {row[key] for row in await rows(session, f"{sql} RETURNING {key}", *values)}
 
 
 async def update(session: AsyncSession, objects: Sequence[SQLModel], *names: str, key: tuple[str, ...] = ("id",)) -> None:
@@ -64,14 +73,37 @@ async def update(session: AsyncSession, objects: Sequence[SQLModel], *names: str
 
 @dataclass(frozen=True)
 class New:
-    """New rows of one model."""
+    """New rows of one model, as objects that no session knows. `but` is the clause for what is there already (`ON CONFLICT …`)."""
 
     objects: Sequence[SQLModel]
+    but: str = ""
+
+    def __len__(self) -> int:
+        return len(self.objects)
 
     def statement(self, alone: bool, first: int = 1) -> tuple[str, list[Any]]:
         """What writes them, with its parameters, the first of which has this number. `alone`: there is one row."""
         model = type(self.objects[0])
-        return _insertion(model, alone, first), _values(self.objects, list(_kinds(model)), alone)
+        names = tuple(_kinds(model))
+        return f"{_insertion(model, names, alone, first)} {self.but}", _values(self.objects, names, alone)
+
+
+@dataclass(frozen=True)
+class Records:
+    """New rows of one model as these columns' values, JSON as text."""
+
+    model: type[SQLModel]
+    names: tuple[str, ...]
+    records: Sequence[Sequence[Any]]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def statement(self, alone: bool, first: int = 1) -> tuple[str, list[Any]]:
+        """The same."""
+        kinds, table = _kinds(self.model), zip(self.names, _columns(self.records), strict=True)
+        values = [_lists(each) if _is_list(kinds[name]) else each for name, each in table]
+        return _insertion(self.model, self.names, alone, first), [each[0] for each in values] if alone else values
 
 
 @dataclass(frozen=True)
@@ -82,40 +114,58 @@ class Changed:
     names: tuple[str, ...]
     key: tuple[str, ...] = ("id",)
 
+    def __len__(self) -> int:
+        return len(self.objects)
+
     def statement(self, alone: bool, first: int = 1) -> tuple[str, list[Any]]:
         """The same."""
         sql = _change(type(self.objects[0]), self.names, self.key, alone, first)
-        return sql, _values(self.objects, [*self.key, *self.names], alone)
+        return sql, _values(self.objects, (*self.key, *self.names), alone)
 
 
-async def write(session: AsyncSession, *parts: New | Changed) -> None:
-    """Write all these in one statement: no row may be of two parts, for each part finds what was there before."""
-    parts = tuple(each for each in parts if each.objects)
-    if not parts:
-        return
+@dataclass(frozen=True)
+class Sql:
+    """Rows that a text of one's own writes: its first parameters are lists of their columns (`unnest($1::uuid[], …)`), then `more`."""
+
+    text: str
+    table: Sequence[Sequence[Any]]
+    more: Sequence[Any] = ()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def statement(self, alone: bool, first: int = 1) -> tuple[str, list[Any]]:
+        """The same."""
+        return _from(self.text, first), [*_columns(self.table), *self.more]
+
+
+Part = New | Records | Changed | Sql
+
+
+async def write(session: AsyncSession, *parts: Part) -> None:
+    """Write all these, each part's rows in the order given. Raises the driver's own errors. See Note [All that a transaction writes is one
+    statement]; only what is many new rows goes before it, by COPY."""
     await session.flush()
-    alone, texts, values = all(len(each.objects) == 1 for each in parts), list[str](), list[Any]()
+    rest = list[Part]()
     for each in parts:
+        if isinstance(each, Records) and len(each) > COPIED:
+            await (await driver(session)).copy_records_to_table(each.model.__tablename__, records=each.records, columns=each.names)
+        elif len(each):
+            rest.append(each)
+    alone, texts, values = all(len(each) == 1 for each in rest), list[str](), list[Any]()
+    for each in rest:
         sql, given = each.statement(alone, len(values) + 1)
         texts.append(sql)
         values += given
     before = ", ".join(f"part_{place} AS ({sql})" for place, sql in enumerate(texts[:-1]))
-    await execute(session, f"WITH {before} {texts[-1]}" if before else texts[-1], *values)
+    if texts:
+        await execute(session, f"WITH {before} {texts[-1]}" if before else texts[-1], *values)
 
 
-async def write_rows(session: AsyncSession, table: str, columns: Sequence[str], records: Sequence[Sequence[Any]]) -> None:
-    """Write new rows in the order given: one as a statement, many by COPY, which spares taking arrays apart here and putting them
-    together again there. Raises the driver's own errors."""
-    if len(records) == 1:
-        await execute(session, insertion(table, columns), *records[0])
-    elif records:
-        await (await driver(session)).copy_records_to_table(table, records=records, columns=columns)
-
-
-def insertion(table: str, columns: Sequence[str]) -> str:
-    """The statement that writes one row."""
-    places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
+@lru_cache(maxsize=400)
+def _from(sql: str, first: int) -> str:
+    """A text whose first parameter has this number."""
+    return PLACE.sub(lambda found: f"${int(found[1]) + first - 1}", sql)
 
 
 @lru_cache(maxsize=100)
@@ -125,13 +175,12 @@ def _kinds(model: type[SQLModel]) -> dict[str, str]:
     return {each.name: each.type.compile(dialect=DIALECT).partition(" COLLATE ")[0] for each in table.columns}
 
 
-@lru_cache(maxsize=200)
-def _insertion(model: type[SQLModel], alone: bool, first: int) -> str:
-    names = list(_kinds(model))
+@lru_cache(maxsize=400)
+def _insertion(model: type[SQLModel], names: tuple[str, ...], alone: bool, first: int) -> str:
     return f"INSERT INTO {model.__tablename__} ({', '.join(names)}) SELECT {_cast(model, names)} FROM {_given(model, names, alone, first)}"
 
 
-@lru_cache(maxsize=200)
+@lru_cache(maxsize=400)
 def _change(model: type[SQLModel], names: tuple[str, ...], key: tuple[str, ...], alone: bool, first: int) -> str:
     changed = ", ".join(f"{name} = {_cast(model, [name])}" for name in names)
     same = " AND ".join(f"o.{name} = t.{name}" for name in key)
@@ -161,13 +210,22 @@ def _values(objects: Sequence[SQLModel], names: Sequence[str], alone: bool) -> l
         if kind == "JSONB":
             values = [None if each is None else json.dumps(each, ensure_ascii=False) for each in values]
         elif _is_list(kind):
-            values = [None if each is None else _list(each) for each in values]
+            values = _lists(values)
         found.append(values[0] if alone else values)
     return found
 
 
+def _columns(table: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [list(each) for each in zip(*table, strict=True)]
+
+
 def _is_list(kind: str) -> bool:
     return kind.endswith("[]")
+
+
+def _lists(values: Sequence[Sequence[Any] | None]) -> list[str | None]:
+    """Lists as PostgreSQL writes them."""
+    return [None if each is None else _list(each) for each in values]
 
 
 def _list(values: Sequence[Any]) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, Column, Identity
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.bulk import write_rows
+from shared.bulk import Part, Records, write
 from shared.db import NOT_DURABLE, Database, execute, new_ids, ring, rows
 from shared.envelopes import COLUMNS, EventRow, to_envelope
 from shared.events import Envelope, Event
@@ -29,6 +29,7 @@ HOLD = f"""
 INSERT INTO outbox_held (receiver, id, {COLUMNS}) SELECT $1, id, {COLUMNS} FROM outbox
 WHERE id = ANY($2::bigint[]) AND type = ANY($3::text[]) ON CONFLICT DO NOTHING
 """
+WRITTEN = tuple(COLUMNS.split(", "))
 BATCH = 500
 MAX_DATA = 900_000
 AWAY_SECONDS = 1.0
@@ -68,21 +69,20 @@ async def publish(session: AsyncSession, event: Event, *, subject: str, version:
     return (await publish_many(session, [Outgoing(event, subject, version)], now=now))[0]
 
 
-async def publish_many(session: AsyncSession, items: Sequence[Outgoing], *, now: datetime) -> list[UUID]:
-    """Write many events in the order given. Answers their ids. Raises ValueError for one that no transport takes."""
-    if not items:
-        return []
+async def publish_many(session: AsyncSession, items: Sequence[Outgoing], *, now: datetime, beside: Sequence[Part] = ()) -> list[UUID]:
+    """Write many events in the order given, in one statement with what is to be written beside them. Answers their ids. Raises ValueError
+    for one that no transport takes."""
     for item in items:
         if len(item.data) > MAX_DATA:
             raise ValueError(f"{item.event.TYPE} of {item.subject} is too large: {len(item.data)} characters, at most {MAX_DATA}")
-    await session.flush()
     ids = new_ids(len(items))
     given = [
         (event_id, item.event.TYPE, item.subject, item.version, item.event.key(), now, item.traceparent, item.data)
         for event_id, item in zip(ids, items, strict=True)
     ]
-    await write_rows(session, "outbox", COLUMNS.split(", "), given)
-    ring(session, "relay")
+    await write(session, *beside, Records(OutboxRow, WRITTEN, given))
+    if items:
+        ring(session, "relay")
     return ids
 
 

@@ -16,7 +16,6 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from shared.auth import Principal
-from shared.bulk import insertion
 from shared.db import Database, new_id, rows
 from shared.envelopes import COLUMNS
 from shared.idempotency import CLAIM, IdempotencyRow, fingerprint
@@ -35,7 +34,7 @@ TABLES = """CREATE TABLE thing (id bigint PRIMARY KEY, version int NOT NULL, amo
 CREATE TABLE note (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, thing_id bigint NOT NULL REFERENCES thing, amount bigint NOT NULL);
 INSERT INTO thing SELECT n, 0, 0 FROM generate_series(0, 999) AS n"""
 COUNT = "UPDATE thing SET version = version + 1, amount = amount + $2 WHERE id = $1 RETURNING version"
-PUBLISH = insertion("outbox", COLUMNS.split(", "))
+PUBLISH = f"INSERT INTO outbox ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 ENTER = "INSERT INTO note (thing_id, amount) VALUES ($1, $2) RETURNING id"
 ACTOR = Principal("bench", "Bench", frozenset({"collections"}), "t", NOW + timedelta(days=1))
 

@@ -2,6 +2,11 @@
 
 import pytest
 
+from services.collections.operations import orders
+from services.collections.operations.changes import lock_account
+from services.collections.operations.recovering import hand_to_recovery
+from services.collections.rules.terms import Book
+from shared.db import rows
 from shared.errors import Refused
 from shared.events.collections import PaymentPlanBroken, PaymentPlanCompleted, ReconnectionRequested, StatusChanged
 from tests.collections.factories import AGENT, Customer, local
@@ -231,3 +236,21 @@ async def test_a_cut_that_could_not_be_taken_back_in_time_leads_back_to_where_it
         await told.tell(told.customer.reconnected(order.id, local(28, 9), "withdrawn", "active"))
         await told.conclude()
         assert await told.status() == "active" and await told.told(ReconnectionRequested) == []
+
+
+async def test_a_cut_that_is_handed_over_and_reconnected_at_once_is_both(database: OpenDatabase) -> None:
+    """As that of a customer who came to us in recovery and has paid the cut's invoices alone. In one statement the second change would not
+    see the first, and be lost."""
+    async with story(database) as told:
+        await told.tell(told.customer.invoice())
+        await told.cut()
+        facts, now, book = await told.facts(), await told.service.now(), Book(told.service.runtime.operator)
+        [cut] = facts.suspensions
+        async with told.service.runtime.database.transaction() as session:
+            changes = await lock_account(session, facts.account_id, book=book, now=now)
+            orders.order_reconnection(changes, facts, cut, basis="payment", agent=AGENT)
+            hand_to_recovery(changes, facts, cut)
+            await changes.write(session)
+            [row] = await rows(session, "SELECT state, recovery_id FROM suspension")
+            await session.rollback()
+        assert row.state == "RECONNECTING" and row.recovery_id is not None

@@ -10,7 +10,7 @@ import pytest
 
 from services.notifier.models import Message, Webhook
 from services.ticketing.models import Customer, Suspension
-from shared.bulk import Changed, New, insert, made, read, update, write
+from shared.bulk import COPIED, Changed, New, Records, Sql, insert, made, read, update, write
 from shared.db import Database, new_id, rows
 
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)
@@ -126,6 +126,24 @@ async def test_lists_in_rows(database: Open) -> None:
     async with other.transaction() as session:
         await insert(session, [hook])
         assert [each.model_dump() for each in await read(session, Webhook, "")] == [hook.model_dump()]
+
+
+@pytest.mark.parametrize("many", [1, 3, COPIED + 1])
+async def test_rows_as_values_and_texts_of_ones_own_go_with_the_others_in_the_order_given(database: Open, many: int) -> None:
+    """Many rows go by COPY: nobody sees a difference."""
+    db = await database("ticketing")
+    customer = Customer(id=new_id(), external_id="1", name="Ñ", services=[])
+    usual = {"procedure": "", "delivery": "own", "rule": "VIP-21", "agent": "ana", "requested_at": START}
+    usual |= {"state": "REQUESTED", "release_on": "full", "crossed": False, "version": 0}
+    names = ("id", "customer_id", "reason", "invoice_ids", *usual)
+    given = [(new_id(), customer.id, f"n.º {number}", [new_id()], *usual.values()) for number in range(many)][::-1]
+    named = "UPDATE customer c SET name = t.name, agent = $3 FROM unnest($1::uuid[], $2::text[]) AS t(id, name) WHERE c.id = t.id"
+    async with db.transaction() as session:
+        await insert(session, [customer])
+        await write(session, Records(Suspension, names, given), Sql(named, [(customer.id, "Ó")], ["luis"]), Sql(named, [], ["nobody"]))
+        found = await rows(session, f"SELECT {', '.join(names)} FROM suspension ORDER BY ctid")
+        assert [tuple(each) for each in found] == given
+        assert [tuple(each) for each in await rows(session, "SELECT name, agent FROM customer")] == [("Ó", "luis")]
 
 
 def test_what_is_made_has_what_the_model_says_where_nothing_is_given() -> None:

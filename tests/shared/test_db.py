@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +15,7 @@ from shared.db import Database, driver, execute, id_prefix, lock, new_id, new_id
 from shared.discretion import told
 from shared.errors import NotFound, sqlstate_of
 from shared.lease import LeaseRow
+from shared.session import Driver
 from shared.transient import is_transient
 
 Open = Callable[[str], Awaitable[Database]]
@@ -152,6 +154,22 @@ async def test_a_column_that_a_migration_adds_passes(database: Open) -> None:
     await pooled.close()
     await other.execute("DROP TABLE grown")
     await other.close()
+
+
+async def test_a_new_connection_knows_what_those_before_it_were_told_of_types(database: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever needs one more connection waits for some ten round trips before its own statement."""
+    db, asked, ask = await database("noc"), list[frozenset[int]](), asyncpg.Connection._introspect_types
+
+    async def counted(self: asyncpg.Connection, types: frozenset[int], timeout: Any) -> Any:
+        asked.append(types)
+        return await ask(self, types, timeout)
+
+    monkeypatch.setattr(asyncpg.Connection, "_introspect_types", counted)
+    monkeypatch.setattr(Driver, "told", {})
+    async with db.transaction() as one, db.transaction() as other:
+        for session in (one, other):
+            assert (await rows(session, "SELECT $1::money[] AS them", ["$7.00"]))[0].them == ["$7.00"]
+    assert len(asked) == 1
 
 
 async def test_a_session_that_only_reads_is_not_used_again(database: Open) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from services.ticketing.adapters.network import SimulatedNetwork
 from services.ticketing.jobs import switching
-from services.ticketing.operations.claiming import PER_NODE, Claim, claim_switches, note_nodes, renew_claims
+from services.ticketing.operations.claiming import IN_TURN, PER_NODE, Claim, claim_switches, note_nodes, renew_claims
 from services.ticketing.operations.queueing import cancel_switches
 from services.ticketing.operations.switches import Answer, record_answers
 from shared.db import Database, execute
@@ -134,10 +134,10 @@ async def test_two_workers_keep_one_budget_of_an_access_node(database: Open) -> 
         await cut(served, *(Debtor(logins=[f"b{number}"], node="SPS-OLT-9") for number in range(PER_NODE + 2)))
 
         async def claim(holder: str, now: datetime = START) -> list[Claim]:
-            async with served.runtime.database.transaction() as session:
+            async with served.runtime.database.transaction(IN_TURN) as session:
                 return await claim_switches(session, holder=holder, limit=3, silent_limit=9, now=now)
 
-        async with served.runtime.database.transaction() as session:
+        async with served.runtime.database.transaction(IN_TURN) as session:
             one = await claim_switches(session, holder="one", limit=3, silent_limit=9, now=START)
             claiming = asyncio.create_task(claim("two"))
             await until(served.waits)

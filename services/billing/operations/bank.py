@@ -17,7 +17,7 @@ from services.billing.rules.cells import Fault
 from services.billing.rules.states import InvoiceState, PaymentState
 from shared.db import Fetched, rows
 from shared.money import round_money
-from shared.outbox import Outgoing, publish_many
+from shared.outbox import Outgoing
 
 CUSTOMERS = "SELECT id, external_id FROM customer WHERE external_id = ANY($1::text[]) AND ($2::text IS NULL OR external_source = $2)"
 INVOICES = "SELECT id, number, customer_id, state FROM invoice WHERE number = ANY($1::text[])"
@@ -104,8 +104,7 @@ async def apply_bank_rows(session: AsyncSession, *, bank: Bank, good: Sequence[P
         else:
             applied.confirmed += 1
         events += payments.confirm(ledger, ledger.payments[payment_id], by=bank.by, now=now)
-    await store_ledgers(session, ledgers.values(), new=new, now=now)
-    await publish_many(session, events, now=now)
+    await store_ledgers(session, ledgers.values(), new=new, told=events, now=now)
     return applied
 
 

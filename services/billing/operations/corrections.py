@@ -46,8 +46,7 @@ async def reverse_payment(session: AsyncSession, *, payment_id: UUID, reason: st
         await _owe_refund(session, ledger, payment, operator, now)
     refills = ledger.reverse(payment, by=by, at=now, reason=reason)
     events = _told(ledger, payment, refills, reason=reason, now=now)
-    await store_ledgers(session, [ledger], now=now)
-    await publish_many(session, events, now=now)
+    await store_ledgers(session, [ledger], told=events, now=now)
 
 
 async def move_payment(
@@ -76,8 +75,7 @@ async def move_payment(
     events += payments.report(right, new, now=now)
     if confirmed:
         events += payments.confirm(right, right.payments[new.id], by=by, now=now)
-    await store_ledgers(session, [right], new=[new], now=now)
-    await publish_many(session, events, now=now)
+    await store_ledgers(session, [right], new=[new], told=events, now=now)
     return new.id
 
 

@@ -22,7 +22,7 @@ from shared.db import rows
 from shared.errors import NotFound, Refused
 from shared.events.billing import CreditNoteIssued, FreedPart
 from shared.operator import Operator, words
-from shared.outbox import Outgoing, publish_many
+from shared.outbox import Outgoing
 
 RULE = "FACT-3"
 # What is left of an invoice's lines, by service and tax; one that came without lines is one part without tax.
@@ -137,8 +137,7 @@ async def take_back(
 async def _take_back_now(session: AsyncSession, ledger: Ledger, invoice: InvoiceAccount, parts: Sequence[Part], **given: Any) -> CreditNote:
     """The same, stored and told."""
     credited = await take_back(session, ledger, invoice, parts, **given)
-    await store_ledgers(session, [ledger], now=given["now"])
-    await publish_many(session, [credited.told, *credited.follows], now=given["now"])
+    await store_ledgers(session, [ledger], told=[credited.told, *credited.follows], now=given["now"])
     return credited.note
 
 

@@ -15,7 +15,7 @@ from shared.db import lock
 from shared.errors import Conflict, NotFound, Refused
 from shared.events.billing import DisputeOpened, DisputeResolved
 from shared.operator import Operator, words
-from shared.outbox import Outgoing, publish, publish_many
+from shared.outbox import Outgoing
 
 RULE = "FACT-4"
 
@@ -46,9 +46,8 @@ async def open_dispute(
     )
     session.add(dispute)
     invoice.disputed += amount
-    await store_ledgers(session, [ledger], now=now)
     event = DisputeOpened(dispute_id=dispute.id, **dispute.model_dump(include=set(DisputeOpened.model_fields)))
-    await publish(session, event, subject=f"dispute/{dispute.id}", version=1, now=now)
+    await store_ledgers(session, [ledger], told=[Outgoing(event, f"dispute/{dispute.id}", 1)], now=now)
     return dispute
 
 
@@ -74,9 +73,9 @@ async def resolve_dispute(
         parts = divide(dispute.amount, await left_of(session, invoice.id), operator.money_digits)
         credited = await take_back(session, ledger, invoice, parts, reason=dispute.reason, by=by, operator=operator, now=now)
         dispute.credit_note_id = credited.note.id
-    await store_ledgers(session, [ledger], now=now)
     resolved = Outgoing(_resolved(dispute), f"dispute/{dispute.id}", dispute.version)
-    await publish_many(session, [credited.told, resolved, *credited.follows] if credited else [resolved], now=now)
+    told = [credited.told, resolved, *credited.follows] if credited else [resolved]
+    await store_ledgers(session, [ledger], told=told, now=now)
     return dispute
 
 

@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.billing.operations.new_payments import NewPayment, insert_payments
 from services.billing.rules.allocation import OLDEST_FIRST, Share
-from services.billing.rules.ledger import InvoiceAccount, Ledger, PaymentAccount
+from services.billing.rules.ledger import InvoiceAccount, Ledger, Move, PaymentAccount
 from services.billing.rules.states import InvoiceState, PaymentState
+from shared.bulk import Sql
 from shared.db import Fetched, execute, rows
+from shared.outbox import Outgoing, publish_many
 
 CUSTOMERS = "SELECT id, currency FROM customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 INVOICES = """
@@ -30,8 +32,27 @@ INSERT INTO payment_allocation (payment_id, invoice_id, amount, currency, alloca
 SELECT *, $5 FROM unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::text[])
 ON CONFLICT (payment_id, invoice_id) DO UPDATE SET amount = excluded.amount WHERE payment_allocation.amount <> excluded.amount
 """
-
-
+INVOICES_NOW = """
+UPDATE invoice i SET balance = t.balance, reported = t.reported, credited = t.credited, disputed = t.disputed, state = t.state,
+    version = t.version, paid_at = CASE WHEN t.state <> 'PAID' THEN NULL WHEN i.version = t.version THEN i.paid_at ELSE $8 END
+FROM unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::numeric[], $5::numeric[], $6::text[], $7::int[])
+    AS t(id, balance, reported, credited, disputed, state, version)
+WHERE i.id = t.id
+    AND (i.balance, i.reported, i.credited, i.disputed, i.version) <> (t.balance, t.reported, t.credited, t.disputed, t.version)
+"""
+PAYMENTS_NOW = """
+UPDATE payment p SET state = t.state, unallocated = t.unallocated, version = t.version, settled_at = t.settled_at,
+    settled_by = t.settled_by, reject_reason = t.reason, refunded = t.refunded, reversed_at = t.reversed_at, reversed_by = t.reversed_by
+FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::int[], $5::timestamptz[], $6::text[], $7::text[], $8::numeric[],
+    $9::timestamptz[], $10::text[])
+    AS t(id, state, unallocated, version, settled_at, settled_by, reason, refunded, reversed_at, reversed_by)
+WHERE p.id = t.id AND (p.version, p.unallocated, p.refunded) <> (t.version, t.unallocated, t.refunded)
+"""
+POSTINGS = """
+INSERT INTO posting (customer_id, invoice_id, payment_id, credit_note_id, refund_id, debit, credit, amount, currency, posted_at)
+SELECT t.*, $10 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::numeric[],
+    $9::text[]) AS t
+"""
 # What a payment or an invoice touches beyond what is open: the invoices that the payment covers, and the payments that cover the invoice.
 TOUCHED = """
 SELECT a.payment_id, a.invoice_id FROM payment_allocation a JOIN payment p ON p.id = a.payment_id
@@ -95,92 +116,42 @@ def _own(row: Fetched) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "customer_id"}
 
 
-async def store_ledgers(session: AsyncSession, ledgers: Iterable[Ledger], *, new: Sequence[NewPayment] = (), now: datetime) -> None:
-    """Write back what changed in memory, payments that are `new` for the first time, and post the moves. Raises Conflict when somebody was
-    faster with one of those."""
+async def store_ledgers(
+    session: AsyncSession, ledgers: Iterable[Ledger], *, new: Sequence[NewPayment] = (), told: Sequence[Outgoing] = (), now: datetime
+) -> None:
+    """Write back what changed in memory, payments that are `new` for the first time, post the moves, and tell what is to be told. Raises
+    Conflict when somebody was faster with one of the new payments."""
     held = list(ledgers)
     accounts = {each.id: each for ledger in held for each in ledger.payments.values()}
     await insert_payments(session, new, accounts)
-    await _store_invoices(session, [each for ledger in held for each in ledger.invoices.values()], now)
     made = {each.id for each in new}
-    await _store_payments(session, [each for each in accounts.values() if each.id not in made])
-    await _store_parts(session, held, now)
-    moves = [(ledger, move) for ledger in held for move in ledger.moves]
-    if not moves:
-        return
-    await execute(
-        session,
-        "INSERT INTO posting (customer_id, invoice_id, payment_id, credit_note_id, refund_id, debit, credit, amount, currency, posted_at) "
-        "SELECT t.*, $10 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::numeric[], "
-        "$9::text[]) AS t",
-        [ledger.customer_id for ledger, _ in moves],
-        [move.invoice_id for _, move in moves],
-        [move.payment_id for _, move in moves],
-        [move.credit_note_id for _, move in moves],
-        [move.refund_id for _, move in moves],
-        [move.debit.value for _, move in moves],
-        [move.credit.value for _, move in moves],
-        [move.amount for _, move in moves],
-        [ledger.currency for ledger, _ in moves],
-        now,
-    )
+    invoices = Sql(INVOICES_NOW, [_invoice_now(each) for ledger in held for each in ledger.invoices.values()], [now])
+    payments = Sql(PAYMENTS_NOW, [_payment_now(each) for each in accounts.values() if each.id not in made])
+    postings = Sql(POSTINGS, [_posting(ledger, move) for ledger in held for move in ledger.moves], [now])
+    await publish_many(session, told, now=now, beside=[invoices, payments, Sql(PARTS_GO, _parts(held), [now]), postings])
 
 
-async def _store_invoices(session: AsyncSession, invoices: list[InvoiceAccount], now: datetime) -> None:
-    if not invoices:
-        return
-    await execute(
-        session,
-        "UPDATE invoice i SET balance = t.balance, reported = t.reported, credited = t.credited, disputed = t.disputed, state = t.state, "
-        "version = t.version, paid_at = CASE WHEN t.state <> 'PAID' THEN NULL WHEN i.version = t.version THEN i.paid_at ELSE $8 END "
-        "FROM unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::numeric[], $5::numeric[], $6::text[], $7::int[]) "
-        "AS t(id, balance, reported, credited, disputed, state, version) WHERE i.id = t.id "
-        "AND (i.balance, i.reported, i.credited, i.disputed, i.version) <> (t.balance, t.reported, t.credited, t.disputed, t.version)",
-        [each.id for each in invoices],
-        [each.balance for each in invoices],
-        [each.reported for each in invoices],
-        [each.credited for each in invoices],
-        [each.disputed for each in invoices],
-        [each.state.value for each in invoices],
-        [each.version for each in invoices],
-        now,
-    )
+def _invoice_now(each: InvoiceAccount) -> tuple[Any, ...]:
+    return (each.id, each.balance, each.reported, each.credited, each.disputed, each.state.value, each.version)
 
 
-async def _store_payments(session: AsyncSession, payments: list[PaymentAccount]) -> None:
-    if not payments:
-        return
-    await execute(
-        session,
-        "UPDATE payment p SET state = t.state, unallocated = t.unallocated, version = t.version, "
-        "settled_at = t.settled_at, settled_by = t.settled_by, reject_reason = t.reason, refunded = t.refunded, "
-        "reversed_at = t.reversed_at, reversed_by = t.reversed_by "
-        "FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::int[], $5::timestamptz[], $6::text[], $7::text[], $8::numeric[], "
-        "$9::timestamptz[], $10::text[]) "
-        "AS t(id, state, unallocated, version, settled_at, settled_by, reason, refunded, reversed_at, reversed_by) "
-        "WHERE p.id = t.id AND (p.version, p.unallocated, p.refunded) <> (t.version, t.unallocated, t.refunded)",
-        [each.id for each in payments],
-        [each.state.value for each in payments],
-        [each.unallocated for each in payments],
-        [each.version for each in payments],
-        [each.settled_at for each in payments],
-        [each.settled_by for each in payments],
-        [each.reject_reason for each in payments],
-        [each.refunded for each in payments],
-        [each.reversed_at for each in payments],
-        [each.reversed_by for each in payments],
-    )
+def _payment_now(each: PaymentAccount) -> tuple[Any, ...]:
+    settled = (each.settled_at, each.settled_by, each.reject_reason, each.refunded, each.reversed_at, each.reversed_by)
+    return (each.id, each.state.value, each.unallocated, each.version, *settled)
 
 
-async def _store_parts(session: AsyncSession, ledgers: Iterable[Ledger], now: datetime) -> None:
-    parts = [
+def _parts(ledgers: Iterable[Ledger]) -> list[tuple[Any, ...]]:
+    return [
         (payment.id, part.invoice_id, part.amount, ledger.currency)
         for ledger in ledgers
         for payment in ledger.payments.values()
         for part in payment.parts
     ]
-    if parts:
-        await execute(session, PARTS_GO, *map(list, zip(*parts, strict=True)), now)
+
+
+def _posting(ledger: Ledger, move: Move) -> tuple[Any, ...]:
+    about = (ledger.customer_id, move.invoice_id, move.payment_id, move.credit_note_id, move.refund_id)
+    return (*about, move.debit.value, move.credit.value, move.amount, ledger.currency)
 
 
 async def drop_parts(session: AsyncSession, invoice_id: UUID, payment_ids: Collection[UUID]) -> None:

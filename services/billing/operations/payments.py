@@ -15,7 +15,7 @@ from shared.db import rows
 from shared.errors import Conflict, NotFound, Problem
 from shared.events.billing import Allocation, InvoicePaid, PaymentAllocated, PaymentConfirmed, PaymentRejected, PaymentReported
 from shared.log import traced
-from shared.outbox import Outgoing, publish_many
+from shared.outbox import Outgoing
 
 SETTLED = {PaymentState.CONFIRMED: "confirmado", PaymentState.REJECTED: "rechazado", PaymentState.REVERSED: "revertido"}
 SETTLED_BY = "Consulte el pago: dice quién lo decidió y cuándo."
@@ -56,8 +56,7 @@ async def report_payments(
         with traced(each.traceparent):
             events += report(ledgers[each.customer_id], each, now=now)
     if good:
-        await store_ledgers(session, ledgers.values(), new=good, now=now)
-        await publish_many(session, events, now=now)
+        await store_ledgers(session, ledgers.values(), new=good, told=events, now=now)
     return {**refused, **{each.id: ledgers[each.customer_id].payments[each.id] for each in good}}
 
 
@@ -65,8 +64,7 @@ async def confirm_payment(session: AsyncSession, *, payment_id: UUID, by: str, n
     """The money of a reported payment is there. Raises NotFound, and Conflict when it was settled before."""
     ledger, payment = await _locked(session, payment_id)
     events = confirm(ledger, payment, by=by, now=now)
-    await store_ledgers(session, [ledger], now=now)
-    await publish_many(session, events, now=now)
+    await store_ledgers(session, [ledger], told=events, now=now)
 
 
 async def reject_payment(
@@ -87,8 +85,7 @@ async def reject_payment(
         open_after=ledger.open,
     )
     events = [Outgoing(rejected, f"payment/{payment.id}", payment.version), *told_refills(ledger, refills, now=now)]
-    await store_ledgers(session, [ledger], now=now)
-    await publish_many(session, events, now=now)
+    await store_ledgers(session, [ledger], told=events, now=now)
 
 
 async def use_left_over(
@@ -99,8 +96,7 @@ async def use_left_over(
         return
     ledgers = await lock_ledgers(session, customer_ids, order=order)
     events = [event for ledger in ledgers.values() for event in told_refills(ledger, ledger.refill(), now=now)]
-    await store_ledgers(session, ledgers.values(), now=now)
-    await publish_many(session, events, now=now)
+    await store_ledgers(session, ledgers.values(), told=events, now=now)
 
 
 def report(ledger: Ledger, new: NewPayment, *, now: datetime) -> list[Outgoing]:

@@ -12,7 +12,7 @@ from services.billing.operations.ledgers import lock_ledgers, store_ledgers
 from shared.errors import NotFound, Refused
 from shared.events.billing import CreditRefunded
 from shared.operator import Operator, words
-from shared.outbox import publish
+from shared.outbox import Outgoing
 
 RULE = "PAGO-3"
 
@@ -56,7 +56,6 @@ async def refund_credit(session: AsyncSession, *, refund: NewRefund, operator: O
     session.add(kept)
     await session.flush()
     ledger.refund(refund.amount, refund=kept.id)
-    await store_ledgers(session, [ledger], now=now)
     event = CreditRefunded(refund_id=kept.id, **kept.model_dump(include=set(CreditRefunded.model_fields)))
-    await publish(session, event, subject=f"refund/{kept.id}", version=1, now=now)
+    await store_ledgers(session, [ledger], told=[Outgoing(event, f"refund/{kept.id}", 1)], now=now)
     return kept

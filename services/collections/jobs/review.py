@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.operations import simulating
-from services.collections.operations.assessing import settle
+from services.collections.operations.assessing import settle_by
 from services.collections.operations.changes import Changes, lock_account
 from services.collections.operations.looking import bring_forward, compare_policies, look_later
+from services.collections.queries.facts import load_facts
 from services.collections.rules.terms import Book
 from shared.db import BY_INDEX, Fetched, rows
 from shared.jobs import Job, JobContext
@@ -35,10 +36,6 @@ SELECT (SELECT count(*) FROM (SELECT FROM account_review WHERE due_at <= $1 LIMI
     EXISTS (SELECT FROM policy_in_force WHERE reached IS NOT NULL) AS now, (SELECT min(again_at) FROM policy_in_force) AS later
 """
 SIMULATIONS = "SELECT min(asked_at) AS due FROM cut_simulation WHERE state <> 'DONE'"
-STILL_DUE = """
-SELECT a.id, a.version FROM account a JOIN account_review r ON r.account_id = a.id WHERE a.id = ANY($1::uuid[]) AND r.due_at <= $2
-ORDER BY a.id FOR UPDATE OF a
-"""
 
 
 async def next_due(session: AsyncSession, context: JobContext) -> datetime | None:
@@ -81,9 +78,11 @@ async def _review_chunk(context: JobContext, last: tuple[datetime, UUID]) -> tup
 
 
 async def _review(session: AsyncSession, context: JobContext, ids: Sequence[UUID]) -> int:
-    due = {row.id: row.version for row in await rows(session, STILL_DUE, ids, context.now)} if ids else {}
-    if due:
-        await settle(session, Changes(Book(context.operator), context.now, due))
+    """Review those of these locked accounts that are due."""
+    known = await load_facts(session, ids, now=context.now) if ids else {}
+    due = {key: each for key, each in known.items() if each.next_review_at is not None and each.next_review_at <= context.now}
+    versions = {key: each.version for key, each in due.items()}
+    await settle_by(session, Changes(Book(context.operator), context.now, versions), due)
     return len(due)
 
 
@@ -91,6 +90,7 @@ async def _review_alone(context: JobContext, account_id: UUID) -> int:
     """Review one account; one that cannot be is set aside for a day, for a person to look at."""
     try:
         async with context.database.transaction() as session:
+            await lock_account(session, account_id, book=Book(context.operator), now=context.now)
             return await _review(session, context, [account_id])
     except Exception as error:
         if is_transient(error):

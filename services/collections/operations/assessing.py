@@ -1,16 +1,18 @@
 """Assess accounts and write what follows: the one way in which a status changes and the policy does something by itself."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.collections.models import StatusChange
 from services.collections.operations import orders, restrictions
-from services.collections.operations.changes import Changes
+from services.collections.operations.changes import Changes, Rows
 from services.collections.operations.holds import end_expired
-from services.collections.operations.looking import look_later
+from services.collections.operations.looking import looks
 from services.collections.operations.recovering import hand_to_recovery
 from services.collections.operations.worklists import Listing
 from services.collections.queries.facts import load_facts
@@ -34,7 +36,7 @@ from services.collections.rules.facts import Facts, Invoice, Plan, Promise
 from services.collections.rules.reasons import standing_reason
 from services.collections.rules.states import SYSTEM, PlanState, PromiseState
 from services.collections.rules.terms import Terms
-from shared.db import execute
+from shared.bulk import Sql
 from shared.events import Event
 from shared.events.collections import (
     PaymentPlanBroken,
@@ -55,15 +57,11 @@ UPDATE payment_plan p SET state = t.state, state_at = t.at, known_at = $4
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(id, state, at) WHERE p.id = t.id
 """
 STATUSES = """
-WITH changed AS (
-    UPDATE account a SET version = t.told, status = t.code, status_since = t.since, status_rule = t.rule, status_reason = t.reason
-    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[], $10::int[])
-        AS t(id, version, previous, code, label, since, rule, reason, told)
-    WHERE a.id = t.id RETURNING t.*
-)
-INSERT INTO status_change (account_id, version, previous, code, label, rule, reason, changed_at)
-SELECT id, version, previous, code, label, rule, reason, $9 FROM changed
+UPDATE account a SET version = t.told, status = t.code, status_since = t.since, status_rule = t.rule, status_reason = t.reason
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::int[]) AS t(id, code, since, rule, reason, told)
+WHERE a.id = t.id
 """
+STATUS = Rows(StatusChange, ("account_id", "version", "previous", "code", "label", "rule", "reason", "changed_at"))
 SLICE = 20  # accounts that are thought about at a time
 
 
@@ -73,7 +71,7 @@ class Written:
 
     promises: list[tuple[Promise, Judgement]] = field(default_factory=list)
     plans: list[tuple[Plan, Judgement]] = field(default_factory=list)
-    statuses: list[tuple[UUID, int, str, str, str, datetime, str, str]] = field(default_factory=list)
+    statuses: list[tuple[UUID, str, datetime, str, str]] = field(default_factory=list)
     dispatches: list[tuple[Facts, Invoice]] = field(default_factory=list)
     reviewed: list[tuple[UUID, datetime | None]] = field(default_factory=list)
     listing: Listing = field(default_factory=Listing)
@@ -83,14 +81,19 @@ async def settle(session: AsyncSession, changes: Changes) -> dict[UUID, Facts]:
     """Assess the locked accounts from the facts as they are now, write what changed and tell it. Answers the facts that were assessed."""
     await changes.write(session)
     facts = await load_facts(session, list(changes.versions), now=changes.now)
+    await settle_by(session, changes, facts)
+    return facts
+
+
+async def settle_by(session: AsyncSession, changes: Changes, facts: Mapping[UUID, Facts]) -> None:
+    """The same from these facts: theirs, as they are now that the accounts are locked."""
     written = Written()
     for place, each in enumerate(facts.values(), start=1):
         await _settle_one(session, changes, each, written)
         if place % SLICE == 0:
             await asyncio.sleep(0)  # whose statement is answered meanwhile sends the next one: PostgreSQL works while we think
-    await _write(session, changes, written)
+    _gather(changes, written)
     await changes.write(session)
-    return facts
 
 
 async def _settle_one(session: AsyncSession, changes: Changes, facts: Facts, written: Written) -> None:
@@ -169,7 +172,8 @@ def _change_status(changes: Changes, facts: Facts, terms: Terms, found: Assessme
         changed_at=changes.now,
     )
     version = changes.tell(facts.account_id, event)
-    written.statuses.append((facts.account_id, version, facts.status, stands.code, label, stands.since, rule, reason))
+    changes.add(STATUS, facts.account_id, version, facts.status, stands.code, label, rule, reason, changes.now)
+    written.statuses.append((facts.account_id, stands.code, stands.since, rule, reason))
 
 
 async def _act(session: AsyncSession, changes: Changes, facts: Facts, action: Single) -> None:
@@ -195,15 +199,10 @@ async def _act(session: AsyncSession, changes: Changes, facts: Facts, action: Si
         orders.order_reconnection(changes, facts, action.suspension, basis=action.basis, agent=SYSTEM)
 
 
-async def _write(session: AsyncSession, changes: Changes, written: Written) -> None:
-    """A statement for each kind of change, however many accounts there are."""
+def _gather(changes: Changes, written: Written) -> None:
+    """A part for each kind of change, however many accounts there are."""
     for sql, judged in ((PROMISES, written.promises), (PLANS, written.plans)):
-        if judged:
-            ids = [each.id for each, _ in judged]
-            await execute(session, sql, ids, [each.state for _, each in judged], [each.at for _, each in judged], changes.now)
-    await orders.dispatch_many(session, changes, written.dispatches)
-    if written.statuses:
-        told = [changes.versioned(each[0]) for each in written.statuses]
-        await execute(session, STATUSES, *map(list, zip(*written.statuses, strict=True)), changes.now, told)
-    await look_later(session, written.reviewed)
-    await written.listing.write(session)
+        changes.parts.append(Sql(sql, [(each.id, verdict.state, verdict.at) for each, verdict in judged], [changes.now]))
+    orders.dispatch_many(changes, written.dispatches)
+    statuses = [(*each, changes.versioned(each[0])) for each in written.statuses]
+    changes.parts += [Sql(STATUSES, statuses), *looks(written.reviewed), *written.listing.parts()]

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import SQLModel
 
 from services.collections.operations.happenings import tell_all
 from services.collections.queries.accounts import unknown_customer
 from services.collections.rules.terms import Book, Terms
-from shared.bulk import write_rows
-from shared.db import execute, rows
+from shared.bulk import Part, Records, Sql, write
+from shared.db import rows
 from shared.events import Event
 from shared.outbox import Outgoing
 
@@ -23,20 +24,22 @@ UPDATE account a SET version = t.version FROM unnest($1::uuid[], $2::int[]) AS t
 
 
 class Rows(NamedTuple):
-    """New rows of a table, with the columns that they give."""
+    """New rows of a model, with the columns that they give."""
 
-    table: str
+    model: type[SQLModel]
     columns: tuple[str, ...]
 
 
 @dataclass
 class Changes:
-    """The accounts under lock with their versions, and what is to be told of them. Every event of an account raises its version."""
+    """The accounts under lock with their versions, and what is to be written and told of them. Every event of an account raises its
+    version."""
 
     book: Book
     now: datetime
     versions: dict[UUID, int] = field(default_factory=dict)
     items: list[Outgoing] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     inserts: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     added: dict[Rows, list[tuple[Any, ...]]] = field(default_factory=dict)
     touched: set[UUID] = field(default_factory=set)
@@ -66,18 +69,14 @@ class Changes:
         return self.versions[account_id]
 
     async def write(self, session: AsyncSession) -> None:
-        """Write the new rows, the versions and the events, each kind in one statement."""
-        await session.flush()
-        for kind, added in self.added.items():
-            await write_rows(session, kind.table, kind.columns, added)
-        for sql, table in self.inserts.items():
-            await execute(session, sql, *map(list, zip(*table, strict=True)))
-        ids = sorted(self.touched)
-        if ids:
-            await execute(session, VERSIONS, ids, [self.versions[each] for each in ids])
-        if self.items:
-            await tell_all(session, self.items, now=self.now)
-        self.items, self.touched, self.inserts, self.added = [], set(), {}, {}
+        """Write the new rows, the versions, the events, and whatever other `parts` there are, all in one statement."""
+        changed = [Sql(sql, table) for sql, table in self.inserts.items()]
+        for each in changed[:-1]:  # a cut may be handed over and reconnected at once: no row may be of two parts
+            await write(session, each)
+        parts = [*self.parts, *(Records(*kind, added) for kind, added in self.added.items()), *changed[-1:]]
+        versions = [(each, self.versions[each]) for each in sorted(self.touched)]
+        await tell_all(session, self.items, now=self.now, beside=[*parts, Sql(VERSIONS, versions)])
+        self.items, self.parts, self.touched, self.inserts, self.added = [], [], set(), {}, {}
 
 
 def id_array(ids: Iterable[UUID]) -> str:

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.collections.models import Happening
 from services.collections.rules.sentences import instant_of, is_kept
-from shared.bulk import write_rows
+from shared.bulk import Part, Records
 from shared.db import execute, ring, rows
 from shared.events import Event
 from shared.events.noc import OutageClosed, OutageDeclared
@@ -48,15 +49,14 @@ async def keep(session: AsyncSession, events: Iterable[Event], *, now: datetime)
         ring(session, STREAMS)
 
 
-async def tell_all(session: AsyncSession, items: Sequence[Outgoing], *, now: datetime) -> None:
-    """Publish events of collections and keep them for the timeline: the only way in which collections tells anything. Of accounts that
-    are locked, as it takes to know their versions."""
-    await publish_many(session, items, now=now)
+async def tell_all(session: AsyncSession, items: Sequence[Outgoing], *, now: datetime, beside: Sequence[Part] = ()) -> None:
+    """Publish events of collections and keep them for the timeline, in one statement with what is to be written beside them: the only way
+    in which collections tells anything. Of accounts that are locked, as it takes to know their versions."""
     told = [
         (item.event.customer_id, instant_of(item.event, now), item.event.TYPE, item.data)  # type: ignore[attr-defined]
         for item in items
         if is_kept(item.event)
     ]
-    await write_rows(session, "happening", COLUMNS, told)
+    await publish_many(session, items, now=now, beside=[*beside, Records(Happening, COLUMNS, told)])
     if told:
         ring(session, STREAMS)

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from services.collections.models import PolicyInForce
+from shared.bulk import Sql, write
 from shared.db import execute, ring, rows
 from shared.operator import Operator, Policy
 
@@ -62,12 +63,13 @@ async def lock_and_look_soon(session: AsyncSession, ids: Iterable[UUID], *, now:
 
 async def look_later(session: AsyncSession, found: Sequence[tuple[UUID, datetime | None]]) -> None:
     """Have each account reviewed at its instant, or (None) not before there is a new fact."""
+    await write(session, *looks(found))
+
+
+def looks(found: Sequence[tuple[UUID, datetime | None]]) -> list[Sql]:
+    """What writes that."""
     later = [(each, at) for each, at in found if at is not None]
-    if later:
-        await execute(session, LATER, [each for each, _ in later], [at for _, at in later])
-    never = [each for each, at in found if at is None]
-    if never:
-        await execute(session, NEVER, never)
+    return [Sql(LATER, later), Sql(NEVER, [(each,) for each, at in found if at is None])]
 
 
 async def compare_policies(session: AsyncSession, *, operator: Operator, now: datetime) -> list[str]:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.collections import models
 from services.collections.models import Notice
 from services.collections.operations.changes import Changes, Rows, id_array
 from services.collections.rules import wording
@@ -17,6 +18,7 @@ from services.collections.rules.facts import Suspension as Cut
 from services.collections.rules.holds import delivery_to_cut, held_services, running_holds, told_hold
 from services.collections.rules.states import SYSTEM, Source, SuspensionState, WithdrawCause
 from services.collections.rules.terms import Terms
+from shared.bulk import Sql
 from shared.db import execute, new_id
 from shared.events.collections import (
     FeeDue,
@@ -66,7 +68,7 @@ def _notice(facts: Facts, terms: Terms, now: datetime, *, by: str, reason: str |
 
 
 CUT = Rows(
-    "suspension",
+    models.Suspension,
     (
         "id", "account_id", "state", "source", "procedure", "delivery", "rule", "reason", "amount", "currency", "invoice_ids", "agent",
         "resumes", "requested_at",
@@ -180,7 +182,7 @@ def order_reconnection(changes: Changes, facts: Facts, cut: Cut, *, basis: str, 
     return made
 
 
-FEE = Rows("fee", ("id", "account_id", "occasion", "kind", "invoice_id", "amount", "currency", "rule", "reason", "due_at"))
+FEE = Rows(models.Fee, ("id", "account_id", "occasion", "kind", "invoice_id", "amount", "currency", "rule", "reason", "due_at"))
 
 
 def charge_fee(changes: Changes, facts: Facts, fee: ChargeFee) -> None:
@@ -224,11 +226,9 @@ async def dispatch(session: AsyncSession, changes: Changes, facts: Facts, invoic
     tell_dispatch(changes, facts, invoice, by=by)
 
 
-async def dispatch_many(session: AsyncSession, changes: Changes, invoices: list[tuple[Facts, Invoice]]) -> None:
+def dispatch_many(changes: Changes, invoices: list[tuple[Facts, Invoice]]) -> None:
     """Have many invoices sent by the system."""
-    if not invoices:
-        return
-    await execute(session, DISPATCHED, [invoice.id for _, invoice in invoices], changes.now, SYSTEM)
+    changes.parts.append(Sql(DISPATCHED, [(invoice.id,) for _, invoice in invoices], [changes.now, SYSTEM]))
     for facts, invoice in invoices:
         tell_dispatch(changes, facts, invoice, by=SYSTEM)
 
@@ -241,7 +241,7 @@ def tell_dispatch(changes: Changes, facts: Facts, invoice: Invoice, *, by: str) 
     changes.tell(facts.account_id, event)
 
 
-REMINDER = Rows("reminder", ("invoice_id", "code", "account_id", "requested_at"))
+REMINDER = Rows(models.Reminder, ("invoice_id", "code", "account_id", "requested_at"))
 
 
 def remind(changes: Changes, facts: Facts, reminder: Reminder, invoice: Invoice) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.collections.operations.tidings import touch
+from shared.bulk import Sql, write
 from shared.db import execute, rows
 from shared.events.billing import Allocation, PaymentAllocated, PaymentConfirmed, PaymentRejected, PaymentReported, PaymentReversed
 from shared.routing import FactMissing
@@ -59,17 +60,16 @@ async def payments_reported(session: AsyncSession, *, payments: Sequence[Payment
     table = [
         (each.payment_id, each.customer_id, each.amount, each.currency, each.reference, each.channel, each.reported_at) for each in payments
     ]
-    await execute(session, REPORTED, *map(list, zip(*table, strict=True)), now)
     parts = [part for each in payments for part in _parts(each.payment_id, each.allocations, each.currency, each.reported_at)]
-    await _write_parts(session, WHOLE, parts, now)
+    await write(session, Sql(REPORTED, table, [now]), Sql(WHOLE, parts, [now]))
 
 
 async def payments_confirmed(session: AsyncSession, *, payments: Sequence[PaymentConfirmed], now: datetime) -> None:
     """The money is there."""
     await touch(session, (each.customer_id for each in payments), now=now)
-    await execute(session, CONFIRMED, [each.payment_id for each in payments], [each.confirmed_at for each in payments], now)
+    told = [(each.payment_id, each.confirmed_at) for each in payments]
     parts = [part for each in payments for part in _parts(each.payment_id, each.allocations, each.currency, each.confirmed_at)]
-    await _write_parts(session, WHOLE, parts, now)
+    await write(session, Sql(CONFIRMED, told, [now]), Sql(WHOLE, parts, [now]))
 
 
 async def payments_rejected(session: AsyncSession, *, payments: Sequence[PaymentRejected], now: datetime) -> None:
@@ -108,17 +108,11 @@ async def payments_allocated(session: AsyncSession, *, payments: Sequence[Paymen
         )
         for each in credits
     ]
-    if not table:
-        return
-    await execute(session, CREDIT, *map(list, zip(*table, strict=True)), now)
+    await write(session, Sql(CREDIT, table, [now]))
     for each in credits:
-        await _write_parts(session, ADDED, list(_parts(each.payment_id, each.allocations, each.currency, each.allocated_at)), now)
+        parts = list(_parts(each.payment_id, each.allocations, each.currency, each.allocated_at))
+        await write(session, Sql(ADDED, parts, [now]))
 
 
 def _parts(payment_id: UUID, allocations: Sequence[Allocation], currency: str, at: datetime) -> Iterable[Part]:
     return ((payment_id, each.invoice_id, each.amount, currency, at) for each in allocations)
-
-
-async def _write_parts(session: AsyncSession, sql: str, parts: Sequence[Part], now: datetime) -> None:
-    if parts:
-        await execute(session, sql, *map(list, zip(*parts, strict=True)), now)

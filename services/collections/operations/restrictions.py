@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.collections import models
 from services.collections.operations.changes import Changes, Rows
 from services.collections.operations.tidings import touch
 from services.collections.rules.debts import overdue, owed
@@ -20,7 +21,7 @@ from shared.events.ticketing import RestrictionEnded, ServiceRestricted, TicketC
 from shared.routing import FactMissing
 
 RESTRICT = Rows(
-    "restriction",
+    models.Restriction,
     (
         "id", "account_id", "source", "procedure", "release_procedure", "rule", "reason", "amount", "currency", "invoice_ids",
         "except_services", "requested_at",

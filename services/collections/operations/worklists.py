@@ -1,16 +1,13 @@
 """Where accounts stand in the worklist, written by every review so that a page of it can be read without thinking about all accounts."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from services.collections.rules.facts import Facts
 from services.collections.rules.worklist import Place
-from shared.db import execute
+from shared.bulk import Sql
 
 LIST = """
 INSERT INTO worklist AS w (account_id, agent, urgency, weight, overdue_since)
@@ -37,13 +34,6 @@ class Listing:
         else:
             self.listed.append((facts.account_id, facts.agent, *place))
 
-    async def write(self, session: AsyncSession) -> None:
-        """A statement for each kind, however many accounts there are."""
-        if self.listed:
-            await execute(session, LIST, *_columns(self.listed))
-        if self.left_alone:
-            await execute(session, LEAVE_ALONE, self.left_alone)
-
-
-def _columns(table: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*table, strict=True)]
+    def parts(self) -> list[Sql]:
+        """What writes them, a part for each kind, however many accounts there are."""
+        return [Sql(LIST, self.listed), Sql(LEAVE_ALONE, [(each,) for each in self.left_alone])]

@@ -38,10 +38,21 @@ from shared.db import rows
 
 SETTLED, PAID = timedelta(days=200), timedelta(days=400)
 
-ACCOUNTS = """
+# What most accounts have nothing of is asked for only where one of them has: now, for what is there once stays there (public: whatever the
+# instant that everything else is read as of).
+RARE = (
+    "promise", "payment_plan", "review", "suspension_notice", "suspension", "reminder", "deduction", "fee", "hold", "cut_approval",
+    "restriction",
+)  # fmt: skip
+PRESENT = "SELECT " + ", ".join(f"EXISTS (SELECT FROM public.{each} WHERE account_id = ANY($1::uuid[])) AS {each}" for each in RARE)
+PRESENT += (
+    ", EXISTS (SELECT FROM public.portfolio_cover) AS portfolio_cover, EXISTS (SELECT FROM public.outage WHERE closed_at IS NULL) AS outage"
+)
+PRESENT += ", EXISTS (SELECT FROM policy_in_force WHERE coalesce(cut_since, recovery_since) IS NOT NULL) AS changed"
+ACCOUNTS = f"""
 SELECT a.id, a.policy, a.currency, a.delivery, a.registered_at, a.agent, a.name, a.status, a.status_since, a.version, r.due_at, a.nodes,
-    a.last_contact_at
-FROM account a LEFT JOIN account_review r ON r.account_id = a.id WHERE a.id = ANY($1::uuid[])
+    a.last_contact_at, present.*
+FROM account a LEFT JOIN account_review r ON r.account_id = a.id CROSS JOIN ({PRESENT}) AS present WHERE a.id = ANY($1::uuid[])
 """
 INVOICES = """
 SELECT i.account_id, i.id, i.number, i.period, i.origin, i.due_date, i.due_ends_at, i.balance, i.issued_at, i.paid_at, i.voided_at,
@@ -114,14 +125,6 @@ SELECT a.id, array_agg((s ->> 'service_id')::uuid), array_agg(s ->> 'delivery') 
 WHERE a.id = ANY($1::uuid[]) AND coalesce((s ->> 'active_to')::date, 'infinity') >= $2 GROUP BY a.id
 """
 CHANGED = "SELECT policy, cut_since, recovery_since FROM policy_in_force WHERE coalesce(cut_since, recovery_since) IS NOT NULL"
-# What most accounts have nothing of is asked for only where one of them has.
-RARE = (
-    "promise", "payment_plan", "review", "suspension_notice", "suspension", "reminder", "deduction", "fee", "hold", "cut_approval",
-    "restriction",
-)  # fmt: skip
-PRESENT = "SELECT " + ", ".join(f"EXISTS (SELECT FROM {each} WHERE account_id = ANY($1::uuid[])) AS {each}" for each in RARE)
-PRESENT += ", EXISTS (SELECT FROM portfolio_cover) AS portfolio_cover"
-PRESENT += ", EXISTS (SELECT FROM policy_in_force WHERE coalesce(cut_since, recovery_since) IS NOT NULL) AS changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +149,7 @@ async def load_facts(session: AsyncSession, ids: Sequence[UUID], *, now: datetim
     accounts = await reader.read(ACCOUNTS, reader.ids)
     if not accounts:
         return {}
-    [present] = await rows(session, PRESENT, reader.ids)
-    settled, found = now - SETTLED, dict[str, dict[UUID, list[Any]]]()
+    present, settled, found = accounts[0], now - SETTLED, dict[str, dict[UUID, list[Any]]]()
     changed = await _changed(session, known_at or now) if present.changed else {}
     cut_since = {row[0]: changed[row[1]].cut for row in accounts if row[1] in changed} if changed else {}
     found["invoices"] = await _invoices(reader, settled, present, cut_since)
@@ -163,7 +165,7 @@ async def load_facts(session: AsyncSession, ids: Sequence[UUID], *, now: datetim
         sold = await reader.read(SERVICES, single, now.date())
         found |= {"services": {row[0]: row[1] for row in sold}, "deliveries": {row[0]: row[2] for row in sold}}
     covers = await _covers(reader, accounts, settled) if present.portfolio_cover else {}
-    outages = await _outages(reader, accounts)
+    outages = await _outages(reader, accounts) if present.outage or known_at is not None else {}
     made = {row[0]: _facts(row, found, outages, covers) for row in accounts}
     return _since(made, changed) if changed else made
 

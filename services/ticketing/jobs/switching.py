@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.adapters.network import SILENT, network_for
-from services.ticketing.operations.claiming import PER_NODE, Claim, claim_switches, note_nodes, renew_claims
+from services.ticketing.operations.claiming import IN_TURN, PER_NODE, Claim, claim_switches, note_nodes, renew_claims
 from services.ticketing.operations.switches import Answer, record_answers
 from services.ticketing.queries.switches import next_switch_due
 from shared.clock import machine_now
@@ -110,7 +110,7 @@ async def _claim(crew: _Crew) -> list[Claim]:
     silent = sum(each.silent for each in crew.calls)
     free, free_silent = min(SLOTS - len(crew.calls) + silent, UNRECORDED - len(crew.claims)), SILENT_SLOTS - silent
     free = max(0, free)
-    async with crew.context.database.transaction() as session:
+    async with crew.context.database.transaction(IN_TURN) as session:
         found = await claim_switches(session, holder=secrets.token_hex(8), limit=free, silent_limit=free_silent, now=crew.now())
     crew.full = sum(not each.silent for each in found) == free
     return found

@@ -19,6 +19,7 @@ from shared.db import execute, ring, rows
 from shared.lease import LEASE, holds, prolong
 
 PER_NODE = 4
+# What the transaction begins with that claims: else two workers would not count each other's calls.
 IN_TURN = "SELECT pg_advisory_xact_lock(hashtext('ticketing.claim'))"
 # A switch whose worker died comes up again when the lease (machine time) ends, under the same id.
 DUE = f"""((s.state = 'QUEUED' AND coalesce(s.next_attempt_at <= $1, true)) OR (s.state = 'UNKNOWN' AND s.next_attempt_at <= $1)
@@ -78,8 +79,8 @@ class Claim:
 
 
 async def claim_switches(session: AsyncSession, *, holder: str, limit: int, silent_limit: int, now: datetime) -> list[Claim]:
-    """Take the switches that are due, at most so many, and of silent access nodes so many. From its commit on none can be cancelled."""
-    await rows(session, IN_TURN)  # else two workers would not count each other's calls
+    """Take the switches that are due, at most so many, and of silent access nodes so many, in a transaction that began with IN_TURN. From
+    its commit on none can be cancelled."""
     found = await rows(session, CLAIM, now, holder, LEASE, PER_NODE, limit, silent_limit)
     return [
         Claim(

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import Customer
-from shared.bulk import read
+from shared.bulk import Sql, read, write
 from shared.db import execute, rows
 from shared.events.billing import (
     CreditNoteIssued,
@@ -120,13 +120,13 @@ async def remember_payments(session: AsyncSession, *, payments: Sequence[Payment
     """Keep payments, all of one kind, and where they go."""
     state = "REPORTED" if isinstance(payments[0], PaymentReported) else "CONFIRMED"
     times = [each.reported_at if isinstance(each, PaymentReported) else each.confirmed_at for each in payments]
-    await execute(session, REMEMBER_PAYMENTS, [each.payment_id for each in payments], [each.customer_id for each in payments], times, state)
-    await _allocate(session, payments, REPLACE)
+    told = [(each.payment_id, each.customer_id, at) for each, at in zip(payments, times, strict=True)]
+    await write(session, Sql(REMEMBER_PAYMENTS, told, [state]), _allocated(payments, REPLACE))
 
 
 async def remember_allocations(session: AsyncSession, *, payments: Sequence[PaymentAllocated]) -> None:
     """Keep where money that was left over goes."""
-    await _allocate(session, payments, ADD)
+    await write(session, _allocated(payments, ADD))
 
 
 async def credit_invoices(session: AsyncSession, *, notes: Sequence[CreditNoteIssued]) -> None:
@@ -142,10 +142,8 @@ async def reject_payments(session: AsyncSession, *, payments: Sequence[PaymentRe
     await execute(session, "UPDATE payment SET state = 'REJECTED' WHERE id = ANY($1::uuid[])", [each.payment_id for each in payments])
 
 
-async def _allocate(session: AsyncSession, payments: Sequence[Any], conflict: str) -> None:
-    parts = [(each.payment_id, part.invoice_id, part.amount) for each in payments for part in each.allocations]
-    if parts:
-        await execute(session, ALLOCATE + conflict, *(list(column) for column in zip(*parts, strict=True)))
+def _allocated(payments: Sequence[Any], conflict: str) -> Sql:
+    return Sql(ALLOCATE + conflict, [(each.payment_id, part.invoice_id, part.amount) for each in payments for part in each.allocations])
 
 
 def _services(state: CustomerState) -> str:

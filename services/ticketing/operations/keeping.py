@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ticketing.models import NetworkSwitch, Ticket, TicketStep
-from shared.bulk import Changed, New, write
+from shared.bulk import Changed, New, Part, write
 
 MOVED = ("closed_at", "outcome", "comment", "revision", "version")
 TURN = ("ticket_id", "code", "number")
@@ -27,12 +27,17 @@ class Kept:
     changed: dict[tuple[UUID, str, int], TicketStep] = field(default_factory=dict)
     switches: list[NetworkSwitch] = field(default_factory=list)
 
-    async def write(self, session: AsyncSession) -> None:
-        """Write what has gathered since the last time."""
+    def parts(self) -> list[Part]:
+        """What writes what has gathered since the last time."""
         for ticket in self.begun:
             self.moved.pop(ticket.id, None)
         for turn in self.turns:
             self.changed.pop((turn.ticket_id, turn.code, turn.number), None)
         moved, changed = Changed(list(self.moved.values()), MOVED), Changed(list(self.changed.values()), CHANGED, TURN)
-        await write(session, New(self.begun), New(self.turns), New(self.switches), moved, changed)
+        parts: list[Part] = [New(self.begun), New(self.turns), New(self.switches), moved, changed]
         self.begun, self.moved, self.turns, self.changed, self.switches = [], {}, [], {}, []
+        return parts
+
+    async def write(self, session: AsyncSession) -> None:
+        """Write it."""
+        await write(session, *self.parts())

@@ -13,7 +13,7 @@ from services.ticketing.queries.facts import agents_of
 from services.ticketing.queries.orders import live_reconnection
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.ticket import SYSTEM, Cause
-from shared.bulk import Changed, insert, update, write
+from shared.bulk import Changed, insert, update
 from shared.db import lock, new_id
 from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected, SwitchProof
 from shared.operator import Operator, Policy
@@ -115,9 +115,8 @@ async def conclude(session: AsyncSession, *, backs: Sequence[Back], done: bool, 
             proof=each.proof,
         )
         told.append(Outgoing(event, f"suspension/{order.id}", order.version))
-    ended = Changed([each.order for each in backs], ("state", "version"))
-    await write(session, Changed([each.reconnection for each in backs], ("state",)), ended)
-    await publish_many(session, told, now=now)
+    ended = [Changed([each.reconnection for each in backs], ("state",)), Changed([each.order for each in backs], ("state", "version"))]
+    await publish_many(session, told, now=now, beside=ended)
 
 
 def _policy_of(order: Suspension, operator: Operator) -> Policy:

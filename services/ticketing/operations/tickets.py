@@ -108,8 +108,7 @@ async def _advance(
         course, state = await _run(session, move, seen[move.ticket.id], kept, operator, now)
         courses.append(course)
         news += [_started(course, each, state) for each in course.started]
-    await kept.write(session)
-    await publish_many(session, [*told, *(each for course in courses for each in course.told)], now=now)
+    await publish_many(session, [*told, *(each for course in courses for each in course.told)], now=now, beside=kept.parts())
     if news:
         await open_tickets(session, news=news, operator=operator, now=now)
     for course in courses:
