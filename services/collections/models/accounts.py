@@ -32,7 +32,8 @@ class Account(Table, table=True):
         Index("ix_account_policy", "policy", "search_name", "id"),
         Index("ix_account_portfolio", "agent", "policy", "status"),  # counted without reading the accounts
         Index("ix_account_nodes", "nodes", postgresql_using="gin"),
-        {"postgresql_with": {"fillfactor": 85}},  # room for the next version of a row on its own page: no index is written then
+        # Room on its own page for the next version of every row: no index is written then, also on the day on which all are told or cut.
+        {"postgresql_with": {"fillfactor": 50}},
     )
     id: UUID = Field(primary_key=True)
     external_source: str
