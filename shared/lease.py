@@ -3,6 +3,11 @@
 Times are the database's own clock, so that machines need not agree, and it may be set: what lasts longer than any lease was given before
 it was set back, and holds nothing. A holder proves its epoch inside the transaction that matters.
 LEASE is how long a dead process keeps others from anything that it had claimed: who works longer prolongs its claim (`prolonged`).
+
+# Note [Nobody leads on after a crash of the server]
+What one service was brought by another may not be on disk yet (`Database.handover`): a crash takes it back, and numbers that were given to
+its rows are given to others. Who stood still meanwhile remembers rows that are no more, and would delete what nobody has. So the table of
+the leases is UNLOGGED: a crash of the server empties it, and whoever led has no proof left. He takes his lease anew, under another epoch.
 """
 
 import asyncio
@@ -61,9 +66,10 @@ async def prolong(session: AsyncSession, table: str, mine: str, holder: object) 
 
 
 class LeaseRow(MessagingTable, table=True):
-    """Who leads what. `epoch` grows with every change of hands."""
+    """Who leads what. `epoch` grows with every change of hands. See Note [Nobody leads on after a crash of the server]."""
 
     __tablename__ = "lease"
+    __table_args__ = {"prefixes": ["UNLOGGED"]}
     name: str = Field(primary_key=True)
     holder: str
     epoch: int
@@ -80,6 +86,7 @@ class Lease:
     def __init__(self, database: Database, name: str, holder: str, duration: timedelta = LEASE) -> None:
         self._database, self.name, self.holder, self.duration = database, name, holder, duration
         self.epoch = 0
+        self._last = 0
         self._renew_at = 0.0
 
     async def held(self) -> bool:
@@ -90,6 +97,7 @@ class Lease:
             self.epoch = 0  # whether it was taken is unknown; asking again tells
             raise
         self.epoch = found[0].epoch if found else 0
+        self._last = max(self._last, self.epoch)
         return bool(found)
 
     async def kept(self) -> bool:
@@ -107,19 +115,21 @@ class Lease:
         async with self._database.transaction() as session:
             return await rows(
                 session,
-                "INSERT INTO lease (name, holder, epoch, expires_at) VALUES ($1, $2, 1, clock_timestamp() + $3::interval) "
+                "INSERT INTO lease (name, holder, epoch, expires_at) VALUES ($1, $2, $4, clock_timestamp() + $3::interval) "
                 "ON CONFLICT (name) DO UPDATE SET holder = $2, expires_at = clock_timestamp() + $3::interval, "
                 "epoch = lease.epoch + (CASE WHEN lease.holder = $2 AND lease.expires_at > clock_timestamp() THEN 0 ELSE 1 END) "
                 f"WHERE lease.holder = $2 OR NOT {holds('lease.expires_at', '$3')} RETURNING epoch",
                 self.name,
                 self.holder,
                 self.duration,
+                self._last + 1,
             )
 
-    async def prove(self, session: AsyncSession) -> None:
+    async def prove(self, session: AsyncSession, epoch: int | None = None) -> None:
         """Raise Fenced unless this epoch still leads (it is 0 then); until the transaction ends nobody can take over. A process that
-        freezes right after this would keep the row for ever: the database ends such a transaction after FROZEN."""
-        await self._prove(session, PROVE)
+        freezes right after this would keep the row for ever: the database ends such a transaction after FROZEN. `epoch`: under which it
+        was begun, for who works beside the task that takes the lease."""
+        await self._prove(session, PROVE, epoch=epoch)
 
     async def delete(self, session: AsyncSession, key: str, ids: Sequence[int], commit: str = DURABLE) -> None:
         """The same, and in one statement with it delete the rows of these ids (`key`: `table.column`). `commit` is DURABLE or NOT_DURABLE:
@@ -127,8 +137,8 @@ class Lease:
         table, _, column = key.partition(".")
         await self._prove(session, PROVE_AND_DELETE.format(table=table, key=column, commit=commit), ids)
 
-    async def _prove(self, session: AsyncSession, sql: str, *args: object) -> None:
-        if not await rows(session, sql, self.name, self.holder, self.epoch, FROZEN, *args):
+    async def _prove(self, session: AsyncSession, sql: str, *args: object, epoch: int | None = None) -> None:
+        if not await rows(session, sql, self.name, self.holder, self.epoch if epoch is None else epoch, FROZEN, *args):
             self.epoch = 0
             raise Fenced(self.name)
 

@@ -40,6 +40,25 @@ async def test_an_expired_lease_passes_on_and_its_epoch_grows(database: Open) ->
             await one.prove(session)
 
 
+async def test_a_crash_of_the_server_ends_every_lease(database: Open) -> None:
+    """It empties what is UNLOGGED. Who led may lead again, but has no proof for what he remembers of before."""
+    db = await database("noc")
+    one = Lease(db, "x", "one")
+    await one.held()
+    async with db.transaction() as session:
+        [table] = await rows(session, "SELECT relpersistence::text FROM pg_class WHERE relname = 'lease'")
+        assert table.relpersistence == "u"
+        await execute(session, "TRUNCATE lease")  # as the server does when it recovers
+    before = one.epoch
+    assert await one.held()
+    with pytest.raises(Fenced):
+        async with db.transaction() as session:
+            await one.prove(session, before)
+    assert await one.held()
+    async with db.transaction() as session:
+        await one.prove(session)
+
+
 async def test_a_lease_from_before_the_clock_was_set_back_keeps_nobody_waiting(database: Open) -> None:
     """The machine ran an hour ahead when its leader died; its clock is right again, and no lease lasts an hour."""
     db = await database("noc")
