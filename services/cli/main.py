@@ -1,6 +1,5 @@
 """The commands by name, and how whatever goes wrong is told in a few words."""
 
-import gc
 import sys
 
 import typer
@@ -9,6 +8,7 @@ from services.cli import access, auditing, data, documents, dossiers, running
 from services.cli.screen import errors
 from shared.errors import Mendable, Problem
 from shared.log import configure
+from shared.loop import ending
 
 app = typer.Typer(
     name="reconecta",
@@ -35,8 +35,6 @@ app.command("rules")(documents.rules)
 app.add_typer(documents.notices, name="notice")
 app.command("schemas")(documents.schemas)
 
-DRAWS = "novasvg"  # a library that fills the log at the end with what nobody has put away
-
 
 def main() -> None:
     """Run a command; an error that a person can mend is one message, not a traceback."""
@@ -54,5 +52,4 @@ def main() -> None:
         errors.print(f"Error: {what}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
     finally:
-        if DRAWS not in sys.modules:
-            gc.freeze()  # to look for circles in all that is loaded is half a second before the end in which nobody gets anything
+        ending()

@@ -40,7 +40,7 @@ def _top(series: Sequence[Sequence[Decimal | int]]) -> int:
 
 
 def _draw(text: str) -> str:
-    import mermaidx  # nobody else loads it: a process that has it takes longer to end (services/cli/main.py)
+    import mermaidx  # nobody else loads it: a process that has it takes longer to end (shared/loop.py)
 
     with _drawing:  # one at a time: a burst of requests must not take every core
         svg: str = mermaidx.render(text).svg()

@@ -35,7 +35,7 @@ async def draw(mermaid: str) -> str:
 
 
 def _draw(mermaid: str) -> str:
-    import mermaidx  # nobody else loads it: a process that has it takes longer to end (services/cli/main.py)
+    import mermaidx  # nobody else loads it: a process that has it takes longer to end (shared/loop.py)
 
     with _drawing:  # one at a time: a burst of requests must not take every core
         svg: str = mermaidx.render(mermaid).svg()
