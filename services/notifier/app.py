@@ -21,5 +21,5 @@ SERVICE = Service(
     sentences=SENTENCES,
     paces=dict.fromkeys(("relay", "inbox", "deliveries"), 0.25),
     last=frozenset({"inbox", "deliveries"}),  # nobody notices that a mail comes two seconds later
-    inbox_batch=100,  # to write a mail takes a millisecond or two, and the transaction has five seconds
+    inbox_batch=25,  # to write a mail takes a millisecond or two, during which nobody else is served; more are another step
 )

@@ -13,7 +13,7 @@ from services.ticketing.queries.facts import agents_of
 from services.ticketing.queries.orders import live_reconnection
 from services.ticketing.rules.states import ReconnectionState, SuspensionState
 from services.ticketing.rules.ticket import SYSTEM, Cause
-from shared.bulk import Changed, insert, update
+from shared.bulk import Changed, New, update
 from shared.db import lock, new_id
 from shared.events.ticketing import ReconnectionOrdered, ServiceReconnected, SwitchProof
 from shared.operator import Operator, Policy
@@ -63,7 +63,10 @@ async def order_reconnection(session: AsyncSession, *, order: Suspension, cause:
 
 
 async def send(session: AsyncSession, *, reconnection: Reconnection, order: Suspension, operator: Operator, now: datetime) -> None:
-    """Open the reconnection's ticket. The cut is known to be done."""
+    """Open the reconnection's ticket. The cut is known to be done. The session lets go of the reconnection, or it would write its ticket
+    before there is one."""
+    await session.flush()
+    session.expunge(reconnection)
     customer = await lock(session, Customer, order.customer_id)
     await send_many(session, backs=[Back(reconnection, order, customer)], operator=operator, now=now)
 
@@ -77,10 +80,10 @@ async def send_many(session: AsyncSession, *, backs: Sequence[Back], operator: O
     news = [tickets.NewTicket(
         operator.procedure(each.reconnection.procedure), each.customer, each.reconnection.id, each.reconnection.agent, _agent(each, agents)
     ) for each in backs]  # fmt: skip
-    opened = await tickets.open_tickets(session, news=news, operator=operator, now=now)
-    for each, ticket in zip(backs, opened, strict=True):
-        each.reconnection.state, each.reconnection.ticket_id = ReconnectionState.ORDERED, ticket.id
-    await insert(session, [each.reconnection for each in backs], but=WAITED)
+    for each, new in zip(backs, news, strict=True):
+        each.reconnection.state, each.reconnection.ticket_id = ReconnectionState.ORDERED, new.id
+    orders = New([each.reconnection for each in backs], WAITED)
+    opened = await tickets.open_tickets(session, news=news, beside=[orders], operator=operator, now=now)
     for each, ticket in zip(backs, opened, strict=True):
         if ticket.closed_at is not None:
             await conclude(session, backs=[each], done=ticket.outcome == "reconnected", now=now)

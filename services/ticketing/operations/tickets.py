@@ -22,7 +22,7 @@ from services.ticketing.rules.refusals import NotTheirs, gone_procedure
 from services.ticketing.rules.states import StepState
 from services.ticketing.rules.ticket import WORK_LEFT, EventArrived, Input, Open, StartProcedure, Turn
 from services.ticketing.rules.ticket import Ticket as EngineTicket
-from shared.bulk import made
+from shared.bulk import Part, made
 from shared.calendar import BusinessCalendar
 from shared.db import new_id, rows
 from shared.operator import Operator, Procedure
@@ -43,6 +43,7 @@ class NewTicket:
     agent: str | None
     parent_id: UUID | None = None
     facts: Sequence[Fact] = field(default_factory=tuple)
+    id: UUID = field(default_factory=new_id)
 
 
 def procedure_of(ticket: Ticket) -> Procedure:
@@ -69,8 +70,10 @@ async def open_ticket(session: AsyncSession, *, new: NewTicket, operator: Operat
     return (await open_tickets(session, news=[new], operator=operator, now=now))[0]
 
 
-async def open_tickets(session: AsyncSession, *, news: Sequence[NewTicket], operator: Operator, now: datetime) -> list[Ticket]:
-    """Begin procedures, in the order given. The customers are locked already."""
+async def open_tickets(
+    session: AsyncSession, *, news: Sequence[NewTicket], beside: Sequence[Part] = (), operator: Operator, now: datetime
+) -> list[Ticket]:
+    """Begin procedures, in the order given; what is `beside` them is written with them. The customers are locked already."""
     numbers = await rows(session, NUMBERS, len(news))
     procedures = {new.procedure.code: new.procedure for new in news}
     documents = {code: each.model_dump(mode="json", by_alias=True, exclude_none=True) for code, each in procedures.items()}
@@ -79,7 +82,7 @@ async def open_tickets(session: AsyncSession, *, news: Sequence[NewTicket], oper
     told = [told_opened(ticket, now) for ticket in opened]
     moves = [Move(ticket, new.customer, Open()) for ticket, new in zip(opened, news, strict=True)]
     seen = {ticket.id: Seen(as_engine(ticket, [])) for ticket in opened}
-    await _advance(session, moves, seen, begun=opened, told=told, operator=operator, now=now)
+    await _advance(session, moves, seen, begun=opened, told=told, beside=beside, operator=operator, now=now)
     return opened
 
 
@@ -99,16 +102,18 @@ async def _advance(
     *,
     begun: Sequence[Ticket] = (),
     told: Sequence[Outgoing] = (),
+    beside: Sequence[Part] = (),
     operator: Operator,
     now: datetime,
 ) -> None:
-    """The same for tickets as they are `seen`, some of which begin; `told` goes before what they tell."""
+    """The same for tickets as they are `seen`, some of which begin; `told` goes before what they tell, `beside` goes with them."""
     courses, news, kept = list[Course](), list[NewTicket](), Kept(begun=[*begun])
     for move in moves:
         course, state = await _run(session, move, seen[move.ticket.id], kept, operator, now)
         courses.append(course)
         news += [_started(course, each, state) for each in course.started]
-    await publish_many(session, [*told, *(each for course in courses for each in course.told)], now=now, beside=kept.parts())
+    told = [*told, *(each for course in courses for each in course.told)]
+    await publish_many(session, told, now=now, beside=[*kept.parts(), *beside])
     if news:
         await open_tickets(session, news=news, operator=operator, now=now)
     for course in courses:
@@ -221,7 +226,7 @@ def _ticket(new: NewTicket, document: dict[str, Any], number: int, today: date, 
         facts.insert(0, delivered(deliveries_on(new.customer, today)).model_dump(mode="json"))
     return made(
         Ticket,
-        id=new_id(),
+        id=new.id,
         number=number,
         customer_id=new.customer.id,
         request_id=new.request_id,
