@@ -27,13 +27,11 @@ SELECT c.id FROM billing_run_customer p JOIN customer c ON c.id = p.customer_id
 WHERE p.run_id = $1 AND p.ordinal BETWEEN $2 AND $3 ORDER BY c.id FOR UPDATE OF c
 """
 
-
 # $1 first day, $2 last day, $3 digits, $4 run, $5-$6 the chunk's ordinals, $7 now, $8 traceparent, $9-$10 id prefixes (invoice, event),
 # $11-$14 the catalogue's plans, $15-$17 the policies' due dates, $18 the default policy. Ids are time-ordered: a prefix and the ordinal.
 # CTEs have no statistics, so joining two of them would compare every pair: `bill` puts customers and lines one under the other instead.
-def _issue(lines: str) -> str:
-    """The statement of a chunk, with the SELECT that answers a service's lines: plan, amount before tax, days, place."""
-    return f"""
+# `lines` is the SELECT that answers a service's lines: plan, amount before tax, days, place.
+_ISSUE = f"""
 WITH run AS MATERIALIZED (
     SELECT r.*, f.prefix, f.digits, f.authorization_code, f.expires,
            f.prefix || lpad(f.from_number::text, f.digits, '0') || ' a ' || f.prefix || lpad(f.to_number::text, f.digits, '0') AS range
@@ -52,7 +50,7 @@ WITH run AS MATERIALIZED (
            plan.name || ' · ' || run.period || share.days AS description, share.base, plan.tax_code, plan.tax_rate,
            round(share.base * plan.tax_rate, $3::int)::numeric(18,4) AS tax
     FROM run CROSS JOIN planned p JOIN service s ON s.customer_id = p.customer_id
-    CROSS JOIN LATERAL ({lines}) AS share LEFT JOIN plan ON plan.code = share.plan_code
+    CROSS JOIN LATERAL ({{lines}}) AS share LEFT JOIN plan ON plan.code = share.plan_code
     WHERE {SOLD_THEN} AND share.base > 0
 ), bill AS MATERIALIZED (
     SELECT ordinal, customer_id, policy, invoice_id, sequence, count(number) AS lines,
@@ -93,13 +91,13 @@ WITH run AS MATERIALIZED (
 )
 SELECT count(*) AS planned, count(*) FILTER (WHERE lines > 0) AS invoices, coalesce(sum(total), 0) AS total FROM numbered
 """
-
-
-ISSUE = _issue(f"SELECT s.plan_code, ({SHARE})::numeric(18,4) AS base, '' AS days, 0 AS n")
+ISSUE = _ISSUE.format(lines=f"SELECT s.plan_code, ({SHARE})::numeric(18,4) AS base, '' AS days, 0 AS n")
 # $19: lines that were priced apart, by service.
-ISSUE_APART = _issue(f"""SELECT coalesce(x.plan, s.plan_code) AS plan_code, coalesce(x.base, {SHARE})::numeric(18,4) AS base,
+ISSUE_APART = _ISSUE.format(
+    lines=f"""SELECT coalesce(x.plan, s.plan_code) AS plan_code, coalesce(x.base, {SHARE})::numeric(18,4) AS base,
         coalesce(x.days, '') AS days, coalesce(x.n, 0) AS n
-    FROM jsonb_to_recordset(coalesce($19::jsonb -> s.id::text, '[{{}}]')) AS x(plan text, base numeric, days text, n int)""")
+    FROM jsonb_to_recordset(coalesce($19::jsonb -> s.id::text, '[{{}}]')) AS x(plan text, base numeric, days text, n int)"""
+)
 
 PREPAID = """
 SELECT DISTINCT p.customer_id FROM billing_run_customer p JOIN payment m ON m.customer_id = p.customer_id
