@@ -24,7 +24,7 @@ from shared.service import Runtime
 from shared.settings import Settings
 from shared.simulation import Conductor, LocalEnd
 from shared.web import create_app
-from shared.web.commands import refuse_unknown
+from shared.web.asking import refuse_unknown
 from shared.web.problems import add_handlers
 
 AppOf = Callable[[Runtime], FastAPI]

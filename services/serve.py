@@ -26,7 +26,7 @@ from shared.migrations import require_current
 from shared.operator import Operator, load_operator
 from shared.settings import SERVICES, Settings, settings_from_environment
 from shared.simulation import Conductor, HttpEnd, SimulationStuck
-from shared.web.commands import refuse_unknown
+from shared.web.asking import refuse_unknown
 from shared.web.problems import add_handlers
 
 Role = Literal["api", "worker"]

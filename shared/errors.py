@@ -77,6 +77,14 @@ class Stale(Problem):
     status, slug, title = 412, "version-anterior", "Otra persona lo cambió entretanto"
 
 
+def expect_version(actual: int, seen: int) -> None:
+    """Raise Stale unless the caller has seen the version that there is."""
+    if actual != seen:
+        raise Stale(
+            f"Usted leyó la versión {seen} y ya está la {actual}.", remedy="Léalo de nuevo y repita el cambio si todavía corresponde."
+        )
+
+
 class TooLarge(Problem):
     """More bytes than this route takes."""
 

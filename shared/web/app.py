@@ -19,9 +19,10 @@ from shared.log import get_logger
 from shared.migrations import behind
 from shared.service import Runtime, Service
 from shared.simulation import ClockSetting, ServiceState, move, state_of
+from shared.web.asking import Actor, Documents, permits, refuse_unknown, runtime_of
 from shared.web.audit_entries import audit_entry_router
 from shared.web.audits import audit_router
-from shared.web.commands import Actor, Documents, LimitedRoute, permits, refuse_unknown, runtime_of
+from shared.web.commands import LimitedRoute
 from shared.web.dead_letters import dead_letter_router
 from shared.web.documentation import add_documentation
 from shared.web.problems import add_handlers

@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from shared.db import Fetched
 from shared.sorting import Order
 from shared.trail import ENTRIES, find_entries
-from shared.web.commands import Actor, Documents, Session, command_router, permits
+from shared.web.asking import Actor, Documents, Session, permits
+from shared.web.commands import command_router
 from shared.web.paging import Page, page, sorted_by
 
 EXAMPLE: dict[str, Any] = {

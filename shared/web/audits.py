@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.auditing import AUDITS, AuditState, ask_for, find_audits, findings
 from shared.db import Fetched
 from shared.sorting import Order
-from shared.web.commands import Actor, Documents, Now, Session, command_router, permits
+from shared.web.asking import Actor, Documents, Now, Session, permits
+from shared.web.commands import command_router
 from shared.web.paging import Page, page, sorted_by
 
 BROKEN: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Requests that read or change something: who asks, in one transaction, once, and written down.
+"""Requests that read or change something: in one transaction, once, and written down.
 
 # Note [Committed before it is answered]
 A framework that ends a dependency after the response would answer 200 for a commit that fails. Here the route itself holds the
@@ -7,25 +7,20 @@ transaction: the endpoint's response is complete, the commit succeeds, and only 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import Depends, Request, Response
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import idempotency, trail
-from shared.auth import REMEDY, Principal
-from shared.errors import FieldError, Forbidden, Invalid, Problem, Unauthorized, Unavailable, nearest
-from shared.idempotency import HEADER, Answer, Command
+from shared.errors import Unavailable
+from shared.idempotency import Answer, Command
 from shared.log import current_traceparent
-from shared.operator import Operator
-from shared.operator.permissions import PERMISSIONS
-from shared.service import Runtime
 from shared.trail import Done
 from shared.transient import is_transient
+from shared.web.asking import KEY_PARAMETER, business_time, permits, principal_of, refuse_nul, require_key, runtime_of
 from shared.web.bodies import BODY_LIMIT, read_limited
 from shared.web.confidential import kept, shown
 from shared.web.exporting import Export, Given, Listed, answers, exported, format_asked, known_format, listed_by
@@ -33,78 +28,8 @@ from shared.web.routing import Router
 from shared.web.together import Crowds, Together, answer_of
 
 UPLOADS_AT_ONCE = 4  # per process: each holds a file open and a part of it in memory
-ACTOR = "reconecta.actor"  # where a request's scope holds who sent it
 READS = frozenset({"GET", "HEAD"})
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-KEY_PARAMETER = {
-    "name": HEADER,
-    "in": "header",
-    "required": True,
-    "description": "Una clave por solicitud: repetida, se contesta lo mismo y nada ocurre dos veces.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
-}
-
-
-class MissingKey(Problem):
-    """A POST without the key that makes it happen once."""
-
-    status, slug, title = 400, "falta-idempotency-key", "Falta la cabecera Idempotency-Key"
-
-
-def runtime_of(request: Request) -> Runtime:
-    """The service that answers this request."""
-    found: Runtime = request.app.state.runtime
-    return found
-
-
-def principal_of(request: Request) -> Principal:
-    """Whoever sent the request, by its token. Raises Unauthorized."""
-    actor: Principal | None = request.scope.get(ACTOR)
-    if actor is None:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Unauthorized("Falta la cabecera Authorization.", remedy=REMEDY)
-        actor = request.scope[ACTOR] = request.app.state.verifier.principal(token.strip())
-    assert isinstance(actor, Principal)
-    return actor
-
-
-async def _now(request: Request) -> datetime:
-    if not hasattr(request.state, "now"):
-        request.state.now = await runtime_of(request).clock.now()
-    found: datetime = request.state.now
-    return found
-
-
-async def _actor(request: Request) -> Principal:
-    return principal_of(request)
-
-
-async def _session(request: Request) -> AsyncSession:
-    found: AsyncSession = request.state.session
-    return found
-
-
-async def _documents(request: Request) -> Operator:
-    found: Operator = request.app.state.operator
-    return found
-
-
-# None of these is a plain function: the framework would send it to a thread, three times the price of everything else here.
-Session = Annotated[AsyncSession, Depends(_session)]  # one transaction, committed before the response
-Now = Annotated[datetime, Depends(_now)]  # business time, UTC
-Actor = Annotated[Principal, Depends(_actor)]
-Documents = Annotated[Operator, Depends(_documents)]
-
-
-def permits(actor: Principal, documents: Operator, permission: str) -> None:
-    """Raise Forbidden unless one of the actor's desks has the permission (operator.yaml, `permissions`)."""
-    if not documents.may(actor.desks, permission):
-        desks = ", ".join(documents.desk_names(actor.desks)) or "sin escritorio"
-        raise Forbidden(
-            f"{actor.name} ({desks}) no puede {PERMISSIONS[permission]}.",
-            remedy=f"Pueden: {documents.desks_with(permission)}. Se decide en operator.yaml, «{permission}».",
-        )
 
 
 class LimitedRoute(APIRoute):
@@ -142,7 +67,7 @@ class CommandRoute(APIRoute):
             principal_of(request)
             refuse_nul(request)
             if request.method in READS:
-                await _now(request)
+                await business_time(request)
                 if self.listed is not None and format_asked(request) is not None:
                     return await _export(request, self.listed, inner)
                 return await _read(request, inner)
@@ -150,7 +75,7 @@ class CommandRoute(APIRoute):
             fingerprint = idempotency.fingerprint(request.scope["path"].encode(), request.scope["query_string"], body)
             if (answer := await self._join(request, fingerprint, body)) is not None:
                 return answer
-            await _now(request)
+            await business_time(request)
             return await run_command(request, fingerprint, lambda: inner(request), body)
 
         return handle
@@ -175,7 +100,7 @@ class UploadRoute(CommandRoute):
 
         async def handle(request: Request) -> Response:
             principal_of(request)
-            await _now(request)
+            await business_time(request)
             require_key(request)
             if places.locked():
                 raise Unavailable(f"Ya se reciben {UPLOADS_AT_ONCE} archivos.", remedy="Espere a que termine uno y repita tal cual.")
@@ -252,46 +177,6 @@ async def _carry_out(
 def _replayed(request: Request, stored: Answer) -> Response:
     stored = shown(request, stored)
     return Response(stored.body, stored.status, {**stored.headers, "Idempotency-Replayed": "true"})
-
-
-def refuse_nul(request: Request) -> None:
-    """Raise Invalid for a path or query with a NUL: no database could look for it."""
-    if not request.path_params and not request.scope["query_string"]:
-        return
-    names = [name for name, value in (*request.path_params.items(), *request.query_params.multi_items()) if "\x00" in f"{name}{value}"]
-    if names:
-        errors = [FieldError(field=each.replace("\x00", ""), message="contiene un carácter nulo") for each in names]
-        raise Invalid("La dirección contiene un carácter nulo.", errors=errors, remedy="Quite «%00» de la dirección.")
-
-
-async def refuse_unknown(request: Request) -> None:
-    """Raise Invalid for a query parameter that the route does not have: an ignored filter would answer something else than was asked.
-
-    A dependency of the whole app, so that it holds for every route."""
-    if not request.query_params:
-        return
-    known = sorted(_query_parameters(request.scope["route"].dependant))
-    unknown = [each for each in dict.fromkeys(request.query_params) if each not in known]
-    if unknown:
-        there_are = f"Los parámetros de esta ruta son: {', '.join(known)}." if known else "Esta ruta no tiene parámetros: quítelos."
-        errors = [FieldError(field=each, message=f"este parámetro no existe aquí{nearest(each, known)}") for each in unknown]
-        raise Invalid(f"Corrija: {', '.join(unknown)}.", errors=errors, remedy=there_are)
-
-
-def _query_parameters(dependant: Dependant) -> set[str]:
-    return {each.alias for each in dependant.query_params}.union(*map(_query_parameters, dependant.dependencies))
-
-
-def require_key(request: Request) -> str:
-    """The request's Idempotency-Key. Raises MissingKey (400) or Invalid."""
-    key = request.headers.get(HEADER)
-    if not key:
-        raise MissingKey(
-            "Cada POST lleva una clave propia, para que repetirlo no haga nada dos veces.", remedy=f"Agregue {HEADER}: <UUID>."
-        )
-    if len(key) > 200:
-        raise Invalid("La clave es demasiado larga.", errors=[FieldError(field=HEADER, message="a lo sumo 200 caracteres")])
-    return key
 
 
 def command_router(**options: Any) -> Router:

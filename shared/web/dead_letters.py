@@ -11,7 +11,8 @@ from shared import parking
 from shared.db import Fetched
 from shared.errors import NotFound
 from shared.sorting import Order
-from shared.web.commands import Actor, Documents, Session, command_router, permits
+from shared.web.asking import Actor, Documents, Session, permits
+from shared.web.commands import command_router
 from shared.web.paging import Page, page, sorted_by
 
 EXAMPLE: dict[str, Any] = {

@@ -12,7 +12,7 @@ from fastapi import Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from shared.arranging import Arrangement, Arranging
-from shared.errors import FieldError, Invalid, PreconditionRequired, Stale
+from shared.errors import FieldError, Invalid, PreconditionRequired
 from shared.sorting import MOST, Key, Order, Placed, Sorting, number
 
 T = TypeVar("T")
@@ -165,11 +165,3 @@ async def _if_match(
 
 
 IfMatch = Annotated[int, Depends(_if_match)]  # the version that the caller has seen
-
-
-def expect_version(actual: int, seen: int) -> None:
-    """Raise Stale unless the caller has seen the version that there is."""
-    if actual != seen:
-        raise Stale(
-            f"Usted leyó la versión {seen} y ya está la {actual}.", remedy="Léalo de nuevo y repita el cambio si todavía corresponde."
-        )

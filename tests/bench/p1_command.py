@@ -21,7 +21,7 @@ from shared.envelopes import COLUMNS
 from shared.idempotency import CLAIM, IdempotencyRow, fingerprint
 from shared.outbox import OutboxRow, publish
 from shared.trail import FINISH, AuditRow
-from shared.web.commands import ACTOR as KNOWN
+from shared.web.asking import ACTOR as KNOWN
 from shared.web.commands import run_command
 from tests.bench import pgbench
 from tests.bench.data import KEYS, NOW, Measured, empty

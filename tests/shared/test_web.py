@@ -18,7 +18,7 @@ from sqlalchemy import MetaData
 from shared import sorting, trail
 from shared.auth import Principal
 from shared.db import Database, execute
-from shared.errors import Refused
+from shared.errors import Refused, expect_version
 from shared.idempotency import Answer, Command, fingerprint
 from shared.money import PositiveAmount
 from shared.routing import EventRouter
@@ -34,7 +34,6 @@ from shared.web import (
     Page,
     Session,
     command_router,
-    expect_version,
     page,
     permits,
     set_etag,

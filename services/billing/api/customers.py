@@ -23,7 +23,7 @@ from services.billing.api.customer_shapes import (
 )
 from services.billing.models import Customer, CustomerHistory, Service
 from services.billing.operations import customers
-from services.billing.operations.customers import ContractTerms, NewCustomer, SoldService
+from services.billing.operations.customers import ContractTerms, NewCustomer, SoldService, Wanted
 from services.billing.queries.customers import CUSTOMERS, HISTORY, CustomerView, find_customers, get_customer, history_of
 from shared.calendar import BusinessCalendar
 from shared.errors import FieldError, Invalid, nearest
@@ -164,21 +164,11 @@ async def change_customer(
     day."""
     permits(actor, documents, "billing.customers")
     given = body.model_dump(exclude_unset=True, exclude={"contract", "services"})
-    today = BusinessCalendar(documents).today(now)
-    changed = await customers.change_customer(
-        session,
-        customer_id=customer_id,
-        fields=given,
-        contract=body.contract.model_dump(exclude_unset=True),
-        services=_sold(body.services, documents),
-        seen=seen,
-        by=actor.person,
-        operator=documents,
-        prices=price_functions(documents),
-        now=now,
-    )
+    contract = body.contract.model_dump(exclude_unset=True)
+    wanted = Wanted(customer_id, given, contract, _sold(body.services, documents), seen, actor.person)
+    changed = await customers.change_customer(session, wanted=wanted, operator=documents, prices=price_functions(documents), now=now)
     set_etag(response, changed.version)
-    return _show(await get_customer(session, customer_id), today)
+    return _show(await get_customer(session, customer_id), BusinessCalendar(documents).today(now))
 
 
 @router.get("/customers/{customer_id}/history")

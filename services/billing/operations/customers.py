@@ -19,12 +19,11 @@ from services.billing.rules.proration import Sold
 from shared.calendar import BusinessCalendar
 from shared.db import execute, lock, new_id, ring, rows
 from shared.envelopes import COLUMNS
-from shared.errors import Conflict, FieldError, Invalid, Problem, Refused
+from shared.errors import Conflict, FieldError, Invalid, Problem, Refused, expect_version
 from shared.events.billing import CustomerChanged, CustomerRegistered, CustomerState
 from shared.log import current_traceparent
 from shared.operator import Operator
 from shared.spelling import plain
-from shared.web import expect_version
 
 
 def _state(told: str, columns: str) -> str:
@@ -105,6 +104,19 @@ class ContractTerms:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What a person wants changed of a customer: fields of its own and of its contract by their names, services by their codes. `seen` is
+    the version that `by` has read."""
+
+    customer_id: UUID
+    fields: Mapping[str, Any]
+    contract: Mapping[str, Any]
+    services: Sequence[SoldService]
+    seen: int
+    by: str
+
+
+@dataclass(frozen=True)
 class NewCustomer:
     """A customer as somebody enters it; `policy` is the operator's default until collections decides."""
 
@@ -166,40 +178,30 @@ def _columns(new: Sequence[NewCustomer]) -> list[list[Any]]:
 
 
 async def change_customer(
-    session: AsyncSession,
-    *,
-    customer_id: UUID,
-    fields: Mapping[str, Any],
-    contract: Mapping[str, Any],
-    services: Sequence[SoldService],
-    seen: int,
-    by: str,
-    operator: Operator,
-    prices: Mapping[str, Price],
-    now: datetime,
+    session: AsyncSession, *, wanted: Wanted, operator: Operator, prices: Mapping[str, Price], now: datetime
 ) -> Customer:
     """Change a customer's own fields, its contract's, and services by their codes; what does not differ changes nothing and tells nothing.
     A service that begins or ends, or that has another plan or price from today on, in a month that is billed already is charged or credited
     by days (FACT-6).
 
-    `seen` is the version that the person has read. Raises NotFound, Invalid, Stale when somebody else was faster, and Refused for another
-    plan of a service whose next one is decided already, and when the difference of a month cannot be charged or credited.
+    Raises NotFound, Invalid, Stale when somebody else was faster, and Refused for another plan of a service whose next one is decided
+    already, and when the difference of a month cannot be charged or credited.
     """
-    today = BusinessCalendar(operator).today(now)
-    customer = await lock(session, Customer, customer_id)
-    expect_version(customer.version, seen)
-    before = await customer_states(session, [customer_id], today=today)
-    sold = await services_sold(session, customer_id) if services else []
-    await _change_own(session, customer, fields, contract)
-    _check_plans(sold, services)
-    await _change_services(session, customer, services)
+    today, by = BusinessCalendar(operator).today(now), wanted.by
+    customer = await lock(session, Customer, wanted.customer_id)
+    expect_version(customer.version, wanted.seen)
+    before = await customer_states(session, [customer.id], today=today)
+    sold = await services_sold(session, customer.id) if wanted.services else []
+    await _change_own(session, customer, wanted.fields, wanted.contract)
+    _check_plans(sold, wanted.services)
+    await _change_services(session, customer, wanted.services)
     await session.flush()
     await keep_plans(session, before=sold, reason="Cambio en los datos del cliente", by=by, today=today, now=now)
     await tell_changes(session, before, by=by, today=today, now=now)
     await session.refresh(customer)
-    if services:
+    if wanted.services:
         key = f"services:{customer.version}"
-        await settle_rows(session, before={customer_id: sold}, key=key, by=by, operator=operator, prices=prices, now=now)
+        await settle_rows(session, before={customer.id: sold}, key=key, by=by, operator=operator, prices=prices, now=now)
     return customer
 
 

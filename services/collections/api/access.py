@@ -14,9 +14,9 @@ from services.collections.queries.accounts import version_of
 from services.collections.queries.portfolios import covered_by
 from shared.auth import Principal
 from shared.db import lock
-from shared.errors import Forbidden
+from shared.errors import Forbidden, expect_version
 from shared.operator import Operator
-from shared.web import Actor, Documents, Now, Session, expect_version, permits, set_etag
+from shared.web import Actor, Documents, Now, Session, permits, set_etag
 
 READ, WORK, PORTFOLIOS, LISTS = "collections.read", "collections.work", "collections.portfolios", "collections.vip_lists"
 HOLDS, SIMULATIONS, APPROVALS = "collections.holds", "collections.simulations", "collections.approvals"

@@ -24,13 +24,11 @@ from services.notifier.operations import webhooks as operations
 from services.notifier.queries.webhooks import POSTS, WEBHOOKS, find_posts, find_webhooks, get_post, get_webhook
 from services.notifier.rules.addresses import fault_of, networks
 from services.notifier.rules.webhooks import PostState, WebhookState, secret_of
-from shared.errors import FieldError, Invalid, nearest
+from shared.errors import FieldError, Invalid, expect_version, nearest
 from shared.events import CATALOGUE
 from shared.sealing import Seal
-from shared.web import Actor, Documents, IfMatch, Now, Order, Page, Session, command_router, page, permits, set_etag, sorted_by
-from shared.web.commands import runtime_of
+from shared.web import Actor, Documents, IfMatch, Now, Order, Page, Session, command_router, page, permits, runtime_of, set_etag, sorted_by
 from shared.web.confidential import confidential
-from shared.web.paging import expect_version
 
 router = command_router(tags=["webhooks"])
 MANAGE = "notifier.webhooks"
