@@ -150,6 +150,7 @@ class Relay:
         return any(more)
 
     async def _redeliver_to(self, receiver: str) -> bool:
+        led = self.lease.epoch  # `step` may take the lease anew meanwhile: after a crash what was brought is gone
         async with self._database.transaction() as session:
             found = await rows(
                 session, f"SELECT id, {COLUMNS} FROM outbox_held WHERE receiver = $1 ORDER BY id LIMIT {self._batch}", receiver
@@ -160,7 +161,7 @@ class Relay:
             self._away_until[receiver] = asyncio.get_running_loop().time() + AWAY_SECONDS
             return False
         async with self._database.transaction() as session:
-            await self.lease.prove(session)
+            await self.lease.prove(session, led)
             await execute(
                 session, "DELETE FROM outbox_held WHERE receiver = $1 AND id = ANY($2::bigint[])", receiver, [row.id for row in found]
             )

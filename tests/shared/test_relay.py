@@ -129,6 +129,27 @@ async def test_who_leads_no_more_leaves_what_is_held_to_its_successor(database: 
     assert await seen(db, "SELECT id FROM outbox_held") == []
 
 
+async def test_what_was_brought_before_a_crash_of_the_server_is_brought_once_more(database: Open) -> None:
+    """It may not have been on disk. The same relay leads again before its redelivery has ended."""
+    db = await database("billing")
+
+    class Crashing(Away):
+        async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
+            await super().send_to(receiver, batch)
+            async with db.transaction() as session:
+                await execute(session, "TRUNCATE lease")  # as the server does when it recovers
+            relay.lease.epoch = 0  # whose step met the crash
+            await relay.step()
+
+    sink = Crashing()
+    relay = Relay(db, sink, holder="one")
+    await tell(db, Told)
+    await relay.step()
+    sink.back = True
+    assert not await relay.redeliver()
+    assert len(await seen(db, "SELECT id FROM outbox_held")) == 1
+
+
 async def test_who_leads_no_more_deletes_nothing(database: Open) -> None:
     """Its successor has not sent what this one believes to have sent: rows go with the proof only, also outside a transaction."""
     db = await database("billing")
