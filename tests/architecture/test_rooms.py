@@ -24,7 +24,6 @@ GROUND_FLOOR = {
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 # Only here may a real clock be read, and only machine time comes of it (db: the first bits of new ids).
 CLOCKS = {"shared/clock.py", "shared/db.py"}
-CLAIM = re.compile(r"claimed_until (>=|<) clock_timestamp\(\)")  # how long a claim holds is told by the machine's clock
 # Who built it and with what is no part of it. Written apart, so that this list does not find itself.
 FOREIGN = [
     "cla" + "ude",
@@ -117,8 +116,8 @@ def test_nobody_reads_a_clock_but_the_clock() -> None:
     ],
 )
 def test_decisions_are_given_their_time(room: str, forbidden: str) -> None:
-    """What a service decides gets business time from its edge; queries may read machine time for claims alone, operations for leases."""
-    inside = {name: CLAIM.sub("", text) for name, text in code().items() if re.match(rf"services/[a-z]+/{room}(/|\.py)", name)}
+    """What a service decides gets business time from its edge; whether a claim holds is asked of `shared.lease.holds`."""
+    inside = {name: text for name, text in code().items() if re.match(rf"services/[a-z]+/{room}(/|\.py)", name)}
     assert inside
     assert [name for name, text in inside.items() if re.search(forbidden, text)] == []
 

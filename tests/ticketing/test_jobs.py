@@ -177,7 +177,8 @@ async def test_a_switch_whose_worker_died_is_taken_up_again_when_its_lease_ends(
         assert (await calls(served), await is_on(served)) == ([("done", True), ("done", True)], True)
 
 
-async def test_a_switch_whose_worker_died_waits_for_its_silent_access_node_and_so_does_the_conductor(database: Open) -> None:
+@pytest.mark.parametrize("since", ["- interval '1 second'", "+ interval '1 hour'"], ids=["past", "the clock was set back"])
+async def test_a_switch_whose_worker_died_waits_for_its_silent_access_node_and_so_does_the_conductor(database: Open, since: str) -> None:
     """Nobody may call for it before: a clock that waited for it would wait for ever."""
     async with ticketing(await database("ticketing")) as served:
         await cut(served, Debtor())
@@ -185,7 +186,7 @@ async def test_a_switch_whose_worker_died_waits_for_its_silent_access_node_and_s
             (claim,) = await claim_switches(session, holder="the dead one", limit=9, silent_limit=9, now=START)
             await note_nodes(session, answered=[], silent={claim.node: False}, now=START)
         assert await served.next_due() == START, "who has it may be alive"
-        await served.sql("UPDATE network_switch SET claimed_until = clock_timestamp() - interval '1 second' RETURNING 1")
+        await served.sql(f"{ENDS.format(since)} RETURNING 1")
         (node,) = await served.sql("SELECT retry_at FROM silent_node")
         assert await served.next_due() == max(node.retry_at, await served.now()), "its turn"
         await served.at(node.retry_at)

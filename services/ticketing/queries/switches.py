@@ -10,11 +10,12 @@ from services.ticketing.models import NetworkSwitch
 from shared.bulk import read
 from shared.db import Fetched, rows
 from shared.errors import NotFound
+from shared.lease import holds
 from shared.sorting import Order, Placed, Sorting, identity, instant, number, text
 
 # What is queued for a silent access node is due when its node is, and so is what a killed worker had; what one has that may be alive, now.
-NEXT_DUE = """
-SELECT CASE WHEN EXISTS (SELECT 1 FROM network_switch WHERE state = 'CLAIMED' AND claimed_until >= clock_timestamp()) THEN $1::timestamptz
+NEXT_DUE = f"""
+SELECT CASE WHEN EXISTS (SELECT 1 FROM network_switch WHERE state = 'CLAIMED' AND {holds("claimed_until")}) THEN $1::timestamptz
 ELSE least((
     SELECT min(greatest(coalesce(s.next_attempt_at, s.queued_at), n.retry_at))
     FROM network_switch s LEFT JOIN silent_node n ON n.name = s.access_node
