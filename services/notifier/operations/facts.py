@@ -54,24 +54,20 @@ async def keep_opening_policies(session: AsyncSession, *, operator: Operator, st
 
 async def keep_policies(session: AsyncSession, *, policies: Mapping[UUID, str]) -> None:
     """The policy that rules each customer from now on."""
-    await execute(
-        session,
-        "INSERT INTO assignment (customer_id, policy) SELECT * FROM unnest($1::uuid[], $2::text[]) "
-        "ON CONFLICT (customer_id) DO UPDATE SET policy = excluded.policy",
-        list(policies),
-        list(policies.values()),
-    )
+    await _assign(session, "policy", policies)
 
 
 async def keep_agents(session: AsyncSession, *, agents: Mapping[UUID, str]) -> None:
     """Who looks after each customer from now on."""
-    await execute(
-        session,
-        "INSERT INTO assignment (customer_id, agent) SELECT * FROM unnest($1::uuid[], $2::text[]) "
-        "ON CONFLICT (customer_id) DO UPDATE SET agent = excluded.agent",
-        list(agents),
-        list(agents.values()),
+    await _assign(session, "agent", agents)
+
+
+async def _assign(session: AsyncSession, column: str, values: Mapping[UUID, str]) -> None:
+    sql = (
+        f"INSERT INTO assignment (customer_id, {column}) SELECT * FROM unnest($1::uuid[], $2::text[]) "
+        f"ON CONFLICT (customer_id) DO UPDATE SET {column} = excluded.{column}"
     )
+    await execute(session, sql, list(values), list(values.values()))
 
 
 async def keep_invoices(session: AsyncSession, *, issued: Sequence[InvoiceIssued]) -> None:
