@@ -1,4 +1,11 @@
-"""A session that costs what is done with it: the driver's connection first, SQLAlchemy's only where somebody asks for objects."""
+"""A session that costs what is done with it: the driver's connection first, SQLAlchemy's only where somebody asks for objects.
+
+# Note [What no release promises]
+This leans on what SQLAlchemy and asyncpg keep for themselves; where an upgrade changes it a test of tests/shared/test_db.py fails. A
+session has nothing of its own but what stands here (test_sqlalchemys_session_…). A connection begins by `_start_transaction`, which is one
+`execute` of the driver's (test_the_first_statement_…, test_a_transaction_may_begin_…). A `Connection` can be made on one that has begun
+(test_a_savepoint_…). The driver asks what types are by `_introspect_types` (test_a_new_connection_knows_…).
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence

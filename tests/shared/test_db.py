@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from shared.db import Database, driver, execute, id_prefix, lock, new_id, new_ids, rows
 from shared.discretion import told
@@ -170,6 +171,12 @@ async def test_a_new_connection_knows_what_those_before_it_were_told_of_types(da
         for session in (one, other):
             assert (await rows(session, "SELECT $1::money[] AS them", ["$7.00"]))[0].them == ["$7.00"]
     assert len(asked) == 1
+
+
+def test_sqlalchemys_session_has_nothing_of_its_own_that_ours_does_not_know() -> None:
+    """Ours is made without it. The two of the binds are asked for by nobody here: `bind` is ours."""
+    engine = create_async_engine("postgresql+asyncpg://")
+    assert set(vars(AsyncSession(engine))) == {"_async_bind", "_async_binds", "_proxied", "sync_session"}
 
 
 async def test_a_session_that_only_reads_is_not_used_again(database: Open) -> None:
