@@ -29,7 +29,7 @@ from services.postgres import EmbeddedPostgres, remove
 from services.postgres.launch import SUPERUSER
 from shared.db import Database
 from shared.log import configure
-from tests.support.database import Stock, remember_types
+from tests.support.database import Stock
 from tests.support.kafka import KafkaUnavailable, borrow_broker, stop_brokers
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Logs are what a service writes: the library's own form draws every value of every frame, for seconds in which nobody is answered.
     Before xdist starts its workers: what they share is started by the process that outlives them."""
     configure()
-    remember_types()
     signal.signal(signal.SIGINT, interrupt)
     if hasattr(config, "workerinput") or config.option.collectonly:
         return

@@ -12,8 +12,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
 
 import asyncpg
 from sqlalchemy.engine import make_url
@@ -22,7 +20,6 @@ from services.migrate import create_tables, metadata_of
 from shared import migrations
 
 LOCK = 7032663
-FOREIGN = 16384  # the first number of a type that is not PostgreSQL's own: lower ones are the same in every database
 DISCONNECT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 SMALL = 8  # pages of a table
 EMPTY = f"""
@@ -119,24 +116,6 @@ class Stock:
             yield connection
         finally:
             await connection.close(timeout=10)
-
-
-def remember_types() -> None:
-    """The driver asks on each new connection what uuid[] or interval[] are: in a simulation, where connections die all the time, a third of
-    all that PostgreSQL does. What it answered of its own types is remembered for this process; the processes that tests start ask."""
-    ask = asyncpg.Connection._introspect_types
-    known: dict[frozenset[int], Any] = {}
-
-    async def introspect(self: asyncpg.Connection, wanted: Any, timeout: Any) -> Any:
-        types = frozenset(wanted)
-        if types in known:
-            return known[types], SimpleNamespace(name="none was needed")
-        found = await ask(self, wanted, timeout)
-        if max(types) < FOREIGN:
-            known[types] = found[0]
-        return found
-
-    asyncpg.Connection._introspect_types = introspect
 
 
 async def build_schema(service: str, url: str) -> None:
