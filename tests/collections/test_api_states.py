@@ -89,6 +89,11 @@ async def test_an_order_to_cut_with_every_end(database: OpenDatabase) -> None:
         )
         await told.served.deliver(unresolved)
         assert "switch_unresolved" in (await readable(told, customer))["kinds"]
+        shown = (await told.get(f"/customers/{customer}"))["suspension"]
+        assert shown["unresolved"] == "el equipo no contestó"
+        await told.suspended()
+        shown = (await told.get(f"/customers/{customer}"))["suspension"]
+        assert (shown["suspended_at"] is None, shown["unresolved"]) == (False, None), "the outcome is known"
 
 
 async def test_an_outage_takes_an_order_back(database: OpenDatabase) -> None:

@@ -101,7 +101,8 @@ class NoticeView(BaseModel):
 
 
 class SuspensionView(BaseModel):
-    """An order to cut. `label` says it in Spanish: *solicitada* until ticketing answers."""
+    """An order to cut. `label` says it in Spanish: *solicitada* until ticketing answers. `unresolved` is what the network answered, as
+    long as nobody knows what it did."""
 
     id: UUID
     state: str
@@ -118,6 +119,8 @@ class SuspensionView(BaseModel):
     target_status: str | None
     reconnection_requested_at: AwareDatetime | None
     reconnected_at: AwareDatetime | None
+    unresolved_at: AwareDatetime | None
+    unresolved: str | None
 
 
 class RestrictionView(BaseModel):
