@@ -29,6 +29,7 @@ from services.postgres import EmbeddedPostgres, remove
 from services.postgres.launch import SUPERUSER
 from shared.db import Database
 from shared.log import configure
+from shared.loop import loading
 from tests.support.database import Stock
 from tests.support.kafka import KafkaUnavailable, borrow_broker, stop_brokers
 
@@ -68,12 +69,8 @@ def interrupt(*_: object) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """What is loaded stays: the garbage collector need not look at it a dozen times now, and never again afterwards."""
-    gc.disable()
-    try:
+    with loading():
         return (yield)
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
