@@ -19,7 +19,7 @@ from shared.clock import SystemClock
 from shared.db import Database, execute
 from shared.inbox import Arrival, Inbox
 from shared.kafka import KafkaLag, KafkaSink, KafkaSource, ensure_topics, from_record, offsets, to_headers, topic_of
-from shared.kafka.cluster import within
+from shared.kafka.cluster import client_options, within
 from shared.kafka.offsets import Mark
 from shared.lease import Fenced
 from shared.routing import EventRouter
@@ -314,8 +314,10 @@ async def test_a_topic_that_lost_what_we_stored_begins_anew(line: Line) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.slow
-async def test_a_topic_that_is_made_anew_while_it_is_read_is_read_from_its_beginning(line: Line) -> None:
+async def test_a_topic_that_is_made_anew_while_it_is_read_is_read_from_its_beginning(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even when more is brought into it at once than the old one had: its records are not taken for those that were read before."""
+    for module in ("source", "sink"):  # clients find it out when they ask the cluster what there is: usually every half a minute
+        monkeypatch.setattr(f"shared.kafka.{module}.client_options", lambda given: client_options(given) | {"metadata_max_age_ms": 1000})
     line.start("billing", "ticketing")
     await line.tell(*(Told(who="p0", number=number) for number in range(3)))
     await line.quiet("ticketing")
