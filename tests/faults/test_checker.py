@@ -1,20 +1,21 @@
 """The judge can say no: defects planted in the real code path, each under the same small load, and the load without a defect."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.billing.operations import ledgers, payments
+from services.billing.operations import ledgers
 from services.notifier.adapters import maildir
 from services.notifier.adapters.maildir import Maildir
 from services.notifier.rules.states import Outcome
 from services.ticketing.adapters.network import SimulatedNetwork
 from services.ticketing.operations.switches import Answer
 from shared import idempotency, outbox, parking, timers, trail
+from shared.bulk import Part, write
 from shared.courier import CourierInbox
 from shared.db import Database, execute, new_id, rows
 from shared.events import Envelope
@@ -145,7 +146,8 @@ def a_balance_that_is_read_without_a_lock(patch: Patch) -> None:
 def an_event_in_a_transaction_of_its_own(patch: Patch) -> None:
     """It is out before the change that it tells of, or without it."""
 
-    async def apart(session: AsyncSession, items: list[Outgoing], *, now: Any) -> None:
+    async def apart(session: AsyncSession, items: list[Outgoing], *, now: Any, beside: Sequence[Part]) -> None:
+        await write(session, *beside)
         bind: Any = session.bind
         database = Database(bind.url.render_as_string(hide_password=False), service="billing", pool_size=1)
         try:
@@ -154,7 +156,7 @@ def an_event_in_a_transaction_of_its_own(patch: Patch) -> None:
         finally:
             await database.close()
 
-    patch.setattr(payments, "publish_many", apart)
+    patch.setattr(ledgers, "publish_many", apart)
 
 
 @defect("I3", "after version")
