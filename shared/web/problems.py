@@ -20,6 +20,7 @@ log = get_logger("web")
 TYPE = "https://reconecta.dev/problemas/"
 MEDIA_TYPE = "application/problem+json"
 CLOSE = {"Connection": "close"}  # nobody reads the rest of the body
+AGAIN_SOON = {"Retry-After": "5"}  # seconds; most of what stops us is over by then
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # a disk, or what this process may have of it
 AGAIN = "Repita la solicitud con la misma Idempotency-Key."
 TITLES = {
@@ -71,7 +72,7 @@ def response_to(problem: Problem, title: str | None = None, status: int | None =
         errors=problem.errors,
         trace_id=trace_id(),
     )
-    headers = {401: {"WWW-Authenticate": "Bearer"}, 408: CLOSE, 413: CLOSE}.get(details.status, {})
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 408: CLOSE, 413: CLOSE, 503: AGAIN_SOON}.get(details.status, {})
     return JSONResponse(details.model_dump(exclude_none=True), details.status, headers, media_type=MEDIA_TYPE)
 
 

@@ -230,6 +230,22 @@ async def test_each_that_waits_has_its_turn_however_many_wait(database: Open) ->
     await clean(db)
 
 
+async def test_who_waits_for_a_fact_keeps_back_its_own_sender_only(database: Open) -> None:
+    """What the other service tells of the same customer may be the very fact."""
+    db = await database("ticketing")
+    await prepare(db)
+    ears = Ears(needs=lambda sender, who, number: ("collections", 9) if (sender, number) == ("billing", 0) else None)
+    inbox = Inbox(db, ears.router(), operator(), SystemClock())
+    told = [arrival(Told(who="p", number=number), "billing") for number in (0, 1)]
+    await inbox.handle([*told, arrival(Said(who="p", number=0), "collections")], settle)
+    async with db.transaction() as session:
+        heard = await rows(session, "SELECT sender, number FROM heard")
+        parked = await rows(session, "SELECT sender, reason FROM parked_event ORDER BY id")
+    assert [(row.sender, row.number) for row in heard] == [("collections", 0)]
+    assert [(row.sender, row.reason) for row in parked] == [("billing", "waiting"), ("billing", "behind")]
+    await clean(db)
+
+
 async def test_a_fact_that_was_dead_wakes_who_waits_for_it(database: Open) -> None:
     """At once when it is replayed, and not at the next look at everything that waits."""
     db = await database("ticketing")

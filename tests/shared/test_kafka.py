@@ -95,6 +95,16 @@ async def test_waiting_ends_even_for_what_ignores_its_cancellation() -> None:
     allowed.set()
 
 
+async def test_only_the_partition_that_lost_its_records_begins_anew(database: Open) -> None:
+    db = await database("ticketing")
+    async with db.transaction() as session:
+        await offsets.begin(session, {("told", 0): 7, ("told", 1): 8, ("said", 0): 9})
+        await offsets.reset(session, {("told", 0): 0})
+        found = await offsets.stored(session, ["told", "said"])
+        await execute(session, "DELETE FROM consumed_offset")
+    assert found == {("told", 0): 0, ("told", 1): 8, ("said", 0): 9}
+
+
 async def test_only_who_continues_where_the_last_commit_ended_may_commit(database: Open) -> None:
     """Two consumers believe to own a partition; the batch of the second one is older than what the first has committed."""
     db = await database("ticketing")

@@ -288,6 +288,19 @@ async def test_a_parked_event_that_may_go_on_is_under_way_and_one_that_may_not_i
     assert await busy_after(("dead", "a", "other"), ("retry", "a", "k")) == ["parked"]
 
 
+async def test_what_is_held_for_a_receiver_that_is_down_is_under_way(world: Make) -> None:
+    here = await world()
+    await here.conductor.settle()
+    for worker in here.workers:
+        await worker.stop()
+    runtime = here.runtimes["billing"]
+    async with runtime.database.transaction() as session:
+        await publish(session, Told(who="p", number=1), subject="told/1", version=1, now=START)
+        await execute(session, "INSERT INTO outbox_held SELECT 'collections', * FROM outbox")
+        await execute(session, "DELETE FROM outbox")
+    assert (await state_of(runtime)).busy == ["held"]
+
+
 async def test_the_very_first_event_is_counted(world: Make) -> None:
     here = await world()
     before = (await state_of(here.runtimes["billing"])).published
