@@ -154,6 +154,14 @@ async def test_of_those_that_come_with_others_only_the_wrong_ones_are_refused(ma
     assert len(await march.published(PaymentReported)) == len(await march.sql("SELECT 1 FROM payment")) == 10
 
 
+async def test_who_finds_no_room_in_a_crowd_is_in_the_next_one(march: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["shared.web.together"], "MOST", 3)
+    async with asyncio.timeout(30):
+        entered = await all_at_once(march.as_("admin"), "/customers", customers(12))
+    assert {each.status_code for each in entered} == {201}
+    assert 1 < max((await transactions(march)).values()) <= 3
+
+
 async def test_many_payments_of_one_customer_at_once(march: Served) -> None:
     body = (await payments(march, 1))[0]
     parts = [{**body, "reference": f"P-{number}", "amount": {"amount": "1.25", "currency": "USD"}} for number in range(30)]

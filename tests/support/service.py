@@ -162,15 +162,13 @@ class Served:
         await self.inbox.handle(arrivals, nothing)
 
     async def published(self, *types: type[Event]) -> list[Published]:
-        """What the service has told so far (of these types), in order."""
+        """What the service has told so far (of these types), in order; each under its own key, whichever way it was written."""
         async with self.runtime.database.transaction() as session:
             found = await rows(session, "SELECT type, key, subject, sequence, data FROM outbox ORDER BY id")
+        told = [Published(row.type, row.key, row.subject, row.sequence, CATALOGUE[row.type].model_validate_json(row.data)) for row in found]
+        assert [each.key for each in told] == [each.event.key() for each in told]
         wanted = {each.TYPE for each in types}
-        return [
-            Published(row.type, row.key, row.subject, row.sequence, CATALOGUE[row.type].model_validate_json(row.data))
-            for row in found
-            if not wanted or row.type in wanted
-        ]
+        return [each for each in told if not wanted or each.type in wanted]
 
     async def waits(self, transactions: int = 1) -> bool:
         """Do so many transactions wait for what another one holds?"""
