@@ -22,7 +22,7 @@ def expectations(customers: Sequence[Customer], evidence: Evidence) -> Iterator[
     for each in customers:
         found = [
             *_money(each, payments[each.id], invoices[each.id]),
-            *_service(each, accounts[each.id][0], cuts[each.id], each.login in off, _fees(invoices[each.id])),
+            *_service(each, accounts[each.id], cuts[each.id], each.login in off, _fees(invoices[each.id])),
             *_once(each, {what: rows[each.id] for what, rows in made.items()}),
         ]
         yield from (f"{each.code} ({'VIP' if each.vip else 'home'}): {what}; it did {_script(each)}" for what in found)
@@ -52,8 +52,12 @@ def _fees(invoices: Sequence[Row]) -> Decimal:
     return sum((Decimal(row["total"]) for row in invoices if row["fee"] is not None), Decimal(0))
 
 
-def _service(who: Customer, account: Row, cuts: Sequence[Row], off: bool, fees: Decimal) -> Iterator[str]:
+def _service(who: Customer, accounts: Sequence[Row], cuts: Sequence[Row], off: bool, fees: Decimal) -> Iterator[str]:
     """Who has paid is on. Who has not is cut: a home by the system, a VIP when its agent's order was taken."""
+    if not accounts:
+        yield "collections has never heard of it"
+        return
+    [account] = accounts
     owed = who.total + fees
     cut = any(row["state"] in CUT for row in cuts)
     if off != cut:
