@@ -195,6 +195,19 @@ async def test_ticketing_reconnects_by_itself_when_payment_and_cut_crossed(datab
         assert await told.status() == "temporary_active" and await told.told(ReconnectionRequested) == []
 
 
+async def test_a_cut_that_is_told_after_its_way_back_was_ordered_is_being_reconnected(database: OpenDatabase) -> None:
+    async with story(database) as told:
+        await told.tell(told.customer.invoice())
+        await told.until(local(26, 9))
+        notice = await told.notice()
+        await told.tell(told.customer.accepted(notice.id, local(26, 9)))
+        await told.until(local(28, 9))
+        order = await told.suspend()
+        await told.service.deliver(told.customer.ordered(order.id, local(28, 9)), told.customer.suspended(order.id, local(28, 9)))
+        [cut] = await told.service.sql("SELECT state, suspended_at FROM suspension")
+        assert (cut.state, cut.suspended_at) == ("RECONNECTING", local(28, 9))
+
+
 async def test_an_agreement_that_crossed_with_the_cut_reconnects_by_itself(database: OpenDatabase) -> None:
     async with story(database) as told:
         await told.tell(told.customer.invoice())

@@ -36,6 +36,13 @@ async def test_a_customer_that_moves_to_another_node_is_counted_there_alone(noc:
     assert await nodes(noc) == {"SPS-1": 0, "SPS-2": 1}
 
 
+async def test_a_customer_whose_service_another_took_the_place_of_is_no_longer_behind_its_node(noc: Served) -> None:
+    one = new_id()
+    await noc.deliver(customer(sold("SPS-1"), customer_id=one))
+    await noc.deliver(customer(sold("SPS-2"), customer_id=one, changed=True))
+    assert await nodes(noc) == {"SPS-1": 0, "SPS-2": 1}
+
+
 async def test_of_two_changes_in_one_batch_the_later_one_counts(noc: Served) -> None:
     one, service = new_id(), new_id()
     await noc.deliver(

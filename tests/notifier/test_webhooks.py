@@ -253,6 +253,8 @@ async def test_a_test_event_and_a_replay_go_the_same_way(database: OpenDatabase)
         await served.work()
         before = {"since": (START - timedelta(days=1)).isoformat(), "until": START.isoformat()}
         assert (await api.post(f"/webhooks/{hook['id']}/replay", json=before)).json() == {"replayed": 0}
+        tries = await served.sql("SELECT attempts FROM webhook_post")
+        assert [row.attempts for row in tries] == [1, 1, 1], "what goes again has all its tries"
     assert peer.ids[3] == one["event_id"]
     assert [each for each in peer.ids[4:] if each != sent["event_id"]] == peer.ids[1:3], "in the order in which they went out first"
 

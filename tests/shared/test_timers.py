@@ -157,6 +157,16 @@ async def test_it_survives_a_restart(clockwork: Clockwork, database: Open) -> No
     await reborn.db.close()
 
 
+async def test_what_fails_is_counted_for_itself_alone(clockwork: Clockwork) -> None:
+    await clockwork.arm("a", NOON)
+    await clockwork.arm("b", NOON + HOUR)
+    clockwork.error = ValueError("broken")
+    await clockwork.at(NOON)
+    async with clockwork.db.transaction() as session:
+        found = {row.key: row.failures for row in await rows(session, "SELECT key, failures FROM timer")}
+    assert found == {"a": 1, "b": 0}
+
+
 async def test_what_fails_leaves_no_effect_and_does_not_stop_the_others(clockwork: Clockwork) -> None:
     await clockwork.arm("a", NOON)
     clockwork.error = ValueError("broken")

@@ -162,11 +162,16 @@ class Served:
         await self.inbox.handle(arrivals, nothing)
 
     async def published(self, *types: type[Event]) -> list[Published]:
-        """What the service has told so far (of these types), in order; each under its own key, whichever way it was written."""
+        """What the service has told so far (of these types), in order. Each under its own key, and no version of an aggregate left out or
+        given twice, whichever way it was written."""
         async with self.runtime.database.transaction() as session:
             found = await rows(session, "SELECT type, key, subject, sequence, data FROM outbox ORDER BY id")
         told = [Published(row.type, row.key, row.subject, row.sequence, CATALOGUE[row.type].model_validate_json(row.data)) for row in found]
-        assert [each.key for each in told] == [each.event.key() for each in told]
+        versions: dict[str, int] = {}
+        for each in told:
+            assert each.key == each.event.key(), each
+            assert each.sequence == versions.get(each.subject, each.sequence - 1) + 1, each
+            versions[each.subject] = each.sequence
         wanted = {each.TYPE for each in types}
         return [each for each in told if not wanted or each.type in wanted]
 
