@@ -301,17 +301,20 @@ async def test_what_a_killed_worker_had_is_sent_again_with_the_same_id(database:
         assert [each["state"] for each in await posts(served, hook)] == ["DELIVERED"]
 
 
-async def test_what_waits_for_a_subscriber_is_not_read_to_find_what_is_due(database: OpenDatabase) -> None:
+@pytest.mark.parametrize("at_first", [0, 1, 100], ids=["empty", "one_waited", "a_hundred_waited"])
+async def test_what_waits_for_a_subscriber_is_not_read_to_find_what_is_due(database: OpenDatabase, at_first: int) -> None:
     """Who was away for a weekend has thousands of events before it, and what is known of the table is of before that."""
     async with house(database) as served:
         hook = await subscribe(served, "http://127.0.0.1:9", PAID)
-        events = "INSERT INTO webhook_event (id, type, at, body) SELECT gen_random_uuid(), $2, $1, '{}' FROM generate_series(1, 2000)"
-        await served.sql(f"{events} RETURNING 1", START, PAID)
-        await served.sql(
+        waiting = (
+            "WITH e AS (INSERT INTO webhook_event (id, type, at, body) "
+            "SELECT gen_random_uuid(), $2, $1, '{}' FROM generate_series(1, $4) RETURNING id) "
             "INSERT INTO webhook_post (webhook_id, event_id, key, state, attempts, next_attempt_at, detail) "
-            "SELECT $2, id, (row_number() OVER () % 100)::text, 'QUEUED', 0, $1, '' FROM webhook_event RETURNING 1",
-            *(START, UUID(hook["id"])),
+            "SELECT $3, id, (row_number() OVER () % 100)::text, 'QUEUED', 0, $1, '' FROM e RETURNING 1"
         )
+        await served.sql(waiting, START, PAID, UUID(hook["id"]), at_first)
+        await served.sql("ANALYZE webhook_event, webhook_post")
+        await served.sql(waiting, START, PAID, UUID(hook["id"]), 2000)
         looks: dict[str, tuple[Any, ...]] = {NEXT: (START,), WITH_WORK: (START,), UNDER_WAY: (UUID(hook["id"]),)}
         looks[CLAIM] = (UUID(hook["id"]), START, "worker", timedelta(seconds=5), AT_ONCE)
         for query, arguments in looks.items():

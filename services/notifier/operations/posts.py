@@ -17,7 +17,7 @@ from sqlmodel import col, select
 
 from services.notifier.models import Webhook, WebhookAttempt, WebhookPost
 from services.notifier.operations.webhooks import disable
-from services.notifier.queries.webhooks import BY_TIME, LEFT, WAITING
+from services.notifier.queries.webhooks import LEFT, waiting
 from services.notifier.rules.webhooks import GONE, Answer, PostState, WebhookState, cloud_event, next_try, rest, wanted_by
 from shared.clock import machine_now
 from shared.db import Fetched, execute, ring, rows
@@ -28,15 +28,16 @@ from shared.operator import Operator
 AT_ONCE = 4  # posts under way to one subscriber
 KEEP = timedelta(days=30)  # business time that events can be replayed
 
+# Which ones is known before anything is joined: with what PostgreSQL believes of a table that was small, each would be sought among all.
 CLAIM = f"""
 UPDATE webhook_post p SET state = 'SENDING', holder = $3, claimed_until = clock_timestamp() + $4::interval, attempts = attempts + 1,
     next_attempt_at = NULL
-FROM webhook_event e, (
+WHERE p.id = ANY(ARRAY(
     SELECT due.id FROM (SELECT $1::uuid AS id) AS w CROSS JOIN LATERAL (
         ({LEFT} ORDER BY d.id LIMIT $5)
-        UNION ALL (SELECT id FROM ({WAITING} AND d.next_attempt_at <= $2 {BY_TIME} LIMIT $5) AS waiting)
-    ) AS due LIMIT $5) AS due
-WHERE p.id = due.id AND e.id = p.event_id RETURNING p.id, p.event_id, e.body
+        UNION ALL (SELECT id FROM ({waiting("$5", until="$2")}) AS waiting)
+    ) AS due LIMIT $5))
+RETURNING p.id, p.event_id, (SELECT e.body FROM webhook_event e WHERE e.id = p.event_id) AS body
 """
 UNDER_WAY = f"SELECT count(*) AS n FROM webhook_post WHERE webhook_id = $1 AND state = 'SENDING' AND {holds('claimed_until')}"
 FORGET = """
@@ -46,7 +47,7 @@ DELETE FROM webhook_event e USING old WHERE e.id = old.id
 """
 WITH_WORK = f"""
 SELECT w.id FROM webhook w CROSS JOIN LATERAL (
-    ({LEFT} LIMIT 1) UNION ALL (SELECT id FROM ({WAITING} AND d.next_attempt_at <= $1 {BY_TIME} LIMIT 1) AS waiting) LIMIT 1
+    ({LEFT} LIMIT 1) UNION ALL (SELECT id FROM ({waiting("1", until="$1")}) AS waiting) LIMIT 1
 ) AS work WHERE w.state = 'ACTIVE' AND (w.rests_until IS NULL OR w.rests_until <= $1) ORDER BY w.id
 """
 

@@ -42,11 +42,20 @@ POSTS = Sorting(
 # NOT EXISTS it would join all that waits with all that waits, and a subscriber may have been away for days.
 ITS_TURN = """(SELECT e.id FROM webhook_post e WHERE e.webhook_id = d.webhook_id AND e.key = d.key AND e.id < d.id
     AND e.state IN ('QUEUED', 'SENDING') ORDER BY e.id LIMIT 1) IS NULL"""
-# Of a subscription `w`: what is queued, the first due first; and what a killed worker had.
-WAITING = f"SELECT d.id, d.next_attempt_at FROM webhook_post d WHERE d.webhook_id = w.id AND d.state = 'QUEUED' AND {ITS_TURN}"
+# What a killed worker had, of a subscription `w`.
 LEFT = f"""SELECT d.id FROM webhook_post d WHERE d.webhook_id = w.id AND d.state = 'SENDING'
     AND NOT {holds("d.claimed_until")} AND {ITS_TURN}"""
-BY_TIME = "ORDER BY d.next_attempt_at, d.id"
+
+
+def waiting(most: str, *, until: str = "'infinity'") -> str:
+    """SQL: of a subscription `w` what is queued, the first due first, `most` of it, due `until` then. It is put in order before anybody is
+    asked whose turn it is: PostgreSQL would ask all of them where it has not yet heard how many there are."""
+    return f"""SELECT d.id, d.next_attempt_at FROM (
+        SELECT id, webhook_id, key, next_attempt_at FROM webhook_post
+        WHERE webhook_id = w.id AND state = 'QUEUED' AND next_attempt_at <= {until} ORDER BY next_attempt_at, id OFFSET 0
+    ) AS d WHERE {ITS_TURN} ORDER BY d.next_attempt_at, d.id LIMIT {most}"""
+
+
 # What an older key of ours closed ($1: their marks), or nobody.
 STALE = """
 SELECT id, secret, previous_secret FROM webhook WHERE strpos(secret, '.') = 0 OR split_part(secret, '.', 1) = ANY($1)
@@ -57,7 +66,7 @@ SELECT min(d.at) AS at FROM webhook w CROSS JOIN LATERAL (
     (SELECT $1::timestamptz AS at FROM webhook_post s
         WHERE s.webhook_id = w.id AND s.state = 'SENDING' AND {holds("s.claimed_until")} LIMIT 1)
     UNION ALL (SELECT greatest($1, w.rests_until) FROM ({LEFT} LIMIT 1) AS left_behind)
-    UNION ALL (SELECT greatest(next_attempt_at, w.rests_until) FROM ({WAITING} {BY_TIME} LIMIT 1) AS waiting)
+    UNION ALL (SELECT greatest(next_attempt_at, w.rests_until) FROM ({waiting("1")}) AS waiting)
 ) AS d WHERE w.state = 'ACTIVE'
 """
 
