@@ -147,6 +147,7 @@ async def run(sentences: Sentences, context: JobContext) -> int:
 
 
 async def _work(sentences: Sentences, context: JobContext, lease: Lease) -> int:
+    led = lease.epoch  # what renews it may take it anew, after another has done the work
     async with context.database.transaction() as session:
         due = await next_due(session, context)
         if due is None or due > context.now:  # done meanwhile
@@ -158,7 +159,7 @@ async def _work(sentences: Sentences, context: JobContext, lease: Lease) -> int:
     state = AuditState.FAILED if failure else AuditState.BROKEN if broken else AuditState.SOUND
     kept = json.dumps([{"sentence": each.sentence, "count": each.count, "first": each.found} for each in found], ensure_ascii=False)
     async with context.database.transaction() as session:
-        await lease.prove(session)
+        await lease.prove(session, led)
         await execute(session, FINISH, wanted.id, state, context.now, round(time.monotonic() - began, 3), failure, kept)
         await execute(session, FORGET, KEPT)
     for each in broken:

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Column, Identity
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
-from shared.db import Database, execute, ring, rows
+from shared.db import Database, ReadAgain, as_old_as, execute, ring, rows
 from shared.envelopes import EventRow, to_envelope
 from shared.events import Envelope
 from shared.inbox import BATCH, Arrival, Inbox
@@ -52,20 +52,23 @@ class Courier:
         """What the receiver's handlers react to."""
         return self._receivers[receiver].types
 
-    async def send(self, batch: Sequence[Envelope], skip: frozenset[str]) -> frozenset[str]:
-        """Bring the batch to all receivers at once; answer those that are behind and must get it later, in order."""
+    async def send(self, batch: Sequence[Envelope], skip: frozenset[str], known: int) -> frozenset[str]:
+        """Bring the batch to all receivers at once; answer those that are behind and must get it later, in order. Raises ReadAgain."""
         wanted = {name: [event for event in batch if event.type in receiver.types] for name, receiver in self._receivers.items()}
         names = [name for name, events in wanted.items() if events and name not in skip]
-        results = await asyncio.gather(*(self.send_to(name, wanted[name]) for name in names), return_exceptions=True)
+        results = await asyncio.gather(*(self.send_to(name, wanted[name], known) for name in names), return_exceptions=True)
+        for again in (result for result in results if isinstance(result, ReadAgain)):
+            raise again
         late = {name for name, result in zip(names, results, strict=True) if isinstance(result, BaseException)}
         if late:
             log.warning("receivers are down", receivers=sorted(late))
         return frozenset(late | {name for name in skip if wanted.get(name)})
 
-    async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
-        """Write the batch into one receiver's inbox, in one statement. Raises when its database does not take it."""
+    async def send_to(self, receiver: str, batch: Sequence[Envelope], known: int) -> None:
+        """Write the batch into one receiver's inbox, in one statement. Raises when its database does not take it, and ReadAgain."""
         database = self._receivers[receiver].database
         async with asyncio.timeout(TIMEOUT_SECONDS), database.look() as session:
+            await as_old_as(session, known)  # see Note [Sent by who was there before]
             await execute(
                 session,
                 f"{INSERT} WHERE {database.handover}",

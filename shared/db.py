@@ -188,6 +188,16 @@ async def driver(session: AsyncSession) -> asyncpg.Connection:
     return known[1]
 
 
+class ReadAgain(Exception):
+    """What was read may be no more: a server that was away meanwhile has forgotten what it had not yet written down."""
+
+
+async def as_old_as(session: AsyncSession, known: int) -> None:
+    """Raise ReadAgain unless the session's connection was open when the process had opened `known`: no crash of the server since."""
+    if (await driver(session)).number > known:
+        raise ReadAgain
+
+
 def _innermost(session: AsyncSession) -> object:
     return session.sync_session.get_nested_transaction() or session.sync_session.get_transaction()
 

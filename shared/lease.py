@@ -15,6 +15,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
@@ -117,7 +118,8 @@ class Lease:
                 session,
                 "INSERT INTO lease (name, holder, epoch, expires_at) VALUES ($1, $2, $4, clock_timestamp() + $3::interval) "
                 "ON CONFLICT (name) DO UPDATE SET holder = $2, expires_at = clock_timestamp() + $3::interval, "
-                "epoch = lease.epoch + (CASE WHEN lease.holder = $2 AND lease.expires_at > clock_timestamp() THEN 0 ELSE 1 END) "
+                "epoch = CASE WHEN lease.holder = $2 AND lease.expires_at > clock_timestamp() THEN lease.epoch "
+                "ELSE greatest(lease.epoch + 1, $4) END "
                 f"WHERE lease.holder = $2 OR NOT {holds('lease.expires_at', '$3')} RETURNING epoch",
                 self.name,
                 self.holder,
@@ -138,7 +140,11 @@ class Lease:
         await self._prove(session, PROVE_AND_DELETE.format(table=table, key=column, commit=commit), ids)
 
     async def _prove(self, session: AsyncSession, sql: str, *args: object, epoch: int | None = None) -> None:
-        if not await rows(session, sql, self.name, self.holder, self.epoch if epoch is None else epoch, FROZEN, *args):
+        try:
+            found = await rows(session, sql, self.name, self.holder, self.epoch if epoch is None else epoch, FROZEN, *args)
+        except asyncpg.FeatureNotSupportedError:  # a standby, which has no UNLOGGED table
+            found = []
+        if not found:
             self.epoch = 0
             raise Fenced(self.name)
 

@@ -4,6 +4,11 @@
 The relay always takes the oldest *visible* rows by id and deletes exactly those. It has no cursor: ids are handed out before commits,
 so a cursor would jump over a transaction that commits late and lose its events. Operations lock the aggregate's row
 before they publish, hence ids of one aggregate are in the order of its versions.
+
+# Note [Sent by who was there before]
+What one service leaves for another may not be on disk yet when the relay reads it (`Database.handover`), and a process may stand still
+between reading and sending while its server crashes and comes back: it would bring what never happened. A crash ends every connection, so
+a batch is sent only over one that was open before the batch was read. A newer one is not used yet; the batch is read again.
 """
 
 import asyncio
@@ -18,11 +23,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from shared.bulk import Part, Records, write
-from shared.db import NOT_DURABLE, Database, execute, new_ids, ring, rows
+from shared.db import NOT_DURABLE, Database, ReadAgain, execute, new_ids, ring, rows
 from shared.envelopes import COLUMNS, EventRow, to_envelope
 from shared.events import Envelope, Event
 from shared.lease import Fenced, Lease
 from shared.log import current_traceparent
+from shared.session import Driver
 
 HELD = "(SELECT array_agg(DISTINCT receiver) FROM outbox_held) AS held"
 HOLD = f"""
@@ -87,13 +93,15 @@ async def publish_many(session: AsyncSession, items: Sequence[Outgoing], *, now:
 
 
 class Sink(Protocol):
-    """Where a relay brings events: the Courier or Kafka. `receivers_of` names who must get an event type (Kafka: itself alone)."""
+    """Where a relay brings events: the Courier or Kafka. `types_of` says which events a receiver wants (Kafka: nothing is held).
+    `known`: how many connections the process had opened when it began to read the batch. See Note [Sent by who was there before]."""
 
-    async def send(self, batch: Sequence[Envelope], skip: frozenset[str]) -> frozenset[str]:
-        """Bring the batch, in its order, to every receiver but those in `skip`; answer the receivers that could not take it."""
+    async def send(self, batch: Sequence[Envelope], skip: frozenset[str], known: int) -> frozenset[str]:
+        """Bring the batch, in its order, to every receiver but those in `skip`; answer the receivers that could not take it. Raises
+        ReadAgain."""
         ...
 
-    async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
+    async def send_to(self, receiver: str, batch: Sequence[Envelope], known: int) -> None:
         """Bring the batch to one receiver that was down. Raises while it still is."""
         ...
 
@@ -118,13 +126,16 @@ class Relay:
         """Send the oldest visible rows and delete exactly those; True while there is more. False when another process leads."""
         if not await self.lease.kept():
             return False
+        known = Driver.opened
         async with self._database.look() as session:
             found = await rows(session, f"SELECT id, {COLUMNS}, {HELD} FROM outbox {self._mine} ORDER BY id LIMIT {self._batch}")
         if not found:
             return False
-        late = await self._sink.send([to_envelope(row, self._source) for row in found], frozenset(found[0].held or ()))
         try:
+            late = await self._sink.send([to_envelope(row, self._source) for row in found], frozenset(found[0].held or ()), known)
             await self._settle([row.id for row in found], late)
+        except ReadAgain:
+            return True
         except Fenced:
             return False
         return len(found) == self._batch
@@ -150,13 +161,15 @@ class Relay:
         return any(more)
 
     async def _redeliver_to(self, receiver: str) -> bool:
-        led = self.lease.epoch  # `step` may take the lease anew meanwhile: after a crash what was brought is gone
+        known, led = Driver.opened, self.lease.epoch  # `step` may take the lease anew meanwhile: after a crash what was brought is gone
         async with self._database.transaction() as session:
             found = await rows(
                 session, f"SELECT id, {COLUMNS} FROM outbox_held WHERE receiver = $1 ORDER BY id LIMIT {self._batch}", receiver
             )
         try:
-            await self._sink.send_to(receiver, [to_envelope(row, self._source) for row in found])
+            await self._sink.send_to(receiver, [to_envelope(row, self._source) for row in found], known)
+        except ReadAgain:
+            return True
         except Exception:  # noqa: BLE001 - whatever broke, the receiver is still away and its rows stay held
             self._away_until[receiver] = asyncio.get_running_loop().time() + AWAY_SECONDS
             return False

@@ -28,7 +28,13 @@ class Driver(asyncpg.Connection):  # type: ignore[misc] # the driver has no type
     needs one more connection waits."""
 
     first = ""
+    opened: ClassVar[int] = 0  # by this process so far
     told: ClassVar[dict[frozenset[int], Any]] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        Driver.opened += 1
+        self.number = Driver.opened
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
         """As ever."""

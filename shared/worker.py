@@ -49,8 +49,8 @@ class Worker:
         self._look = {name: self._bell(name) for name in ("redelivery", "parked", *(job.name for job in runtime.jobs))}
 
     def start(self) -> None:
-        """Start the loops; they run until `stop`. Who is named by a ring looks at once; for everything else one lookout looks, in one
-        transaction, and wakes the loop that has something to do."""
+        """Start the loops; they run until `stop`. Who is named by a ring looks at once; for everything else one lookout looks, on one
+        connection, and wakes the loop that has something to do."""
         loops = [
             self._loop(f"relay {number}", relay.step, self._bell("relay"), POLL_SECONDS, self._pace("relay"))
             for number, relay in enumerate(self._relays)

@@ -36,7 +36,7 @@ class KafkaSink:
         self._producer: AIOKafkaProducer | None = None
         self._making = asyncio.Lock()
 
-    async def send(self, batch: Sequence[Envelope], skip: frozenset[str] = frozenset()) -> frozenset[str]:
+    async def send(self, batch: Sequence[Envelope], skip: frozenset[str] = frozenset(), known: int = 0) -> frozenset[str]:
         """Bring the batch, in its order, into the topic; returns once every event is acknowledged. Raises when one may not be: then the
         whole batch is sent again by a new producer, and receivers know the copies by their ids."""
         producer = await self._ready()
@@ -66,7 +66,7 @@ class KafkaSink:
                 records = producer.create_batch()
         await (await producer.send_batch(records, self._topic, partition=partition))
 
-    async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
+    async def send_to(self, receiver: str, batch: Sequence[Envelope], known: int) -> None:
         """What a Courier had held for a receiver goes to everybody; the others know it already."""
         await self.send(batch)
 

@@ -2,7 +2,8 @@
 
 # Note [Committed before it is answered]
 A framework that ends a dependency after the response would answer 200 for a commit that fails. Here the route itself holds the
-transaction: the endpoint's response is complete, the commit succeeds, and only then is the first byte sent.
+transaction (or the crowd in which it is carried out, `together.py`): the endpoint's response is complete, the commit succeeds, and only
+then is the first byte sent.
 """
 
 import asyncio

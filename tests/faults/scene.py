@@ -178,9 +178,9 @@ class IllWill:
     def brings_everything_twice(self) -> None:
         send_to = Courier.send_to
 
-        async def twice(courier: Courier, receiver: str, batch: Sequence[Envelope]) -> None:
-            await send_to(courier, receiver, batch)
-            await send_to(courier, receiver, batch)
+        async def twice(courier: Courier, receiver: str, batch: Sequence[Envelope], known: int) -> None:
+            await send_to(courier, receiver, batch, known)
+            await send_to(courier, receiver, batch, known)
 
         self._patch.setattr(Courier, "send_to", twice)
 

@@ -84,9 +84,9 @@ async def test_three_months_come_to_the_same_however_they_are_played(
     told: list[Envelope] = []
     send = Courier.send
 
-    async def overheard(courier: Courier, batch: Sequence[Envelope], skip: frozenset[str]) -> frozenset[str]:
+    async def overheard(courier: Courier, batch: Sequence[Envelope], skip: frozenset[str], known: int) -> frozenset[str]:
         told.extend(batch)
-        return await send(courier, batch, skip)
+        return await send(courier, batch, skip, known)
 
     monkeypatch.setattr(Courier, "send", overheard)
 

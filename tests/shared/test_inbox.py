@@ -1,6 +1,7 @@
 """The inbox by itself: what two processes do at once, what counts as passing by itself, and what a dead letter says."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -274,7 +275,7 @@ async def test_who_leads_no_more_handles_nothing(database: Open) -> None:
     async with db.transaction() as session:
         await execute(session, "UPDATE lease SET expires_at = clock_timestamp()")
     await second.step()
-    await Courier({"ticketing": Receiver(db, router.types)}).send([envelope(Told(who="p", number=1), "billing")], frozenset())
+    await Courier({"ticketing": Receiver(db, router.types)}).send([envelope(Told(who="p", number=1), "billing")], frozenset(), sys.maxsize)
     with pytest.raises(Fenced):
         await first.step()
     async with db.transaction() as session:
@@ -303,7 +304,7 @@ async def test_only_on_one_server_nobody_waits_for_the_disk_between_services(
     async with db.transaction() as session:
         await execute(session, NOTE)
         await execute(session, "CREATE TRIGGER noting BEFORE INSERT ON inbox_pending FOR EACH ROW EXECUTE FUNCTION noting()")
-    await Courier({"ticketing": Receiver(db, router.types)}).send([envelope(Told(who="p", number=1), "billing")], frozenset())
+    await Courier({"ticketing": Receiver(db, router.types)}).send([envelope(Told(who="p", number=1), "billing")], frozenset(), sys.maxsize)
     async with db.transaction() as session:
         heard += [row.traceparent for row in await rows(session, "SELECT traceparent FROM inbox_pending")]
         await execute(session, "DROP FUNCTION noting CASCADE")
@@ -323,11 +324,11 @@ async def test_what_is_brought_meanwhile_under_a_lower_number_is_not_taken_for_h
         async def oldest(self, session: AsyncSession) -> list[Arrival]:
             found = await super().oldest(session)
             if len(found) == 1 and found[0].envelope.key == "fast":
-                await courier.send([envelope(Told(who="slow", number=1), "billing")], frozenset())
+                await courier.send([envelope(Told(who="slow", number=1), "billing")], frozenset(), sys.maxsize)
             return found
 
     inbox = Slow(Inbox(db, router, operator(), SystemClock()), Lease(db, "inbox", "one"))
-    await courier.send([envelope(Told(who="fast", number=1), "billing")], frozenset())
+    await courier.send([envelope(Told(who="fast", number=1), "billing")], frozenset(), sys.maxsize)
     async with db.transaction() as session:
         await execute(session, "UPDATE inbox_pending SET seq = seq + 100")
     for _ in range(2):

@@ -59,6 +59,20 @@ async def test_a_crash_of_the_server_ends_every_lease(database: Open) -> None:
         await one.prove(session)
 
 
+async def test_an_epoch_from_before_a_crash_does_not_come_back_by_way_of_another(database: Open) -> None:
+    db = await database("noc")
+    one, two, three = (Lease(db, "x", each) for each in ("one", "two", "three"))
+    await two.held()
+    await two.release()
+    await one.held()
+    before = one.epoch
+    async with db.transaction() as session:
+        await execute(session, "TRUNCATE lease")
+    await three.held()
+    await three.release()
+    assert await one.held() and one.epoch > before
+
+
 async def test_a_lease_from_before_the_clock_was_set_back_keeps_nobody_waiting(database: Open) -> None:
     """The machine ran an hour ahead when its leader died; its clock is right again, and no lease lasts an hour."""
     db = await database("noc")

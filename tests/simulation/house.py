@@ -81,13 +81,13 @@ class Post:
     told: list[Envelope] = field(default_factory=list)
     ids: set[Any] = field(default_factory=set)
 
-    async def send(self, batch: Sequence[Envelope], skip: frozenset[str]) -> frozenset[str]:
+    async def send(self, batch: Sequence[Envelope], skip: frozenset[str], known: int) -> frozenset[str]:
         self.told += [each for each in batch if each.id not in self.ids]
         self.ids.update(each.id for each in batch)
-        return await self.courier.send(batch, skip)
+        return await self.courier.send(batch, skip, known)
 
-    async def send_to(self, receiver: str, batch: Sequence[Envelope]) -> None:
-        await self.courier.send_to(receiver, batch)
+    async def send_to(self, receiver: str, batch: Sequence[Envelope], known: int) -> None:
+        await self.courier.send_to(receiver, batch, known)
 
     def types_of(self, receiver: str) -> frozenset[str]:
         return self.courier.types_of(receiver)

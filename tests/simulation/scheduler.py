@@ -6,6 +6,7 @@ Whoever is struck is struck together with everybody whose events it had at hand.
 import asyncio
 import json
 import random
+import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -220,5 +221,5 @@ class Scheduler:
             claimed = {row.event_id for row in await rows(session, "SELECT event_id FROM inbox")}
         if wanted := [each for each in shop.post.told if each.id in claimed]:
             again = self.chance.sample(wanted, min(len(wanted), self.chance.choice((1, 5, 20))))
-            await shop.post.courier.send_to(name, again)
+            await shop.post.courier.send_to(name, again, sys.maxsize)
             self.counts["told again"] += len(again)

@@ -1,5 +1,6 @@
 """The simulation can say no: each of these defects shows within a few small worlds, which sound code comes through unharmed."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def a_relay_that_deletes_before_it_sends(patch: Patch) -> None:
             found = await rows(session, f"SELECT id, {COLUMNS} FROM outbox ORDER BY id LIMIT {self._batch}")
         await self._settle([row.id for row in found], frozenset())
         if found:
-            await self._sink.send([to_envelope(row, self._source) for row in found], frozenset())
+            await self._sink.send([to_envelope(row, self._source) for row in found], frozenset(), sys.maxsize)
         return bool(found)
 
     patch.setattr(Relay, "step", step)
