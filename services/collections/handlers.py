@@ -94,7 +94,7 @@ async def keep_invoices(ctx: Context, invoices: list[InvoiceIssued]) -> None:
 
 @events.on_batch(InvoiceOverdue)
 async def keep_overdue(ctx: Context, invoices: list[InvoiceOverdue]) -> None:
-    """Shown with the account; the ladder looks at the days itself."""
+    """Kept with the invoice; the ladder looks at the days itself."""
     await tidings.invoices_overdue(ctx.session, invoices=invoices, now=ctx.now)
 
 

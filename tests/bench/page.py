@@ -17,8 +17,9 @@ Trust the ratios to about 25 %: each divides two figures of the same run, whose 
 away from what is asked. Trust the absolute figures not at all: client, server and whatever else ran shared {machine}. A target in
 milliseconds or per second was set on a machine that does 11,000 small transactions a second under pgbench (a row, an event of 400 bytes;
 16 connections); the same pgbench runs right before and after such a measure, and the verdict goes by the ratio *at that speed*, which
-stands beside the plain one: on half of that machine a rate may be half as large, and a time twice as long. All of it is durable
-(`fsync` {fsync}, `synchronous_commit` {synchronous_commit}), on the embedded PostgreSQL as `reconecta up` runs it.
+stands beside the plain one: on half of that machine a rate may be half as large, and a time twice as long. What is answered, or called
+outside, is on the disk before (`fsync` {fsync}, `synchronous_commit` {synchronous_commit}; between services of one server nobody waits
+for it: decision 21), on the embedded PostgreSQL as `reconecta up` runs it.
 
 ## Ratios
 

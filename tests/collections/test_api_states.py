@@ -94,6 +94,12 @@ async def test_an_order_to_cut_with_every_end(database: OpenDatabase) -> None:
         await told.suspended()
         shown = (await told.get(f"/customers/{customer}"))["suspension"]
         assert (shown["suspended_at"] is None, shown["unresolved"]) == (False, None), "the outcome is known"
+        back = (
+            "UPDATE suspension SET unresolved = 'sin respuesta', unresolved_at = $1, reconnection_refused_at = {at} WHERE account_id = $2"
+        )
+        for refused, left_open in (("NULL", "sin respuesta"), ("$1", None)):  # its ticket closed without it
+            await told.served.sql(f"{back.format(at=refused)} RETURNING 1", await told.served.now() + timedelta(days=1), customer)
+            assert (await told.get(f"/customers/{customer}"))["suspension"]["unresolved"] == left_open
 
 
 async def test_an_outage_takes_an_order_back(database: OpenDatabase) -> None:

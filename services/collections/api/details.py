@@ -148,7 +148,7 @@ def show_notice(notice: Notice, documents: Operator) -> NoticeView:
 def show_suspension(order: Suspension, documents: Operator) -> SuspensionView:
     """An order to cut for the API; what its switch left open only until the outcome is known."""
     shown = order.model_dump(include=set(SuspensionView.model_fields) - {"label", "rule", "amount"})
-    known = [each for each in (order.suspended_at, order.ended_at, order.reconnected_at) if each is not None]
+    known = [each for each in (order.suspended_at, order.ended_at, order.reconnected_at, order.reconnection_refused_at) if each is not None]
     if order.unresolved_at is not None and any(each >= order.unresolved_at for each in known):
         shown |= {"unresolved_at": None, "unresolved": None}
     return SuspensionView(

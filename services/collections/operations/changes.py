@@ -69,7 +69,8 @@ class Changes:
         return self.versions[account_id]
 
     async def write(self, session: AsyncSession) -> None:
-        """Write the new rows, the versions, the events, and whatever other `parts` there are, all in one statement."""
+        """Write the new rows, the versions, the events, and whatever other `parts` there are, in one statement; before it, each
+        but the last of the statements that change rows of others in bulk."""
         changed = [Sql(sql, table) for sql, table in self.inserts.items()]
         for each in changed[:-1]:  # a cut may be handed over and reconnected at once: no row may be of two parts
             await write(session, each)
