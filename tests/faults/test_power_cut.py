@@ -141,8 +141,8 @@ async def test_what_was_answered_or_called_outlives_the_server_and_all_else_happ
             dies_between_services(mains, monkeypatch)
         paid = await each.reports_payment()
         await mains.pull("answered")
-        assert (await house.get(f"/billing/payments/{paid['id']}"))["state"] == "REPORTED"
         await quiet(house)
+        assert (await house.get(f"/billing/payments/{paid['id']}"))["state"] == "REPORTED"
     assert {await each.status() for each in homes} == {"ACTIVO TEMPORAL PAGO"}
     assert set(outside.told.values()) == {1} and len(outside.told) == len(homes)
     assert mains.pulled == {"answered": 3, "called": 1, "read": HOPS, "brought": HOPS, "handled": HOPS}
