@@ -82,8 +82,11 @@ class Scene(Terminals):
 
     async def settle(self) -> None:
         """Move whatever moves, until nothing does or it goes round in circles; what fails is tried again as a worker would."""
+        left: set[tuple[str, str, int]] = set()
         for _ in range(ROUNDS):
-            if not await self._round():
+            moved, before = await self._round(), left
+            left = await self._lies_about()
+            if not moved and left in (before, set()):
                 return
 
     async def _round(self) -> bool:
@@ -97,7 +100,7 @@ class Scene(Terminals):
             moved = await inbox._inbox.release() or moved
         for runtime in self.runtimes.values():
             moved = await self._work(runtime) or moved
-        return moved or await self._lies_about()
+        return moved
 
     async def _work(self, runtime: Runtime) -> bool:
         """What is due of a service's jobs."""
@@ -110,14 +113,16 @@ class Scene(Terminals):
                 moved = await job.run(runtime.job_context(now)) > 0 or moved
         return moved
 
-    async def _lies_about(self) -> bool:
-        """An outbox or a pending event that the steps above have just made."""
-        for runtime in self.runtimes.values():
+    async def _lies_about(self) -> set[tuple[str, str, int]]:
+        """What is in outboxes and inboxes: steps of this round have made it, or nobody will ever take it."""
+        found = set()
+        for name, runtime in self.runtimes.items():
             async with runtime.database.transaction() as session:
-                found = await rows(session, "SELECT EXISTS (SELECT FROM outbox) OR EXISTS (SELECT FROM inbox_pending) AS some")
-            if found[0].some:
-                return True
-        return False
+                for each in await rows(
+                    session, "SELECT 'outbox' AS place, id FROM outbox UNION ALL SELECT 'inbox', seq FROM inbox_pending"
+                ):
+                    found.add((name, each.place, each.id))
+        return found
 
     async def until(self, text: str) -> int:
         """Stop at every due instant on the way."""
