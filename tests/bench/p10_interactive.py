@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import httpx
@@ -114,7 +114,7 @@ async def _one(client: httpx.AsyncClient, kind: str, customer: str, due: float, 
         (await client.get("/billing/invoices", params={"customer_id": customer})).raise_for_status()
     else:
         paid = {"customer_id": customer, "amount": {"amount": "5.00", "currency": "USD"}, "channel": "banco"}
-        paid |= {"reference": str(new_id()), "paid_on": f"{datetime.now(UTC):%Y-%m-01}"}
+        paid |= {"reference": str(new_id()), "paid_on": f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"}
         (await client.post("/billing/payments", json=paid, headers=_key())).raise_for_status()
     took[kind].append(1000 * (time.perf_counter() - due))
 
