@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import asyncpg
 import httpx
@@ -20,7 +20,7 @@ from tests.bench.p7_billing import BOOK
 from tests.bench.p11_idle import PORT
 from tests.bench.runner import Bench, Goal, Measure
 from tests.support.processes import Process
-from tests.support.service import OPERATOR_FOLDER, keys, token
+from tests.support.service import OPERATOR_FOLDER, keys, operator, token
 
 PER_SECOND = 20
 SECONDS = 40.0
@@ -49,8 +49,9 @@ async def prepare(bench: Bench) -> Measure:
             customers = await _customers(databases["billing"])
             await _ask(client, customers, 5.0)  # everything is open and known
             found.update(_figures("idle", await _ask(client, customers, seconds)))
-            today = datetime.now(UTC)
-            planned = await client.post("/billing/billing-runs", json={"period": f"{today:%Y-%m}"}, headers=_key(), timeout=120)
+            planned = await client.post(
+                "/billing/billing-runs", json={"period": f"{datetime.now(operator().zone):%Y-%m}"}, headers=_key(), timeout=120
+            )
             planned.raise_for_status()
             found.update(_figures("run", await _ask(client, customers, seconds, planned.headers["location"])))
         return found["idle read p99"]
@@ -114,7 +115,7 @@ async def _one(client: httpx.AsyncClient, kind: str, customer: str, due: float, 
         (await client.get("/billing/invoices", params={"customer_id": customer})).raise_for_status()
     else:
         paid = {"customer_id": customer, "amount": {"amount": "5.00", "currency": "USD"}, "channel": "banco"}
-        paid |= {"reference": str(new_id()), "paid_on": f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"}
+        paid |= {"reference": str(new_id()), "paid_on": f"{datetime.now(operator().zone):%Y-%m-%d}"}
         (await client.post("/billing/payments", json=paid, headers=_key())).raise_for_status()
     took[kind].append(1000 * (time.perf_counter() - due))
 
