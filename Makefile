@@ -64,7 +64,7 @@ migration: $(READY) ## write a service's next migration from its models: SERVICE
 	$(BIN)/python -m services.migrate revision $(SERVICE) "$(M)"
 
 $(READY): pyproject.toml uv.lock | $(UV)
-	$(UV) sync --frozen --quiet
+	$(UV) sync --frozen --quiet --compile-bytecode
 	@touch $@
 
 # Without uv on the machine, a small environment of its own brings it.
